@@ -1,0 +1,105 @@
+//! `ganvas data`: the data sets Ganvas can fetch, and whether a folder can be used.
+
+use std::path::PathBuf;
+
+use ganvas::Error;
+use ganvas::data::{self, SETS, mnist};
+use serde_json::json;
+
+use crate::progress::Fetching;
+
+/// List, fetch and check data sets.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  ganvas data list
+  ganvas data get mnist
+  ganvas data check my-digits/")]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb {
+    /// List the data sets that can be fetched, and where they are or would be.
+    #[command(after_help = "Example: ganvas data list --json")]
+    List {
+        /// Print an array of objects.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch a data set into the cache, or into a folder, and verify it.
+    #[command(after_help = "Example: ganvas data get mnist -o mnist/")]
+    Get {
+        /// A data set of `ganvas data list`.
+        name: String,
+        /// A folder instead of the cache.
+        #[arg(short, long, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
+    /// Decode everything in a folder and list every problem at once.
+    #[command(after_help = "Example: ganvas data check mnist/")]
+    Check {
+        /// A folder of the four idx files of MNIST, or of others in the same format.
+        path: PathBuf,
+        /// Print the facts and problems as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    match args.verb {
+        Verb::List { json } => list(json),
+        Verb::Get { name, output } => {
+            let set = data::set(&name)?;
+            let folder = output.map_or_else(set.folder, Ok)?;
+            let mut fetching = Fetching::new(set.name);
+            (set.fetch)(&folder, &mut |progress| fetching.show(&progress))?;
+            fetching.end();
+            super::print(&format!("{}\n", folder.display()))
+        }
+        Verb::Check { path, json } => check(&path, json),
+    }
+}
+
+fn list(as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        let objects = SETS.iter().map(|set| {
+            Ok(json!({
+                "name": set.name,
+                "sentence": set.sentence,
+                "bytes": set.bytes,
+                "licence": set.licence,
+                "folder": (set.folder)()?,
+            }))
+        });
+        return super::print_json(&objects.collect::<ganvas::Result<Vec<_>>>()?);
+    }
+    let lines = SETS.iter().map(|set| {
+        let megabytes = set.bytes as f64 / 1e6;
+        Ok(format!(
+            "{}  {} ({megabytes:.0} MB)\n  licence: {}\n  folder:  {}\n",
+            set.name,
+            set.sentence,
+            set.licence,
+            (set.folder)()?.display()
+        ))
+    });
+    super::print(&lines.collect::<ganvas::Result<String>>()?)
+}
+
+fn check(path: &std::path::Path, as_json: bool) -> anyhow::Result<()> {
+    let report = mnist::check(path);
+    if as_json {
+        super::print_json(&json!({ "facts": report.facts, "problems": report.problems }))?;
+    } else {
+        let facts = report.facts.iter().map(|fact| format!("{fact}\n"));
+        super::print(&facts.collect::<String>())?;
+    }
+    if report.problems.is_empty() {
+        return Ok(());
+    }
+    let problems = report.problems.iter().map(|problem| format!("\n  {problem}")).collect::<String>();
+    Err(Error::input(format!("{} cannot be used:{problems}", path.display())).into())
+}

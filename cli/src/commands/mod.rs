@@ -1,0 +1,23 @@
+//! One file per verb.
+
+pub mod data;
+pub mod init;
+pub mod list;
+pub mod resume;
+pub mod sample;
+pub mod train;
+
+use std::io::{ErrorKind, Write};
+
+/// Writes to standard output; a reader that has gone away (`ganvas list | head -1`) is no error.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Prints a value as JSON.
+pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+}

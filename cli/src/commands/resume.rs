@@ -1,0 +1,54 @@
+//! `ganvas resume`: a run goes on exactly where it stopped.
+
+use std::path::PathBuf;
+
+use ganvas::config::RESUMABLE;
+use ganvas::{Device, Error, RECIPES, RunDir};
+
+/// Go on with a run, exactly where its last checkpoint stopped.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  ganvas resume runs/0001-mnist
+  ganvas resume runs/0001-mnist --set train.kimg=12000")]
+pub struct Args {
+    /// The run directory.
+    run: PathBuf,
+    /// Set the length or the intervals anew: a key of [train] but for seed and batch; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// CPU threads; short for --set train.threads=N.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// A checkpoint other than the latest, by its folder's name.
+    #[arg(long, value_name = "NAME")]
+    checkpoint: Option<String>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let run = RunDir::open(&args.run)?;
+    let mut config = run.config(RECIPES)?;
+    let mut sets = args.set;
+    sets.extend(args.threads.map(|threads| format!("train.threads={threads}")));
+    for set in &sets {
+        let key = set.split('=').next().unwrap_or_default().trim();
+        let changed = config.with(set)?;
+        if !RESUMABLE.contains(&key) {
+            let sentence = format!(
+                "--set {set}: {key} cannot change in a run that has begun; train a new run, or change one of {}",
+                RESUMABLE.join(", ")
+            );
+            return Err(Error::input(sentence).into());
+        }
+        config = changed;
+    }
+    let from = run.checkpoint(args.checkpoint.as_deref())?;
+    super::train::prepare(&config)?;
+    let session = config.open(&Device::flex())?;
+    if !sets.is_empty() {
+        run.reconfigure(&config)?;
+    }
+    super::train::go(&run, &config, session, from.as_ref(), args.json)
+}

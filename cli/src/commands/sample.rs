@@ -1,0 +1,154 @@
+//! `ganvas sample`: pictures from a run.
+
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::Context;
+use ganvas::media::{Image, Media, sheet, write_animation};
+use ganvas::{Error, RECIPES, Request, RunDir, sample};
+use serde_json::json;
+
+const FRAMES_PER_SEC: u32 = 20;
+
+/// Make pictures with a run's model: a grid, single files, or the way between two seeds.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  ganvas sample runs/0001-mnist -o grid.png
+  ganvas sample runs/0001-mnist --seeds 100-163 --grid 16x4 -o grid.png
+  ganvas sample runs/0001-mnist --interpolate 3-9 -o between.gif
+  ganvas sample runs/0001-mnist --seeds 0-999 -o pictures/")]
+pub struct Args {
+    /// The run directory.
+    run: PathBuf,
+    /// Where to: a .png for a grid, a .gif, .apng or .png for an interpolation, else a folder for single pictures.
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+    /// The seeds, such as 7 or 0-63; one sample each.
+    #[arg(long, default_value = "0-63", value_name = "A-B")]
+    seeds: Seeds,
+    /// Columns x rows of a grid; as near to square as the seeds allow by default.
+    #[arg(long, value_name = "CxR")]
+    grid: Option<Grid>,
+    /// An animation of the way from one seed to another and back.
+    #[arg(long, value_name = "A-B", conflicts_with_all = ["grid", "seeds"])]
+    interpolate: Option<Seeds>,
+    /// Frames of an interpolation, one way.
+    #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
+    frames: u16,
+    /// Enlarge every pixel to N x N.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
+    zoom: u8,
+    /// A checkpoint other than the latest, by its folder's name.
+    #[arg(long, value_name = "NAME")]
+    checkpoint: Option<String>,
+    /// Print what was written as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Seeds A-B, both included, or one.
+#[derive(Clone)]
+struct Seeds(RangeInclusive<u64>);
+
+impl FromStr for Seeds {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (from, to) = text.split_once('-').unwrap_or((text, text));
+        match (from.trim().parse(), to.trim().parse()) {
+            (Ok(from), Ok(to)) => Ok(Seeds(from..=to)),
+            _ => Err("write one whole number or two, as in 7 or 0-63".into()),
+        }
+    }
+}
+
+/// Columns and rows.
+#[derive(Clone, Copy)]
+struct Grid {
+    columns: usize,
+    rows: usize,
+}
+
+impl FromStr for Grid {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.split_once('x').and_then(|(c, r)| Some((c.parse().ok()?, r.parse().ok()?)));
+        match parsed {
+            Some((columns @ 1.., rows @ 1..)) => Ok(Grid { columns, rows }),
+            _ => Err("write columns x rows, as in 8x8".into()),
+        }
+    }
+}
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let run = RunDir::open(&args.run)?;
+    let config = run.config(RECIPES)?;
+    let checkpoint = sample::checkpoint(&run, args.checkpoint.as_deref())?;
+    let model = sample::model(&config, &checkpoint)?;
+    let zoom = usize::from(args.zoom);
+    let mut written = Vec::new();
+
+    let request = match &args.interpolate {
+        Some(Seeds(ends)) => Request::interpolation(*ends.start(), *ends.end(), usize::from(args.frames)),
+        None => Request::seeds(args.seeds.0.clone()),
+    };
+    if request.latents.is_empty() {
+        return Err(Error::input("no seeds: write them from low to high, as in 0-63").into());
+    }
+    let samples = sample::generate(model.as_ref(), &request)?;
+    let is_picture = args.output.extension().is_some_and(|e| ["png", "gif", "apng"].iter().any(|known| e == *known));
+
+    if args.interpolate.is_some() {
+        let mut frames = samples.iter().map(|sample| still(sample, zoom)).collect::<ganvas::Result<Vec<_>>>()?;
+        frames.extend(frames.iter().rev().skip(1).take(frames.len().saturating_sub(2)).cloned().collect::<Vec<_>>());
+        write_animation(&frames, FRAMES_PER_SEC, &args.output)?;
+        written.push(json!({ "path": args.output, "frames": frames.len() }));
+    } else if is_picture {
+        let grid = args.grid.unwrap_or_else(|| nearly_square(samples.len()));
+        if grid.columns * grid.rows < samples.len() && args.grid.is_some() {
+            let sentence = format!(
+                "a grid of {}x{} has no room for {} seeds; give fewer with --seeds or more rows with --grid",
+                grid.columns,
+                grid.rows,
+                samples.len()
+            );
+            return Err(Error::input(sentence).into());
+        }
+        let picture = sheet(&samples, grid.columns)?.enlarged(zoom);
+        picture.write_png(&args.output)?;
+        written.push(json!({
+            "path": args.output, "width": picture.width, "height": picture.height, "samples": samples.len(),
+        }));
+    } else {
+        make_folder(&args.output)?;
+        for (seed, sample) in args.seeds.0.clone().zip(&samples) {
+            let path = args.output.join(format!("seed-{seed:06}.png"));
+            still(sample, zoom)?.write_png(&path)?;
+            let point = if let Media::Point(point) = sample { Some(point) } else { None };
+            written.push(json!({ "path": path, "seed": seed, "point": point }));
+        }
+    }
+    if args.json {
+        let (run, step) = (run.path(), checkpoint.step());
+        return super::print_json(&json!({ "run": run, "step": step, "written": written }));
+    }
+    super::print(&format!("{}\n", args.output.display()))
+}
+
+fn still(sample: &Media, zoom: usize) -> ganvas::Result<Image> {
+    Ok(match sample {
+        Media::Image(image) => image.enlarged(zoom),
+        Media::Point(_) => sheet(std::slice::from_ref(sample), 1)?.enlarged(zoom),
+    })
+}
+
+fn nearly_square(count: usize) -> Grid {
+    let columns = (count as f64).sqrt().ceil().max(1.0) as usize;
+    Grid { columns, rows: count.div_ceil(columns) }
+}
+
+fn make_folder(path: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(path)
+        .map_err(|error| Error::io("make the folder for the pictures", path, &error))
+        .context("give a folder, or a file that ends in .png, .gif or .apng")
+}

@@ -1,0 +1,154 @@
+//! `ganvas train`: a new run.
+
+use std::path::{Path, PathBuf};
+
+use ganvas::run::Checkpoint;
+use ganvas::{Device, Entry, Error, Outcome, RECIPES, Resolved, RunDir, Session};
+use serde_json::json;
+
+use crate::progress::{Fetching, Training};
+use crate::signals;
+
+/// Train a recipe. Prints the run directory when it ends.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  ganvas train mnist
+  ganvas train mnist --set train.kimg=12000 --seed 7
+  ganvas train configs/mnist-tutorial.toml --dry-run
+
+Ctrl-C once writes a checkpoint and ends; `ganvas resume RUN` goes on from it. Twice ends now.")]
+pub struct Args {
+    /// A recipe of `ganvas list`, or a configuration file.
+    #[arg(value_name = "RECIPE|FILE")]
+    what: String,
+    /// Set a key of the configuration; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// The data to learn from, a folder; short for --set data.path=PATH.
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+    /// Where run directories are made.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    runs: PathBuf,
+    /// The run's name, after its number; the recipe's name by default.
+    #[arg(long)]
+    name: Option<String>,
+    /// Seed of every random draw; short for --set train.seed=N.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// CPU threads; short for --set train.threads=N.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Print the configuration, the sizes, the memory and the expected duration after ten steps; train nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+const TRIAL_STEPS: u64 = 10;
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let config = resolve(&args)?;
+    prepare(&config)?;
+    if args.dry_run {
+        return dry_run(&config, args.json);
+    }
+    let session = config.open(&Device::flex())?; // before there is a directory that a mistake would leave behind
+    let name = args.name.as_deref().unwrap_or(config.entry.info.name);
+    let run = RunDir::create(&args.runs, name, &config)?;
+    go(&run, &config, session, None, args.json)
+}
+
+fn resolve(args: &Args) -> ganvas::Result<Resolved> {
+    let mut sets = args.set.clone();
+    sets.extend(args.data.as_ref().map(|path| format!("data.path={}", toml_string(&path.to_string_lossy()))));
+    sets.extend(args.seed.map(|seed| format!("train.seed={seed}")));
+    sets.extend(args.threads.map(|threads| format!("train.threads={threads}")));
+
+    let path = Path::new(&args.what);
+    if !path.is_file() && path.extension().is_none() && path.components().count() == 1 {
+        return Resolved::new(ganvas::recipe(&args.what)?, None, &sets);
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| Error::io("read the configuration", path, &error))?;
+    let entry: Entry = Resolved::recipe_of(&text, path, RECIPES)?;
+    Resolved::new(entry, Some((&text, path)), &sets)
+}
+
+fn toml_string(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// What training needs of the process: its threads, and the data when the recipe's own has yet to be fetched.
+pub fn prepare(config: &Resolved) -> anyhow::Result<()> {
+    // An error means that the pool exists already, which in this process only a second call could cause.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(config.train.threads).build_global();
+    let Some(set) = config.entry.info.dataset.map(ganvas::data::set).transpose()? else { return Ok(()) };
+    if config.data_path().is_none() {
+        let mut fetching = Fetching::new(set.name);
+        (set.fetch)(&(set.folder)()?, &mut |progress| fetching.show(&progress))?;
+        fetching.end();
+    }
+    Ok(())
+}
+
+/// Trains a run to its end or to Ctrl-C, showing its progress, and says where it is.
+pub fn go(
+    run: &RunDir,
+    config: &Resolved,
+    session: Box<dyn Session>,
+    from: Option<&Checkpoint>,
+    json: bool,
+) -> anyhow::Result<()> {
+    let signals = signals::listen()?;
+    let path = run.path().display().to_string();
+    eprintln!("{} in {path}", config.entry.info.title);
+    let mut training = Training::new(config, from.map_or(0, Checkpoint::step));
+    let outcome = ganvas::train(run, config, session, from, &mut |progress| {
+        training.show(progress);
+        signals.flow()
+    });
+    training.end();
+    let outcome = outcome?;
+    if json {
+        let state = if outcome == Outcome::Done { "done" } else { "stopped" };
+        return super::print_json(&json!({ "run": path, "state": state }));
+    }
+    match outcome {
+        Outcome::Done => eprintln!("Done. See {path}/previews, or try: ganvas sample {path} -o samples.png"),
+        Outcome::Stopped => eprintln!("Stopped, with a checkpoint. Go on with: ganvas resume {path}"),
+    }
+    super::print(&format!("{path}\n"))
+}
+
+fn dry_run(config: &Resolved, json: bool) -> anyhow::Result<()> {
+    let trial = ganvas::try_out(config, TRIAL_STEPS)?;
+    let secs = trial.secs_per_step * trial.total_steps as f64;
+    if json {
+        return super::print_json(&json!({
+            "config": config.text,
+            "parameters": trial.parameters.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+            "state_bytes": trial.state_bytes,
+            "peak_bytes": trial.peak_bytes,
+            "secs_per_step": trial.secs_per_step,
+            "total_steps": trial.total_steps,
+            "expected_secs": secs,
+        }));
+    }
+    let parameters = trial.parameters.iter().map(|(part, count)| format!("{part} {count}")).collect::<Vec<_>>();
+    let peak = trial.peak_bytes.map(|bytes| format!("; peak so far {}", megabytes(bytes))).unwrap_or_default();
+    super::print(&format!(
+        "{}\n# parameters: {}\n# memory: {} of weights, moments and averages{peak}\n# time: {:.1} ms a step, {} steps: {}\n",
+        config.text,
+        parameters.join(", "),
+        megabytes(trial.state_bytes as u64),
+        trial.secs_per_step * 1000.0,
+        trial.total_steps,
+        crate::progress::duration(secs),
+    ))
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.0} MB", bytes as f64 / 1e6)
+}

@@ -1,0 +1,45 @@
+//! The `ganvas` command: a table of contents of what it can do.
+
+mod commands;
+mod progress;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Train, watch and use generative adversarial networks, offline.
+#[derive(Parser)]
+#[command(name = "ganvas", version, max_term_width = 100, after_help = "Begin with: ganvas train mnist")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    List(commands::list::Args),
+    Init(commands::init::Args),
+    Train(commands::train::Args),
+    Resume(commands::resume::Args),
+    Sample(commands::sample::Args),
+    Data(commands::data::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::List(args) => commands::list::run(args),
+        Command::Init(args) => commands::init::run(args),
+        Command::Train(args) => commands::train::run(args),
+        Command::Resume(args) => commands::resume::run(args),
+        Command::Sample(args) => commands::sample::run(args),
+        Command::Data(args) => commands::data::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ganvas: {error:#}");
+            ExitCode::from(error.downcast_ref::<ganvas::Error>().map_or(1, ganvas::Error::exit_code))
+        }
+    }
+}

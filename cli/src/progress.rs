@@ -1,0 +1,124 @@
+//! Progress on long work: a bar on a terminal, a plain line every ten seconds elsewhere.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use ganvas::data::fetch;
+use ganvas::{Progress, Resolved};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+const LINE_EVERY: Duration = Duration::from_secs(10);
+/// Scalars shown beside the bar; the rest is in events.jsonl.
+const SHOWN: usize = 4;
+
+/// "1 h 04 min", "12 min 30 s" or "8 s".
+pub fn duration(secs: f64) -> String {
+    let secs = secs.round().max(0.0) as u64;
+    match (secs / 3600, secs / 60 % 60, secs % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s:02} s"),
+        (h, m, _) => format!("{h} h {m:02} min"),
+    }
+}
+
+/// A bar, hidden where standard error is no terminal.
+fn bar(total: u64, template: &str) -> ProgressBar {
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr_with_hz(8)
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(Some(total), target).with_style(style.progress_chars("=> "))
+}
+
+/// The progress of a training.
+pub struct Training {
+    bar: ProgressBar,
+    first_step: u64,
+    begun: Instant,
+    last_line: Option<Instant>,
+    kimg_per_step: f64,
+}
+
+impl Training {
+    /// A training that goes on after `first_step` steps.
+    pub fn new(config: &Resolved, first_step: u64) -> Self {
+        let total = config.train.total_steps();
+        let bar = bar(total, "[{bar:30}] {msg}");
+        bar.set_position(first_step);
+        let kimg_per_step = config.train.batch as f64 / 1000.0;
+        Training { bar, first_step, begun: Instant::now(), last_line: None, kimg_per_step }
+    }
+
+    /// Shows a step.
+    pub fn show(&mut self, progress: &Progress) {
+        let line_is_due = self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY);
+        if self.bar.is_hidden() && !line_is_due && progress.step < progress.total_steps {
+            return;
+        }
+        let elapsed = self.begun.elapsed().as_secs_f64();
+        let steps = (progress.step - self.first_step).max(1) as f64;
+        let left = elapsed / steps * (progress.total_steps - progress.step) as f64;
+        let speed = steps * self.kimg_per_step * 1000.0 / elapsed.max(1e-9);
+        let scalars = progress.scalars.iter().take(SHOWN).map(|(name, value)| format!("{name} {value:.3}"));
+        let message = format!(
+            "{:.1}/{:.0} kimg  {}  {speed:.0} img/s  {} left",
+            progress.images as f64 / 1000.0,
+            progress.total_steps as f64 * self.kimg_per_step,
+            scalars.collect::<Vec<_>>().join("  "),
+            duration(left),
+        );
+        if self.bar.is_hidden() {
+            self.last_line = Some(Instant::now());
+            eprintln!("{message}");
+        } else {
+            self.bar.set_message(message);
+            self.bar.set_position(progress.step);
+        }
+    }
+
+    /// Leaves the last state on the screen.
+    pub fn end(&self) {
+        self.bar.abandon();
+    }
+}
+
+/// The progress of fetching a data set.
+pub struct Fetching {
+    bar: Option<ProgressBar>,
+    name: &'static str,
+    last_line: Option<Instant>,
+}
+
+impl Fetching {
+    /// Fetching the data set called `name`.
+    pub fn new(name: &'static str) -> Self {
+        Fetching { bar: None, name, last_line: None }
+    }
+
+    /// Shows how far it is. Nothing is shown when nothing has to be fetched.
+    pub fn show(&mut self, progress: &fetch::Progress) {
+        let bar = self.bar.get_or_insert_with(|| bar(0, "[{bar:30}] {msg}  {binary_bytes}/{binary_total_bytes}"));
+        if bar.is_hidden() {
+            if self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
+                self.last_line = Some(Instant::now());
+                eprintln!("getting {}: {}, {:.1} MB", self.name, progress.what, progress.done as f64 / 1e6);
+            }
+            return;
+        }
+        match progress.total {
+            Some(total) => bar.set_length(total),
+            None => bar.tick(),
+        }
+        bar.set_position(progress.done);
+        bar.set_message(progress.what.to_owned());
+    }
+
+    /// Clears the bar.
+    pub fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

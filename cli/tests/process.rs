@@ -1,0 +1,240 @@
+//! The command as a process: killed, interrupted, out of room, and what is left then.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use ganvas::{RECIPES, RunDir};
+
+fn ganvas(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ganvas"));
+    command.current_dir(folder).args(args).stdin(Stdio::null());
+    command
+}
+
+fn output(folder: &Path, args: &[&str]) -> Output {
+    ganvas(folder, args).output().unwrap()
+}
+
+fn done(folder: &Path, args: &[&str]) -> String {
+    let output = output(folder, args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn quietly(mut command: Command) -> Child {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Every file of the latest checkpoint with its bytes, and its step.
+fn state(run: &Path) -> (u64, BTreeMap<PathBuf, Vec<u8>>) {
+    let latest = RunDir::open(run).unwrap().checkpoint(None).unwrap().unwrap();
+    let mut files = BTreeMap::new();
+    for folder in [latest.path().to_owned(), latest.path().join("parts")] {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.extension().is_some_and(|e| e == "safetensors") {
+                files.insert(entry.strip_prefix(latest.path()).unwrap().to_owned(), fs::read(&entry).unwrap());
+            }
+        }
+    }
+    (latest.step(), files)
+}
+
+fn wait_for(what: &str, mut found: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !found() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "waited two minutes for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn ten_steps_a_kill_and_ten_more_equal_twenty_for_every_recipe() {
+    for recipe in RECIPES.iter().map(|entry| entry.info.name) {
+        let folder = tempfile::tempdir().unwrap();
+        let every_ten = "train.checkpoint_every_kimg=0.16";
+        let sets = ["--set", "train.steps=20", "--set", "train.batch=16", "--set", every_ten];
+        let train = |name| [&["train", recipe, "--name", name][..], &sets].concat();
+        done(folder.path(), &train("whole"));
+
+        let mut killed = quietly(ganvas(folder.path(), &train("killed")));
+        let run = folder.path().join("runs/0002-killed");
+        let checkpoint = || RunDir::open(&run).is_ok_and(|run| run.checkpoint(None).is_ok_and(|found| found.is_some()));
+        wait_for("the first checkpoint", checkpoint);
+        killed.kill().unwrap(); // SIGKILL
+        killed.wait().unwrap();
+
+        done(folder.path(), &["resume", "runs/0002-killed"]);
+        let (whole, resumed) = (state(&folder.path().join("runs/0001-whole")), state(&run));
+        assert_eq!((whole.0, resumed.0), (20, 20));
+        assert!(whole == resumed, "{recipe}: the resumed run has another state");
+    }
+}
+
+#[test]
+fn a_kill_at_any_moment_also_while_a_checkpoint_is_written_leaves_a_run_that_resumes() {
+    let folder = tempfile::tempdir().unwrap();
+    // A checkpoint after every step, so that most kills come while one is being written.
+    let sets = ["--set", "train.steps=60", "--set", "train.checkpoint_every_kimg=0.256"];
+    let train = |name| [&["train", "ring", "--name", name][..], &sets].concat();
+    done(folder.path(), &train("whole"));
+
+    let run = folder.path().join("runs/0002-killed");
+    let mut kills = 0;
+    let mut child = quietly(ganvas(folder.path(), &train("killed")));
+    wait_for("the run directory", || RunDir::open(&run).is_ok());
+    for patience in (0..).map(|i| Duration::from_micros(15_000 + 1_700 * (i * 37 % 23))) {
+        std::thread::sleep(patience);
+        if child.try_wait().unwrap().is_some() {
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+        child = quietly(ganvas(folder.path(), &["resume", "runs/0002-killed"]));
+    }
+    assert!(child.wait().unwrap().success());
+    assert!(kills >= 5, "only {kills} kills: the run is too short to say anything");
+    assert!(state(&folder.path().join("runs/0001-whole")) == state(&run), "after {kills} kills the state differs");
+}
+
+#[test]
+#[cfg(unix)]
+fn one_interrupt_writes_a_checkpoint_and_ends_well_and_a_second_ends_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let interrupt = |child: &Child| {
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    };
+    let begun = |run: &Path| fs::read_to_string(run.join("events.jsonl")).is_ok_and(|log| log.contains("\"scalars\""));
+
+    let args = ["train", "ring", "--set", "train.kimg=100000"];
+    let mut child = quietly(ganvas(folder.path(), &args));
+    let run = folder.path().join("runs/0001-ring");
+    wait_for("the first scalars", || begun(&run));
+    interrupt(&child);
+    assert!(child.wait().unwrap().success(), "an interrupted training ends well");
+    let (step, _) = state(&run);
+    assert!(step > 0);
+    let log = fs::read_to_string(run.join("events.jsonl")).unwrap();
+    assert!(log.trim_end().ends_with("\"event\":\"finished\",\"outcome\":\"stopped\"}"), "{log}");
+    let again = done(folder.path(), &["resume", "runs/0001-ring", "--set", &format!("train.steps={}", step + 5)]);
+    assert_eq!(again, "runs/0001-ring");
+    assert_eq!(state(&run).0, step + 5);
+
+    // A step of this batch takes seconds, so that both interrupts come within the second one.
+    let args = ["train", "ring", "--set", "train.batch=400000", "--set", "train.kimg=100000"];
+    let mut child = quietly(ganvas(folder.path(), &args));
+    let run = folder.path().join("runs/0002-ring");
+    wait_for("the first scalars", || begun(&run));
+    std::thread::sleep(Duration::from_millis(150));
+    interrupt(&child);
+    std::thread::sleep(Duration::from_millis(20));
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+#[cfg(unix)]
+fn no_room_for_a_checkpoint_is_one_sentence_and_the_run_goes_on_when_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let train = ["train", "ring", "--set", "train.steps=20", "--set", "train.checkpoint_every_kimg=2.56"];
+    done(folder.path(), &train);
+    // A limit on the size of files stands for a full disk: the write itself fails. Logs and previews are smaller.
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f 100; exec {} train ring --set train.steps=20 --set train.checkpoint_every_kimg=2.56",
+        env!("CARGO_BIN_EXE_ganvas")
+    );
+    let failed = Command::new("sh").args(["-c", &limited]).current_dir(folder.path()).output().unwrap();
+    let said = String::from_utf8(failed.stderr).unwrap();
+    assert_eq!(failed.status.code(), Some(1), "{said}");
+    let last = said.trim_end().lines().last().unwrap();
+    assert!(last.starts_with("ganvas: cannot write the checkpoint: no room for "), "{said}");
+    assert!(last.ends_with("free some space, then a run goes on with `ganvas resume`"), "{said}");
+
+    let run = folder.path().join("runs/0002-ring");
+    assert!(!run.join("checkpoints/.writing").exists(), "the half-written checkpoint gives its space back");
+    done(folder.path(), &["resume", "runs/0002-ring"]);
+    assert!(state(&run) == state(&folder.path().join("runs/0001-ring")));
+}
+
+#[test]
+fn samples_are_the_same_each_time_and_come_as_grid_files_and_animation() {
+    let folder = tempfile::tempdir().unwrap();
+    done(folder.path(), &["train", "mnist", "--set", "train.steps=2", "--set", "train.batch=8"]);
+    let sample = |args: &[&str]| done(folder.path(), &[&["sample", "runs/0001-mnist"], args].concat());
+    let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
+
+    sample(&["-o", "a.png"]);
+    sample(&["-o", "b.png"]);
+    sample(&["-o", "c.png", "--seeds", "1-64"]);
+    assert_eq!(read("a.png"), read("b.png"));
+    assert_ne!(read("a.png"), read("c.png"));
+
+    let json = sample(&["-o", "singles", "--seeds", "5-7", "--json"]);
+    let json = serde_json::from_str::<serde_json::Value>(&json).unwrap();
+    assert_eq!(json["step"], 2);
+    let paths = json["written"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap());
+    assert_eq!(paths.collect::<Vec<_>>(), [5, 6, 7].map(|seed| format!("singles/seed-{seed:06}.png")));
+    assert!(folder.path().join("singles/seed-000007.png").is_file());
+
+    let json = sample(&["-o", "grid.png", "--seeds", "0-9", "--grid", "5x2", "--zoom", "2", "--json"]);
+    let grid = serde_json::from_str::<serde_json::Value>(&json).unwrap()["written"][0].clone();
+    assert_eq!((grid["width"].as_u64(), grid["height"].as_u64()), (Some(2 * (2 + 5 * 30)), Some(2 * (2 + 2 * 30))));
+    for name in ["way.gif", "way.png"] {
+        sample(&["-o", name, "--interpolate", "3-9", "--frames", "5"]);
+    }
+    assert!(read("way.gif").starts_with(b"GIF89a"));
+    assert!(read("way.png").windows(4).any(|chunk| chunk == b"acTL"), "an animated PNG");
+
+    let small = output(folder.path(), &["sample", "runs/0001-mnist", "-o", "d.png", "--grid", "2x2"]);
+    assert_eq!(small.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&small.stderr).contains("has no room for 64 seeds"));
+    assert!(!folder.path().join("d.png").exists());
+}
+
+#[test]
+fn a_dry_run_says_sizes_memory_and_time_and_trains_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = done(folder.path(), &["train", "ring", "--dry-run", "--seed", "9"]);
+    assert!(said.starts_with("recipe = \"ring\"") && said.contains("\nseed = 9\n"), "{said}");
+    assert!(said.contains("# parameters: discriminator 17025, generator 20994"), "{said}");
+    assert!(said.contains("# memory: ") && said.contains("# time: "), "{said}");
+    let json = done(folder.path(), &["train", "ring", "--dry-run", "--json"]);
+    let json = serde_json::from_str::<serde_json::Value>(&json).unwrap();
+    assert_eq!(json["parameters"]["generator"], 20994);
+    assert!(json["secs_per_step"].as_f64().unwrap() > 0.0);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "no run directory");
+}
+
+#[test]
+fn a_run_repeats_from_its_own_config_and_data_from_a_folder_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = ganvas::data::mnist::default_dir().unwrap();
+    let own = folder.path().join("own data");
+    fs::create_dir(&own).unwrap();
+    for file in fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path()) {
+        fs::copy(&file, own.join(file.file_name().unwrap())).unwrap();
+    }
+    let sets = ["--set", "train.steps=2", "--set", "train.batch=8"];
+    done(folder.path(), &[&["train", "mnist", "--data", "own data"][..], &sets].concat());
+    done(folder.path(), &["train", "runs/0001-mnist/config.toml"]);
+    let config = fs::read_to_string(folder.path().join("runs/0002-mnist/config.toml")).unwrap();
+    assert!(config.contains("path = \"own data\""), "{config}");
+    let state = |run: &str| state(&folder.path().join("runs").join(run));
+    assert!(state("0001-mnist") == state("0002-mnist"));
+}
+
+#[test]
+fn only_what_leaves_the_past_alone_can_be_set_anew_on_a_resume() {
+    let folder = tempfile::tempdir().unwrap();
+    done(folder.path(), &["train", "ring", "--set", "train.steps=3"]);
+    let refused = output(folder.path(), &["resume", "runs/0001-ring", "--set", "train.batch=8"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("train.batch cannot change in a run that has begun"));
+    done(folder.path(), &["resume", "runs/0001-ring", "--set", "train.steps=4"]);
+    assert_eq!(state(&folder.path().join("runs/0001-ring")).0, 4);
+    let config = fs::read_to_string(folder.path().join("runs/0001-ring/config.toml")).unwrap();
+    assert!(config.contains("\nsteps = 4\n"));
+}

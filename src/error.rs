@@ -1,0 +1,53 @@
+//! The one error type of the library: a sentence with the way out, and whose move it is.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// What went wrong, as one sentence for the person who reads it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command, the configuration or the data is wrong; nothing was started (exit code 2).
+    #[error("{0}")]
+    Input(String),
+    /// The work began and could not go on (exit code 1).
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// A result of this library.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// The user's move: the command, the configuration or the data is wrong.
+    pub fn input(sentence: impl Into<String>) -> Self {
+        Error::Input(sentence.into())
+    }
+
+    /// The work failed.
+    pub fn failed(sentence: impl Into<String>) -> Self {
+        Error::Failed(sentence.into())
+    }
+
+    /// A file operation failed. `doing` completes "cannot ...", as in "write the checkpoint".
+    pub fn io(doing: &str, path: &Path, error: &std::io::Error) -> Self {
+        let path = path.display();
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Error::Failed(format!(
+                "cannot {doing}: no room for {path} ({error}); free some space, then a run goes on with `ganvas resume`"
+            )),
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Error::Input(format!(
+                "cannot {doing}: {path} is not writable or readable for you ({error}); change its permissions or choose another place"
+            )),
+            ErrorKind::NotFound => Error::Input(format!("cannot {doing}: {path} does not exist")),
+            _ => Error::Failed(format!("cannot {doing}: {path}: {error}")),
+        }
+    }
+
+    /// The process's exit code: 2 when the command, config or data was wrong, 1 when the run failed.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Input(_) => 2,
+            Error::Failed(_) => 1,
+        }
+    }
+}

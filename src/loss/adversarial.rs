@@ -1,0 +1,114 @@
+//! The two players' losses of Goodfellow et al. 2014, "Generative Adversarial Networks", computed from logits.
+//!
+//! With D(x) = sigmoid(l), log D = -softplus(-l) and log(1 - D) = -softplus(l): no logarithm of a clipped
+//! probability, so the gradient never dies of rounding.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::log_sigmoid;
+
+/// Mean binary cross-entropy of `logits` `[n, 1]` against `targets` `[n, 1]` in [0, 1]:
+/// -(y·log D + (1 - y)·log(1 - D)) = softplus(l) - y·l. Returns `[1]`.
+///
+/// D's loss in equation 1, with any label smoothing in the targets.
+pub fn binary_cross_entropy(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    let (given, wanted) = (logits.dims(), targets.dims());
+    assert_eq!(given, wanted, "logits are {given:?}, targets {wanted:?}");
+    (-log_sigmoid(-logits.clone()) - targets * logits).mean()
+}
+
+/// The generator's loss as written in equation 1, min E[log(1 - D(G(z)))], from the logits `[n, 1]` of D(G(z)).
+/// Returns `[1]`; it is negative and falls without bound as D is fooled.
+///
+/// Its gradient with respect to a logit is -D(G(z)): it vanishes just when D is sure of the fake (section 3 of the
+/// paper), which is how training begins. That is why practice, and the tutorial's code, uses [`non_saturating`].
+pub fn minimax(fake_logits: Tensor<2>) -> Tensor<1> {
+    log_sigmoid(-fake_logits).mean()
+}
+
+/// The non-saturating generator loss, max E[log D(G(z))], as the minimum of E[-log D(G(z))] (section 3 of the paper),
+/// from the logits `[n, 1]` of D(G(z)). Returns `[1]`.
+///
+/// It has the same fixed point as [`minimax`], and a gradient of -(1 - D(G(z))): strongest when D is sure of the fake.
+/// It is the binary cross-entropy with label 1.
+pub fn non_saturating(fake_logits: Tensor<2>) -> Tensor<1> {
+    -log_sigmoid(fake_logits).mean()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, TensorData};
+    use serde_json::Value;
+
+    /// Made by tests/golden/make.py: the seed's formulas by numpy, BCE at extreme logits by PyTorch.
+    fn golden() -> Value {
+        serde_json::from_str::<Value>(include_str!("../../tests/golden/mnist.json")).unwrap()["seed_formulas"].clone()
+    }
+
+    fn numbers(value: &Value) -> Vec<f32> {
+        value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect()
+    }
+
+    fn column(values: &[f32], device: &Device) -> Tensor<2> {
+        Tensor::from_data(TensorData::new(values.to_vec(), [values.len(), 1]), device)
+    }
+
+    fn scalar(tensor: Tensor<1>) -> f64 {
+        tensor.into_scalar::<f64>()
+    }
+
+    #[test]
+    fn the_discriminator_loss_is_the_seeds_formula() {
+        let (golden, device) = (golden(), Device::flex());
+        let real = column(&numbers(&golden["logits_real"]), &device);
+        let fake = column(&numbers(&golden["logits_fake"]), &device);
+        let loss = binary_cross_entropy(real.clone(), real.ones_like())
+            + binary_cross_entropy(fake.clone(), fake.zeros_like());
+        let objective = golden["discriminator_objective"].as_f64().unwrap(); // E log D(x) + E log(1 - D(G(z)))
+        assert!((scalar(loss) + objective).abs() < 1e-6, "D maximises the objective: the loss is its negative");
+    }
+
+    #[test]
+    fn the_minimax_generator_loss_is_the_seeds_formula() {
+        let golden = golden();
+        let loss = minimax(column(&numbers(&golden["logits_fake"]), &Device::flex()));
+        assert!((scalar(loss) - golden["generator_objective"].as_f64().unwrap()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_non_saturating_loss_is_cross_entropy_with_label_one() {
+        let logits = column(&[-3.0, 0.0, 2.5], &Device::flex());
+        let label_one = binary_cross_entropy(logits.clone(), logits.ones_like());
+        assert!((scalar(non_saturating(logits)) - scalar(label_one)).abs() < 1e-7);
+    }
+
+    #[test]
+    fn where_the_discriminator_is_sure_only_the_non_saturating_loss_has_a_gradient() {
+        let sure = || column(&[-20.0], &Device::flex().autodiff()).require_grad();
+        let gradient = |loss: fn(Tensor<2>) -> Tensor<1>| {
+            let logits = sure();
+            let gradient = logits.grad(&loss(logits.clone()).backward()).unwrap();
+            gradient.into_data().iter::<f64>().next().unwrap()
+        };
+        assert!((gradient(non_saturating) + 1.0).abs() < 1e-6); // -(1 - D)
+        assert!(gradient(minimax).abs() < 1e-8); // -D
+    }
+
+    #[test]
+    fn cross_entropy_and_its_gradient_hold_at_extreme_logits() {
+        let bce = &golden()["bce"];
+        let logits = numbers(&bce["logits"]);
+        for (t, &target) in numbers(&bce["targets"]).iter().enumerate() {
+            let (values, gradients) = (numbers(&bce["values"][t]), numbers(&bce["gradients"][t]));
+            for (i, &logit) in logits.iter().enumerate() {
+                let l = column(&[logit], &Device::flex().autodiff()).require_grad();
+                let loss = binary_cross_entropy(l.clone(), column(&[target], &Device::flex()));
+                let gradient = l.grad(&loss.backward()).unwrap().into_data().iter::<f32>().next().unwrap();
+                let loss = scalar(loss) as f32;
+                let near = |a: f32, b: f32| (a - b).abs() <= 1e-6 * b.abs().max(1.0);
+                assert!(near(loss, values[i]), "bce({logit}, {target}) = {loss}, not {}", values[i]);
+                assert!(near(gradient, gradients[i]), "its gradient is {gradient}, not {}", gradients[i]);
+            }
+        }
+    }
+}

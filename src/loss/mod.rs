@@ -1,0 +1,3 @@
+//! Losses as functions, each with its equation's number.
+
+pub mod adversarial;

@@ -1,0 +1,133 @@
+//! A network, its optimizer and the moving average of its weights, as one thing.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use super::{Adam, AdamConfig};
+use crate::parts::{LayerHealth, MODEL, Parts};
+
+/// A network in training.
+#[derive(Debug)]
+pub struct Trained<M> {
+    net: Option<M>, // None only while the optimizer holds it, so that the update is in place
+    adam: Adam,
+    averaged: bool,
+    health: Vec<LayerHealth>,
+}
+
+impl<M: Module> Trained<M> {
+    /// `net` (on an autodiff device) with a fresh optimizer; with `averaged` a moving average of the weights is kept.
+    pub fn new(net: M, config: AdamConfig, averaged: bool) -> Self {
+        let adam = Adam::new(&net, config, averaged);
+        Trained { net: Some(net), adam, averaged, health: Vec::new() }
+    }
+
+    /// The network as it is being trained.
+    pub fn net(&self) -> &M {
+        self.net.as_ref().expect("the network is away only within `descend`")
+    }
+
+    /// The network a player sees as a constant: gradients pass through it and none are kept for its weights.
+    pub fn frozen(&self) -> M {
+        self.net().clone().no_grad()
+    }
+
+    /// The network to sample from: the moving average when one is kept, off the autodiff graph.
+    pub fn sampler(&self) -> M {
+        if self.averaged { self.adam.averaged(self.net()) } else { self.net().valid() }
+    }
+
+    /// One step of gradient descent on `loss` `[1]`; returns the norm of the whole gradient `[1]`.
+    ///
+    /// `average_decay` is the share of the old average kept, where an average is kept at all.
+    pub fn descend(&mut self, loss: Tensor<1>, rate: f64, average_decay: f64) -> Tensor<1> {
+        let gradients = loss.backward();
+        drop(loss); // the graph holds the weights' buffers
+        let net = self.net.take().expect("the network is away only within `descend`");
+        let (net, health) = self.adam.step(net, gradients, rate, average_decay);
+        self.net = Some(net);
+        let squares = health.iter().map(|layer| layer.gradient.clone()).collect::<Vec<_>>();
+        self.health = health;
+        Tensor::cat(squares, 0).sum().sqrt()
+    }
+
+    /// Names everything a checkpoint must hold of a network that is thrown away after training.
+    pub fn parts(&mut self, part: &str, visit: &mut Parts) {
+        let Some(net) = &mut self.net else { return };
+        visit.network(part, net, &self.health);
+        visit.module(part, net);
+        self.adam.parts(&format!("{part}.adam"), visit);
+    }
+
+    /// Names everything a checkpoint must hold of the network one keeps: the part [`MODEL`] is what
+    /// [`Trained::sampler`] returns, and the network in training is its own part where the two differ.
+    pub fn model_parts(&mut self, part: &str, visit: &mut Parts) {
+        let Some(net) = &mut self.net else { return };
+        visit.network(part, net, &self.health);
+        if self.averaged {
+            visit.module(part, net);
+            self.adam.average_parts(MODEL, net, visit);
+        } else {
+            visit.module(MODEL, net);
+        }
+        self.adam.parts(&format!("{part}.adam"), visit);
+    }
+}
+
+/// The share of the old average to keep after a step on `batch` images, for an average with this half-life.
+///
+/// 0.5^(batch / half-life), where the half-life is at most a twentieth of the `images` seen so far, so that the average
+/// forgets the initial weights early (StyleGAN2-ADA's ramp-up of 0.05). 0 without a half-life.
+pub fn average_decay(batch: usize, half_life_kimg: f64, images: u64) -> f64 {
+    let half_life = (half_life_kimg * 1000.0).min(images as f64 * 0.05);
+    if half_life > 0.0 { 0.5_f64.powf(batch as f64 / half_life) } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::Linear;
+    use crate::random::Draws;
+    use burn::tensor::Device;
+
+    fn weights(layer: &Linear) -> Vec<f32> {
+        layer.weight.val().into_data().iter::<f32>().collect()
+    }
+
+    #[test]
+    fn the_average_follows_the_weights_at_its_half_life() {
+        let net = Linear::glorot(&Draws::new(1, 0), "w", 3, 2, &Device::flex().autodiff());
+        let mut trained = Trained::new(net, AdamConfig::with_beta1(0.5), true);
+        let mut expected = weights(trained.net());
+        for _ in 0..5 {
+            let loss = trained.net().forward(Tensor::ones([4, 3], &Device::flex())).square().mean();
+            trained.descend(loss, 0.1, 0.75);
+            for (average, weight) in expected.iter_mut().zip(weights(trained.net())) {
+                *average = *average * 0.75 + weight * 0.25;
+            }
+        }
+        let found = weights(&trained.sampler());
+        assert_ne!(found, weights(trained.net()));
+        assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}, not {expected:?}");
+    }
+
+    #[test]
+    fn a_frozen_network_passes_gradients_on_and_keeps_none() {
+        let device = Device::flex().autodiff();
+        let net = Linear::glorot(&Draws::new(1, 0), "w", 3, 2, &device);
+        let trained = Trained::new(net, AdamConfig::with_beta1(0.5), false);
+        let x = Tensor::<2>::ones([4, 3], &device).require_grad();
+        let frozen = trained.frozen();
+        let gradients = frozen.forward(x.clone()).sum().backward();
+        assert!(x.grad(&gradients).is_some());
+        assert!(frozen.weight.val().grad(&gradients).is_none());
+    }
+
+    #[test]
+    fn the_average_halves_its_memory_every_half_life_and_forgets_the_start_sooner() {
+        assert!((average_decay(500, 1.0, 1_000_000).powi(2) - 0.5).abs() < 1e-12); // two steps of 500 images: 1 kimg
+        assert!((average_decay(500, 1.0, 10_000) - 0.5).abs() < 1e-12); // a twentieth of 10,000 images
+        assert_eq!(average_decay(500, 1.0, 0), 0.0);
+        assert_eq!(average_decay(500, 0.0, 10_000), 0.0);
+    }
+}

@@ -1,0 +1,214 @@
+//! The named parts of a recipe: what a checkpoint must hold, and where the first bad number is.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Tensor, TensorData};
+
+use crate::error::{Error, Result};
+
+/// The tensors of one part by name, such as `layers.0.weight`.
+pub type Tensors = BTreeMap<String, TensorData>;
+
+/// The name of the part that holds the [`Model`](crate::recipe::Model), the half of a recipe one keeps.
+pub const MODEL: &str = "model";
+
+/// One layer's state in the last step: its weights before the update and its gradient, as sums of squares `[1]`.
+#[derive(Clone, Debug)]
+pub struct LayerHealth {
+    /// The layer's path within its part, such as `layers.2.weight`.
+    pub layer: String,
+    /// Sum of the squared weights before the step's update.
+    pub weight: Tensor<1>,
+    /// Sum of the squared gradient.
+    pub gradient: Tensor<1>,
+}
+
+/// A visit to every part of a recipe, in the order of its step: to save, to load, or to look at its health.
+pub struct Parts<'a> {
+    visit: Visit<'a>,
+}
+
+enum Visit<'a> {
+    Save(BTreeMap<String, Tensors>),
+    Load { parts: BTreeMap<String, Tensors>, problem: Option<String> },
+    Count(Vec<(String, usize)>),
+    Health(&'a mut Vec<(String, LayerHealth)>),
+}
+
+impl<'a> Parts<'a> {
+    /// A visit that copies every part out; end it with [`Parts::saved`].
+    pub fn save() -> Self {
+        Parts { visit: Visit::Save(BTreeMap::new()) }
+    }
+
+    /// A visit that puts `parts` back; end it with [`Parts::loaded`].
+    pub fn load(parts: BTreeMap<String, Tensors>) -> Self {
+        Parts { visit: Visit::Load { parts, problem: None } }
+    }
+
+    /// A visit that counts the parameters of every network; end it with [`Parts::counted`].
+    pub fn count() -> Self {
+        Parts { visit: Visit::Count(Vec::new()) }
+    }
+
+    /// A visit that collects every layer's health, in the order of the step, as (part, layer).
+    pub fn health(into: &'a mut Vec<(String, LayerHealth)>) -> Self {
+        Parts { visit: Visit::Health(into) }
+    }
+
+    /// What a [`Parts::save`] visit gathered, by part.
+    pub fn saved(self) -> BTreeMap<String, Tensors> {
+        match self.visit {
+            Visit::Save(parts) => parts,
+            _ => BTreeMap::new(),
+        }
+    }
+
+    /// The number of parameters of every network a [`Parts::count`] visit met.
+    pub fn counted(self) -> Vec<(String, usize)> {
+        match self.visit {
+            Visit::Count(counts) => counts,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Ends a [`Parts::load`] visit; an error names the first tensor that was missing, of another shape, or unknown.
+    pub fn loaded(self) -> Result<()> {
+        let Visit::Load { parts, problem } = self.visit else { return Ok(()) };
+        let left = parts.iter().find_map(|(part, left)| left.keys().next().map(|name| format!("{part}: {name}")));
+        match problem.or(left.map(|name| format!("{name} is in the checkpoint and not in the recipe"))) {
+            None => Ok(()),
+            Some(problem) => Err(Error::input(format!(
+                "the checkpoint does not fit the run's config.toml: {problem}; use the config it was trained with"
+            ))),
+        }
+    }
+
+    /// A network: its float parameters by path.
+    pub fn module<M: Module>(&mut self, part: &str, module: &mut M) {
+        match &mut self.visit {
+            Visit::Save(parts) => {
+                let mut out = Collect { path: Vec::new(), tensors: parts.entry(part.to_owned()).or_default() };
+                module.visit(&mut out);
+            }
+            Visit::Load { parts, problem } => {
+                let mut none = Tensors::new();
+                let tensors = parts.get_mut(part).unwrap_or(&mut none);
+                let mut restore = Restore { part, path: Vec::new(), tensors, problem };
+                *module = module.clone().map(&mut restore);
+            }
+            Visit::Count(_) | Visit::Health(_) => {}
+        }
+    }
+
+    /// One tensor that is no network's parameter: an optimizer's moment, a running mean.
+    pub fn tensor<const D: usize>(&mut self, part: &str, name: &str, tensor: &mut Tensor<D>) {
+        match &mut self.visit {
+            Visit::Save(parts) => {
+                parts.entry(part.to_owned()).or_default().insert(name.to_owned(), tensor.to_data());
+            }
+            Visit::Load { parts, problem } => {
+                if let Some(data) = take(parts.get_mut(part), problem, part, name, tensor) {
+                    *tensor = Tensor::from_data(data, &tensor.device());
+                }
+            }
+            Visit::Count(_) | Visit::Health(_) => {}
+        }
+    }
+
+    /// One whole number: a count of updates.
+    pub fn number(&mut self, part: &str, name: &str, number: &mut u64) {
+        match &mut self.visit {
+            Visit::Save(parts) => {
+                let data = TensorData::new(vec![*number as i64], [1]);
+                parts.entry(part.to_owned()).or_default().insert(name.to_owned(), data);
+            }
+            Visit::Load { parts, problem } => {
+                let found = parts.get_mut(part).and_then(|tensors| tensors.remove(name));
+                match found.as_ref().and_then(|data| data.as_slice::<i64>().ok()) {
+                    Some([value]) => *number = *value as u64,
+                    _ => miss(problem, format!("{part}: {name} is missing")),
+                }
+            }
+            Visit::Count(_) | Visit::Health(_) => {}
+        }
+    }
+
+    /// A network in training, to be counted and looked after: its layers' health as of the last step.
+    pub fn network<M: Module>(&mut self, part: &str, net: &M, layers: &[LayerHealth]) {
+        match &mut self.visit {
+            Visit::Count(counts) => counts.push((part.to_owned(), net.num_params())),
+            Visit::Health(into) => into.extend(layers.iter().map(|layer| (part.to_owned(), layer.clone()))),
+            Visit::Save(_) | Visit::Load { .. } => {}
+        }
+    }
+}
+
+fn miss(problem: &mut Option<String>, what: String) {
+    problem.get_or_insert(what);
+}
+
+/// Takes the tensor called `name` out of a part when its shape and type are those of `like`.
+fn take<const D: usize>(
+    tensors: Option<&mut Tensors>,
+    problem: &mut Option<String>,
+    part: &str,
+    name: &str,
+    like: &Tensor<D>,
+) -> Option<TensorData> {
+    let Some(data) = tensors.and_then(|tensors| tensors.remove(name)) else {
+        miss(problem, format!("{part}: {name} is missing"));
+        return None;
+    };
+    if data.shape() != &like.shape() || data.dtype() != like.dtype() {
+        let (given, wanted) = (data.shape().to_vec(), like.shape().to_vec());
+        miss(problem, format!("{part}: {name} is {given:?} {:?}, not {wanted:?} {:?}", data.dtype(), like.dtype()));
+        return None;
+    }
+    Some(data)
+}
+
+struct Collect<'a> {
+    path: Vec<String>,
+    tensors: &'a mut Tensors,
+}
+
+impl ModuleVisitor for Collect<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.tensors.insert(self.path.join("."), param.val().to_data());
+    }
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+}
+
+struct Restore<'a> {
+    part: &'a str,
+    path: Vec<String>,
+    tensors: &'a mut Tensors,
+    problem: &'a mut Option<String>,
+}
+
+impl ModuleMapper for Restore<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, tensor, mapper) = param.consume();
+        let restored = match take(Some(self.tensors), self.problem, self.part, &self.path.join("."), &tensor) {
+            None => tensor,
+            Some(data) => {
+                let plain = Tensor::from_data(data, &tensor.device().without_autodiff());
+                if tensor.is_autodiff() { plain.autodiff().set_require_grad(tensor.is_require_grad()) } else { plain }
+            }
+        };
+        Param::from_mapped_value(id, restored, mapper)
+    }
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+}

@@ -1,0 +1,167 @@
+//! Randomness as a function: every draw follows from (seed, step, name), so a resumed run has nothing to restore.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::{Rng, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use sha2::{Digest, Sha256};
+
+/// The random draws of one moment of a run. Two draws are independent when their names differ, and equal when seed,
+/// step and name are equal, whatever was drawn in between and on whichever machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Draws {
+    seed: u64,
+    step: u64,
+}
+
+impl Draws {
+    /// The draws of a run with `seed` in step `step`.
+    pub fn new(seed: u64, step: u64) -> Self {
+        Draws { seed, step }
+    }
+
+    /// The generator behind one named draw: xoshiro256++ seeded with SHA-256 of (seed, step, name).
+    pub fn stream(&self, name: &str) -> Xoshiro256PlusPlus {
+        let mut key = Sha256::new();
+        key.update(self.seed.to_le_bytes());
+        key.update(self.step.to_le_bytes());
+        key.update(name.as_bytes());
+        Xoshiro256PlusPlus::from_seed(key.finalize().into())
+    }
+
+    /// Independent N(0, 1) values.
+    pub fn normal<const D: usize>(&self, name: &str, shape: [usize; D], device: &Device) -> Tensor<D> {
+        let mut stream = self.stream(name);
+        let values = (0..shape.iter().product()).map(|_| StandardNormal.sample(&mut stream)).collect::<Vec<f32>>();
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    /// Independent values from U(low, high).
+    pub fn uniform<const D: usize>(
+        &self,
+        name: &str,
+        shape: [usize; D],
+        (low, high): (f32, f32),
+        device: &Device,
+    ) -> Tensor<D> {
+        let mut stream = self.stream(name);
+        let values = (0..shape.iter().product()).map(|_| low + (high - low) * unit(&mut stream)).collect::<Vec<f32>>();
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    /// A dropout mask: 0 with probability `drop`, else 1/(1 - drop), so that the mean is 1.
+    ///
+    /// The probability is met to 2⁻³². Panics unless 0 <= drop < 1.
+    pub fn dropout<const D: usize>(&self, name: &str, shape: [usize; D], drop: f64, device: &Device) -> Tensor<D> {
+        assert!((0.0..1.0).contains(&drop), "a dropout of {drop} is not in [0, 1)");
+        let mut stream = self.stream(name);
+        let threshold = (drop * 4_294_967_296.0) as u32;
+        let keep = (1.0 / (1.0 - drop)) as f32;
+        let mask = |bits: u32| if bits < threshold { 0.0 } else { keep };
+        let count = shape.iter().product::<usize>();
+        let mut values = Vec::with_capacity(count + 1);
+        while values.len() < count {
+            let bits = stream.next_u64(); // two elements a draw
+            values.push(mask(bits as u32));
+            values.push(mask((bits >> 32) as u32));
+        }
+        values.truncate(count);
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    /// A uniformly random order of 0..n (Fisher-Yates).
+    pub fn permutation(&self, name: &str, n: u32) -> Vec<u32> {
+        let mut stream = self.stream(name);
+        let mut order = (0..n).collect::<Vec<u32>>();
+        for i in (1..order.len()).rev() {
+            order.swap(i, below(&mut stream, i as u32 + 1) as usize);
+        }
+        order
+    }
+
+    /// `count` independent indices below `n`, with repetition. Panics if `n` is 0.
+    pub fn indices(&self, name: &str, n: u32, count: usize) -> Vec<u32> {
+        assert!(n > 0, "no index lies below 0");
+        let mut stream = self.stream(name);
+        (0..count).map(|_| below(&mut stream, n)).collect()
+    }
+}
+
+/// A value in [0, 1) with 24 random bits.
+fn unit(stream: &mut impl Rng) -> f32 {
+    (stream.next_u64() >> 40) as f32 / 16_777_216.0
+}
+
+/// An unbiased integer below `n` (Lemire 2019, "Fast random integer generation in an interval").
+fn below(stream: &mut impl Rng, n: u32) -> u32 {
+    loop {
+        let wide = u64::from((stream.next_u64() >> 32) as u32) * u64::from(n);
+        if wide as u32 >= n.wrapping_neg() % n {
+            return (wide >> 32) as u32;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mean_and_variance(values: &[f32]) -> (f64, f64) {
+        let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64;
+        let variance = values.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / values.len() as f64;
+        (mean, variance)
+    }
+
+    fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+        tensor.into_data().try_into_vec().unwrap()
+    }
+
+    #[test]
+    fn a_draw_depends_on_seed_step_and_name_and_nothing_else() {
+        let draw = |seed, step, name| values(Draws::new(seed, step).normal(name, [4], &Device::flex()));
+        assert_eq!(draw(1, 2, "z"), draw(1, 2, "z"));
+        assert_ne!(draw(1, 2, "z"), draw(2, 2, "z"));
+        assert_ne!(draw(1, 2, "z"), draw(1, 3, "z"));
+        assert_ne!(draw(1, 2, "z"), draw(1, 2, "y"));
+    }
+
+    #[test]
+    fn the_draws_are_those_of_an_independent_implementation_and_stay_so() {
+        // Made by tests/golden/draws.py. Another value here means that runs of earlier releases do not repeat.
+        let mut stream = Draws::new(7, 11).stream("z");
+        assert_eq!([stream.next_u64(), stream.next_u64()], [4151575807024806810, 12288585670653857515]);
+        assert_eq!(Draws::new(7, 11).permutation("p", 8), [3, 1, 2, 4, 5, 6, 7, 0]);
+    }
+
+    #[test]
+    fn normal_draws_have_mean_zero_and_variance_one() {
+        let (mean, variance) = mean_and_variance(&values(Draws::new(1, 0).normal("z", [200_000], &Device::flex())));
+        assert!(mean.abs() < 0.01 && (variance - 1.0).abs() < 0.02, "mean {mean}, variance {variance}");
+    }
+
+    #[test]
+    fn uniform_draws_fill_their_interval_evenly() {
+        let drawn = values(Draws::new(1, 0).uniform("z", [200_000], (-1.0, 3.0), &Device::flex()));
+        let (mean, variance) = mean_and_variance(&drawn);
+        assert!(drawn.iter().all(|v| (-1.0..3.0).contains(v)));
+        assert!((mean - 1.0).abs() < 0.01 && (variance - 16.0 / 12.0).abs() < 0.02, "mean {mean}, variance {variance}");
+    }
+
+    #[test]
+    fn a_dropout_mask_drops_its_share_and_keeps_the_mean() {
+        let mask = values(Draws::new(1, 0).dropout("m", [300, 333], 0.3, &Device::flex()));
+        let dropped = mask.iter().filter(|&&v| v == 0.0).count() as f64 / mask.len() as f64;
+        assert!((dropped - 0.3).abs() < 0.005, "dropped {dropped}");
+        assert!(mask.iter().all(|&v| v == 0.0 || v == 1.0 / 0.7));
+    }
+
+    #[test]
+    fn a_permutation_holds_every_index_once_and_indices_stay_below_their_bound() {
+        let mut order = Draws::new(3, 0).permutation("p", 1000);
+        assert_ne!(order, (0..1000).collect::<Vec<u32>>());
+        order.sort_unstable();
+        assert_eq!(order, (0..1000).collect::<Vec<u32>>());
+        let indices = Draws::new(3, 0).indices("i", 7, 7000);
+        assert!((0..7).all(|k| (900..1100).contains(&indices.iter().filter(|&&i| i == k).count())));
+    }
+}

@@ -1,0 +1,288 @@
+//! What a GAN is to Ganvas: a model one keeps, a recipe that trains it, and an entry in the list of recipes.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use crate::config::{Keys, Settings, Train};
+use crate::data::source::Source;
+use crate::error::Result;
+use crate::media::Media;
+use crate::parts::{MODEL, Parts};
+use crate::random::Draws;
+
+/// Something whose weights can be saved and loaded. Every Burn module is.
+pub trait Weights {
+    /// Names the weights, as the part `model`.
+    fn weights(&mut self, visit: &mut Parts);
+}
+
+impl<M: Module> Weights for M {
+    fn weights(&mut self, visit: &mut Parts) {
+        visit.module(MODEL, self);
+    }
+}
+
+/// The half of a recipe you keep: what sample, serve and export load.
+pub trait Model: Weights + 'static {
+    /// What [`Model::generate`] takes.
+    fn inputs(&self) -> Vec<Input>;
+
+    /// One medium for each of the request's latents, in their order.
+    fn generate(&self, request: &Request) -> Result<Vec<Media>>;
+}
+
+/// One thing a model takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A latent vector, drawn from a seed or lying between two.
+    Seed,
+}
+
+/// What to generate.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// One sample for each.
+    pub latents: Vec<Latent>,
+}
+
+/// Where one latent vector comes from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Latent {
+    /// The vector this seed draws from the prior.
+    Seed(u64),
+    /// The share `t` in [0, 1] of the way between two seeds' vectors.
+    Between {
+        /// The seed at t = 0.
+        from: u64,
+        /// The seed at t = 1.
+        to: u64,
+        /// The share of the way.
+        t: f32,
+    },
+}
+
+impl Request {
+    /// The samples of these seeds.
+    pub fn seeds(seeds: impl IntoIterator<Item = u64>) -> Self {
+        Request { latents: seeds.into_iter().map(Latent::Seed).collect() }
+    }
+
+    /// `frames` samples on the way from one seed to another, both ends included.
+    pub fn interpolation(from: u64, to: u64, frames: usize) -> Self {
+        let last = frames.saturating_sub(1).max(1) as f32;
+        let latents = (0..frames).map(|i| Latent::Between { from, to, t: i as f32 / last });
+        Request { latents: latents.collect() }
+    }
+
+    /// The latent vectors `[n, width]` under a prior. Panics if the request is empty.
+    pub fn latent_vectors(&self, prior: Prior, width: usize, device: &Device) -> Tensor<2> {
+        let seeded = |seed| prior.draw(&Draws::new(seed, 0), "latent", [1, width], device);
+        let vectors = self.latents.iter().map(|latent| match *latent {
+            Latent::Seed(seed) => seeded(seed),
+            Latent::Between { from, to, t } => prior.between(seeded(from), seeded(to), t),
+        });
+        Tensor::cat(vectors.collect(), 0)
+    }
+}
+
+/// The distribution of a latent vector's independent entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Prior {
+    /// N(0, 1).
+    #[default]
+    Normal,
+    /// U(-1, 1).
+    Uniform,
+}
+
+impl Prior {
+    /// Independent entries under this prior.
+    pub fn draw<const D: usize>(self, draws: &Draws, name: &str, shape: [usize; D], device: &Device) -> Tensor<D> {
+        match self {
+            Prior::Normal => draws.normal(name, shape, device),
+            Prior::Uniform => draws.uniform(name, shape, (-1.0, 1.0), device),
+        }
+    }
+
+    /// The share `t` of the way from a to b `[1, width]`: along the great circle under the normal prior, whose
+    /// vectors lie near a sphere (Shoemake 1985), along the line under the uniform one.
+    fn between(self, a: Tensor<2>, b: Tensor<2>, t: f32) -> Tensor<2> {
+        let (from, to) = match self {
+            Prior::Uniform => (1.0 - t, t),
+            Prior::Normal => {
+                let length = |v: &Tensor<2>| v.clone().square().sum().sqrt().into_scalar::<f32>();
+                let dot = (a.clone() * b.clone()).sum().into_scalar::<f32>();
+                let angle = (dot / (length(&a) * length(&b))).clamp(-1.0, 1.0).acos();
+                if angle.sin() < 1e-4 {
+                    (1.0 - t, t) // the same direction, or opposite ones
+                } else {
+                    (((1.0 - t) * angle).sin() / angle.sin(), (t * angle).sin() / angle.sin())
+                }
+            }
+        };
+        a * from + b * to
+    }
+}
+
+/// What a list of recipes shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Info {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// The name in print.
+    pub title: &'static str,
+    /// The paper, as authors and year, title.
+    pub paper: &'static str,
+    /// What it learns, in one sentence.
+    pub sentence: &'static str,
+    /// The data set of [`crate::data::SETS`] it fetches by itself, if any.
+    pub dataset: Option<&'static str>,
+}
+
+/// Which part of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// What the networks learn from.
+    Train,
+    /// Held out; may be empty.
+    Validation,
+}
+
+/// One moment of a run.
+pub struct StepCx<'a> {
+    /// The number of steps before this one.
+    pub step: u64,
+    /// The number of images seen before this step.
+    pub images: u64,
+    /// The step's random draws.
+    pub draws: Draws,
+    /// Where to compute, without autodiff.
+    pub device: &'a Device,
+}
+
+/// What one step measured: names and values `[1]` that stay on the device until somebody reads them.
+#[derive(Debug, Default)]
+pub struct Scalars(Vec<(&'static str, Tensor<1>)>);
+
+impl Scalars {
+    /// Adds one value `[1]`; the graph behind it is let go.
+    pub fn with(mut self, name: &'static str, value: Tensor<1>) -> Self {
+        self.0.push((name, value.without_autodiff()));
+        self
+    }
+
+    /// All values, in one transfer.
+    pub fn read(self) -> Vec<(&'static str, f64)> {
+        let (names, values): (Vec<_>, Vec<_>) = self.0.into_iter().unzip();
+        if values.is_empty() {
+            return Vec::new();
+        }
+        let values = Tensor::cat(values, 0).into_data();
+        names.into_iter().zip(values.iter::<f64>()).collect()
+    }
+}
+
+/// One GAN family: its model, its critic, its data and one training step.
+pub trait Recipe: Sized + 'static {
+    /// What a list of recipes shows.
+    const INFO: Info;
+    /// The struct that is the TOML file.
+    type Config: Settings;
+    /// The half one keeps.
+    type Model: Model;
+    /// One batch, on the host.
+    type Batch: 'static;
+
+    /// The batches of a split.
+    fn data(config: &Self::Config, split: Split) -> Result<Box<dyn Source<Self::Batch>>>;
+    /// The model with its initial weights, which follow from the config's seed.
+    fn model(config: &Self::Config, device: &Device) -> Self::Model;
+    /// The state of a run at step 0; `model` is on the autodiff device.
+    fn new(config: &Self::Config, model: Self::Model, device: &Device) -> Self;
+    /// One training step: the page you check against the paper.
+    fn step(&mut self, batch: Self::Batch, cx: &StepCx) -> Scalars;
+    /// The same samples at every call but for what was learned; `held` is a held-out batch.
+    fn preview(&self, held: &Self::Batch) -> Result<Vec<Media>>;
+    /// Everything a checkpoint must hold, named, in the order of the step.
+    fn parts(&mut self, visit: &mut Parts);
+}
+
+/// A recipe in training, its types erased.
+pub trait Session {
+    /// One step on that step's batch.
+    fn step(&mut self, cx: &StepCx) -> Result<Scalars>;
+    /// See [`Recipe::preview`].
+    fn preview(&self) -> Result<Vec<Media>>;
+    /// See [`Recipe::parts`].
+    fn parts(&mut self, visit: &mut Parts);
+}
+
+struct Training<R: Recipe> {
+    recipe: R,
+    source: Box<dyn Source<R::Batch>>,
+    held: R::Batch,
+}
+
+impl<R: Recipe> Session for Training<R> {
+    fn step(&mut self, cx: &StepCx) -> Result<Scalars> {
+        let batch = self.source.batch(cx.step)?;
+        Ok(self.recipe.step(batch, cx))
+    }
+    fn preview(&self) -> Result<Vec<Media>> {
+        self.recipe.preview(&self.held)
+    }
+    fn parts(&mut self, visit: &mut Parts) {
+        self.recipe.parts(visit);
+    }
+}
+
+/// One line of the list of recipes: a [`Recipe`] behind function pointers.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// What a list shows.
+    pub info: Info,
+    pub(crate) keys: fn() -> Keys,
+    pub(crate) resolve: fn(&str, &Path) -> Result<(String, Train)>,
+    open: fn(&str, &Device) -> Result<Box<dyn Session>>,
+    model: fn(&str, &Device) -> Result<Box<dyn Model>>,
+}
+
+impl Entry {
+    /// The entry of a recipe.
+    pub const fn of<R: Recipe>() -> Self {
+        Entry {
+            info: R::INFO,
+            keys: Keys::of::<R::Config>,
+            resolve: |text, path| {
+                let config = crate::config::parse::<R::Config>(text, path)?;
+                Ok((crate::config::to_toml(R::INFO.name, &config)?, config.train().clone()))
+            },
+            open: |text, device| {
+                let config = crate::config::parse::<R::Config>(text, Path::new("config.toml"))?;
+                let source = R::data(&config, Split::Train)?;
+                let held = R::data(&config, Split::Validation)?;
+                let held = if held.items() > 0 { held.batch(0)? } else { source.batch(0)? };
+                let model = R::model(&config, &device.clone().autodiff());
+                let recipe = R::new(&config, model, device);
+                Ok(Box::new(Training { recipe, source, held }))
+            },
+            model: |text, device| {
+                let config = crate::config::parse::<R::Config>(text, Path::new("config.toml"))?;
+                Ok(Box::new(R::model(&config, device)))
+            },
+        }
+    }
+
+    /// Opens the data and builds the state of step 0 for a resolved config.
+    pub fn open(&self, config: &str, device: &Device) -> Result<Box<dyn Session>> {
+        (self.open)(config, device)
+    }
+
+    /// The model of a resolved config, with its initial weights.
+    pub fn model(&self, config: &str, device: &Device) -> Result<Box<dyn Model>> {
+        (self.model)(config, device)
+    }
+}

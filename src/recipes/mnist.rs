@@ -1,0 +1,605 @@
+//! The GAN of the tutorial: two fully connected networks learn to write digits (MNIST, 28x28 grey).
+//!
+//! Goodfellow et al. 2014, "Generative Adversarial Networks", with the networks and constants of the notebook
+//! GAN-MNIST of nttuan8's GAN tutorial (2020). G maps a latent vector z to a picture; D tells real pictures from G's.
+//! The tutorial writes the losses as equation 1 of the paper and trains G with label 1, which is the non-saturating
+//! loss: see `generator_loss`, and [`adversarial::minimax`] for why.
+//!
+//! What the notebook does otherwise: it draws pictures with replacement from all 60,000 (`configs/mnist-tutorial.toml`
+//! does too), clips probabilities where we work from logits, and shares Adam's count of updates between the players,
+//! which changes the first few updates only.
+
+use std::path::PathBuf;
+
+use burn::module::Module;
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Device, Tensor, TensorData};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Settings, Train};
+use crate::data::mnist::{self, Digits, Part};
+use crate::data::source::{Order, Sampling, Source};
+use crate::error::{Error, Result};
+use crate::loss::adversarial;
+use crate::media::{Image, Media};
+use crate::nn::{Linear, leaky_relu};
+use crate::optim::{AdamConfig, Trained, average_decay};
+use crate::parts::Parts;
+use crate::random::Draws;
+use crate::recipe::{Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
+
+const LATENT: usize = 100;
+const SIDE: usize = 28;
+const PIXELS: usize = SIDE * SIDE;
+const GENERATOR: [usize; 5] = [LATENT, 256, 512, 1024, PIXELS];
+const DISCRIMINATOR: [usize; 5] = [PIXELS, 1024, 512, 256, 1];
+const SLOPE: f64 = 0.2;
+const PREVIEW_SEEDS: u64 = 64;
+
+/// The configuration of `mnist`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where G's latent vectors come from.
+    pub prior: Prior,
+    /// What G minimises.
+    pub generator_loss: GeneratorLoss,
+    /// D's target for real pictures; below 1 it keeps D from being too sure (one-sided label smoothing).
+    pub real_label: f64,
+    /// Share of D's units dropped after each hidden layer.
+    pub dropout: f64,
+    /// Adam's learning rate, for both players.
+    pub learning_rate: f64,
+    /// Adam's beta1, for both players.
+    pub beta1: f64,
+    /// Half-life of the moving average of G's weights that samples come from, in thousands of images; 0 for none.
+    pub average_kimg: f64,
+    /// The pictures.
+    pub data: Data,
+    /// The run.
+    pub train: Train,
+}
+
+/// The pictures `mnist` learns from.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Data {
+    /// Folder of the four idx files, raw or .gz; empty for MNIST itself, fetched once into the cache.
+    pub path: PathBuf,
+    /// How many of the last training pictures to hold out.
+    pub validation_images: usize,
+    /// How a batch is drawn.
+    pub sampling: Sampling,
+}
+
+/// The two generator losses of Goodfellow et al. 2014.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GeneratorLoss {
+    /// min E[-log D(G(z))]: strong gradients while D is sure of the fakes; the tutorial's code.
+    NonSaturating,
+    /// min E[log(1 - D(G(z)))]: the paper's equation 1 and the tutorial's formula; its gradient vanishes early on.
+    Minimax,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            prior: Prior::Normal,
+            generator_loss: GeneratorLoss::NonSaturating,
+            real_label: 0.9,
+            dropout: 0.3,
+            learning_rate: 2e-4,
+            beta1: 0.5,
+            average_kimg: 20.0, // the tutorial keeps none; the average is visibly cleaner
+            data: Data::default(),
+            train: Train {
+                kimg: 2400.0, // 40 passes; the tutorial's 200 are 12,000
+                batch: 128,
+                log_every_kimg: 10.0,
+                preview_every_kimg: 60.0, // one pass
+                checkpoint_every_kimg: 240.0,
+                ..Train::default()
+            },
+        }
+    }
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Data { path: PathBuf::new(), validation_images: 5000, sampling: Sampling::Shuffle }
+    }
+}
+
+impl Settings for Config {
+    fn train(&self) -> &Train {
+        &self.train
+    }
+    fn problem(&self) -> Option<String> {
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Some(format!("dropout is {}; give a share in [0, 1)", self.dropout));
+        }
+        if !(self.real_label > 0.0 && self.real_label <= 1.0) {
+            return Some(format!("real_label is {}; give a target in (0, 1], such as 0.9", self.real_label));
+        }
+        if self.learning_rate <= 0.0 || !self.learning_rate.is_finite() {
+            return Some(format!("learning_rate is {}; give a number above 0", self.learning_rate));
+        }
+        if !(0.0..1.0).contains(&self.beta1) {
+            return Some(format!("beta1 is {}; give a number in [0, 1)", self.beta1));
+        }
+        (self.average_kimg < 0.0).then(|| format!("average_kimg is {}; give 0 or more", self.average_kimg))
+    }
+}
+
+/// z `[n, 100]` to pictures `[n, 784]` in (0, 1): 100-256-512-1024-784, leaky ReLU 0.2, sigmoid.
+#[derive(Module, Debug)]
+pub struct Generator {
+    layers: Vec<Linear>,
+    #[module(skip)]
+    prior: Prior,
+}
+
+/// Pictures `[n, 784]` to logits `[n, 1]`: 784-1024-512-256-1, leaky ReLU 0.2 and dropout after each hidden layer.
+#[derive(Module, Debug)]
+struct Discriminator {
+    layers: Vec<Linear>,
+}
+
+/// Fully connected layers of these widths, Glorot-uniform.
+fn layers(widths: &[usize], draws: &Draws, name: &str, device: &Device) -> Vec<Linear> {
+    let pairs = widths.windows(2).enumerate();
+    pairs.map(|(i, w)| Linear::glorot(draws, &format!("{name}.layers.{i}"), w[0], w[1], device)).collect()
+}
+
+impl Generator {
+    fn new(prior: Prior, draws: &Draws, device: &Device) -> Self {
+        Generator { layers: layers(&GENERATOR, draws, "generator", device), prior }
+    }
+
+    fn forward(&self, z: Tensor<2>) -> Tensor<2> {
+        let mut x = z; // [n, 100]
+        for (i, layer) in self.layers.iter().enumerate() {
+            x = layer.forward(x);
+            if i + 1 < self.layers.len() {
+                x = leaky_relu(x, SLOPE);
+            }
+        }
+        sigmoid(x) // [n, 784]
+    }
+}
+
+impl Discriminator {
+    fn new(draws: &Draws, device: &Device) -> Self {
+        Discriminator { layers: layers(&DISCRIMINATOR, draws, "discriminator", device) }
+    }
+
+    /// `dropout` gives the mask of a hidden layer by its number and shape.
+    fn forward(&self, x: Tensor<2>, dropout: impl Fn(usize, [usize; 2]) -> Tensor<2>) -> Tensor<2> {
+        let mut x = x; // [n, 784]
+        for (i, layer) in self.layers.iter().enumerate() {
+            x = layer.forward(x);
+            if i + 1 < self.layers.len() {
+                x = leaky_relu(x, SLOPE);
+                let mask = dropout(i, x.dims());
+                x = x * mask;
+            }
+        }
+        x // [n, 1]
+    }
+}
+
+impl Model for Generator {
+    fn inputs(&self) -> Vec<Input> {
+        vec![Input::Seed]
+    }
+
+    fn generate(&self, request: &Request) -> Result<Vec<Media>> {
+        if request.latents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let device = self.layers[0].weight.device();
+        let pictures = self.forward(request.latent_vectors(self.prior, LATENT, &device)).into_data();
+        let pixels = pictures.iter::<f32>().collect::<Vec<f32>>();
+        Ok(pixels.chunks(PIXELS).map(|grey| Media::Image(Image::from_unit(SIDE, SIDE, 1, grey))).collect())
+    }
+}
+
+/// The two players in training.
+pub struct Mnist {
+    config: Config,
+    generator: Trained<Generator>,
+    discriminator: Trained<Discriminator>,
+}
+
+impl Mnist {
+    /// G's loss and gradient norm, after one update of G.
+    fn generator_step(
+        &mut self,
+        z: Tensor<2>,
+        dropout: impl Fn(usize, [usize; 2]) -> Tensor<2>,
+        decay: f64,
+    ) -> [Tensor<1>; 2] {
+        let fooled = self.discriminator.frozen().forward(self.generator.net().forward(z), dropout); // [n, 1]
+        let loss = match self.config.generator_loss {
+            GeneratorLoss::NonSaturating => adversarial::non_saturating(fooled),
+            GeneratorLoss::Minimax => adversarial::minimax(fooled),
+        };
+        let norm = self.generator.descend(loss.clone(), self.config.learning_rate, decay);
+        [loss, norm]
+    }
+}
+
+impl Recipe for Mnist {
+    const INFO: Info = Info {
+        name: "mnist",
+        title: "GAN on MNIST",
+        paper: "Goodfellow et al. 2014, Generative Adversarial Networks",
+        sentence: "Two fully connected networks learn to write digits; the tutorial's GAN.",
+        dataset: Some("mnist"),
+    };
+    type Config = Config;
+    type Model = Generator;
+    type Batch = TensorData; // [n, 784], f32 in [0, 1]
+
+    fn data(config: &Config, split: Split) -> Result<Box<dyn Source<TensorData>>> {
+        Ok(Box::new(Pictures::open(config, split)?))
+    }
+
+    fn model(config: &Config, device: &Device) -> Generator {
+        Generator::new(config.prior, &Draws::new(config.train.seed, 0), device)
+    }
+
+    fn new(config: &Config, model: Generator, device: &Device) -> Self {
+        let draws = Draws::new(config.train.seed, 0);
+        let discriminator = Discriminator::new(&draws, &device.clone().autodiff());
+        let adam = AdamConfig::with_beta1(config.beta1);
+        Mnist {
+            generator: Trained::new(model, adam, config.average_kimg > 0.0),
+            discriminator: Trained::new(discriminator, adam, false),
+            config: config.clone(),
+        }
+    }
+
+    fn step(&mut self, real: TensorData, cx: &StepCx) -> Scalars {
+        let Config { prior, real_label, dropout, learning_rate, average_kimg, .. } = self.config;
+        let x = Tensor::<2>::from_data(real, cx.device); // [n, 784]
+        let n = x.dims()[0];
+        let latent = |player| prior.draw(&cx.draws, &format!("{player}.z"), [n, LATENT], cx.device);
+        let mask = |player| {
+            move |layer, shape| cx.draws.dropout(&format!("{player}.dropout.{layer}"), shape, dropout, cx.device)
+        };
+
+        // D, equation 1: max log D(x) + log(1 - D(G(z))), on real and fake in one batch of 2n
+        let fake = self.generator.net().valid().forward(latent("d"));
+        let logits = self.discriminator.net().forward(Tensor::cat(vec![x, fake], 0), mask("d")); // [2n, 1]
+        let targets =
+            Tensor::cat(vec![Tensor::full([n, 1], real_label, cx.device), Tensor::zeros([n, 1], cx.device)], 0);
+        let d_loss = adversarial::binary_cross_entropy(logits.clone(), targets);
+        let d_gradient = self.discriminator.descend(d_loss.clone(), learning_rate, 0.0);
+
+        // G, through the D of this moment, dropout and all
+        let decay = average_decay(n, average_kimg, cx.images);
+        let [g_loss, g_gradient] = self.generator_step(latent("g"), mask("g"), decay);
+
+        let logits = logits.without_autodiff();
+        let (on_real, on_fake) = (logits.clone().narrow(0, 0, n), logits.narrow(0, n, n));
+        Scalars::default()
+            .with("d_loss", d_loss)
+            .with("g_loss", g_loss)
+            .with("d_real", sigmoid(on_real.clone()).mean())
+            .with("d_fake", sigmoid(on_fake.clone()).mean())
+            .with("d_accuracy_real", on_real.greater_elem(0.0).float().mean())
+            .with("d_accuracy_fake", on_fake.lower_elem(0.0).float().mean())
+            .with("d_gradient_norm", d_gradient)
+            .with("g_gradient_norm", g_gradient)
+    }
+
+    fn preview(&self, _held: &TensorData) -> Result<Vec<Media>> {
+        self.generator.sampler().generate(&Request::seeds(0..PREVIEW_SEEDS))
+    }
+
+    fn parts(&mut self, visit: &mut Parts) {
+        self.discriminator.parts("discriminator", visit);
+        self.generator.model_parts("generator", visit);
+    }
+}
+
+/// The training pictures, or those held out of them.
+struct Pictures {
+    digits: Digits,
+    first: usize,
+    items: usize,
+    order: Option<Order>, // None when there is nothing to draw
+}
+
+impl Pictures {
+    fn open(config: &Config, split: Split) -> Result<Self> {
+        let Data { path, validation_images: held, sampling } = &config.data;
+        let folder = if path.as_os_str().is_empty() {
+            let folder = mnist::default_dir()?;
+            mnist::fetch(&folder, &mut |_| {})?;
+            folder
+        } else {
+            path.clone()
+        };
+        let digits = mnist::read(&folder, Part::Train)?;
+        if digits.len() <= *held {
+            return Err(Error::input(format!(
+                "{} holds {} training pictures and data.validation_images is {held}; lower it",
+                folder.display(),
+                digits.len()
+            )));
+        }
+        let trained = digits.len() - held;
+        let (first, items) = match split {
+            Split::Train => (0, trained),
+            Split::Validation => (trained, *held),
+        };
+        let order = (items > 0).then(|| Order::new(config.train.seed, items, config.train.batch, *sampling));
+        Ok(Pictures { digits, first, items, order })
+    }
+}
+
+impl Source<TensorData> for Pictures {
+    fn items(&self) -> usize {
+        self.items
+    }
+
+    fn batch(&self, step: u64) -> Result<TensorData> {
+        let Some(order) = &self.order else { return Err(Error::input("there are no pictures to draw a batch from")) };
+        let indices = order.indices(step);
+        let pictures = indices.iter().flat_map(|&i| self.digits.image(self.first + i as usize));
+        let pixels = pictures.map(|&grey| f32::from(grey) / 255.0).collect::<Vec<f32>>();
+        Ok(TensorData::new(pixels, [indices.len(), PIXELS]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::module::{ModuleVisitor, Param};
+    use burn::tensor::Gradients;
+    use serde_json::Value;
+
+    /// What PyTorch computes, in f64: made by tests/golden/make.py, which also gives the formulas below.
+    fn golden() -> Value {
+        serde_json::from_str(include_str!("../../tests/golden/mnist.json")).unwrap()
+    }
+
+    const N: usize = 8;
+
+    fn hash(i: usize, layer: usize, s: u32) -> u32 {
+        let mut h = (i as u32).wrapping_mul(2654435761).wrapping_add(layer as u32 * 40503 + s * 97 + 12345);
+        h ^= h >> 15;
+        h = h.wrapping_mul(2246822519);
+        h ^ h >> 13
+    }
+
+    fn wave(rate: f64, offset: f64, scale: f64, shift: f64, shape: [usize; 2]) -> Tensor<2> {
+        let values = (0..shape[0] * shape[1]).map(|i| (shift + scale * (rate * i as f64 + offset).sin()) as f32);
+        Tensor::from_data(TensorData::new(values.collect::<Vec<f32>>(), shape), &Device::flex())
+    }
+
+    fn real(k: usize) -> Tensor<2> {
+        wave(0.013, k as f64, 0.5, 0.5, [N, PIXELS])
+    }
+
+    fn z_d(k: usize) -> Tensor<2> {
+        wave(0.7, 0.3 + k as f64, 1.5, 0.0, [N, LATENT])
+    }
+
+    fn z_g(k: usize) -> Tensor<2> {
+        wave(0.9, 1.1 + k as f64, 1.5, 0.0, [N, LATENT])
+    }
+
+    fn mask(s: u32) -> impl Fn(usize, [usize; 2]) -> Tensor<2> {
+        move |layer, shape| {
+            let keep = |i| if hash(i, layer, s) >= 1_288_490_188 { (1.0 / 0.7) as f32 } else { 0.0 };
+            let values = (0..shape[0] * shape[1]).map(keep).collect::<Vec<f32>>();
+            Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+        }
+    }
+
+    fn fixed_layers(widths: &[usize], s: u32, phase: f64) -> Vec<Linear> {
+        let device = Device::flex().autodiff();
+        let pairs = widths.windows(2).enumerate();
+        let layer = |(layer, w): (usize, &[usize])| {
+            let bound = (6.0 / (w[0] + w[1]) as f64).sqrt();
+            let weight = (0..w[0] * w[1]).map(|i| ((hash(i, layer, s) as f64 / 2f64.powi(31) - 1.0) * bound) as f32);
+            let bias = (0..w[1]).map(|j| (0.01 * (0.2 * j as f64 + layer as f64 + phase).sin()) as f32);
+            let weight = TensorData::new(weight.collect::<Vec<f32>>(), [w[0], w[1]]);
+            let bias = TensorData::new(bias.collect::<Vec<f32>>(), [w[1]]);
+            Linear {
+                weight: Param::from_tensor(Tensor::from_data(weight, &device)),
+                bias: Param::from_tensor(Tensor::from_data(bias, &device)),
+            }
+        };
+        pairs.map(layer).collect()
+    }
+
+    fn fixed() -> Mnist {
+        let config = Config { average_kimg: 0.0, ..Config::default() };
+        let adam = AdamConfig::with_beta1(config.beta1);
+        let generator = Generator { layers: fixed_layers(&GENERATOR, 2, 0.0), prior: Prior::Normal };
+        let discriminator = Discriminator { layers: fixed_layers(&DISCRIMINATOR, 3, 0.5) };
+        Mnist {
+            config,
+            generator: Trained::new(generator, adam, false),
+            discriminator: Trained::new(discriminator, adam, false),
+        }
+    }
+
+    fn close(what: &str, found: f64, wanted: f64, scale: f64) {
+        let error = (found - wanted).abs() / scale;
+        assert!(error <= 1e-5, "{what}: {found} instead of {wanted}, off by {error:.1e} of {scale}");
+    }
+
+    /// Compares a tensor with the norm, the three dot products and the first values that PyTorch found.
+    fn same(what: &str, tensor: &[f32], wanted: &Value) {
+        let number = |value: &Value| value.as_f64().unwrap();
+        let values = tensor.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+        let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let wanted_norm = number(&wanted["norm"]);
+        close(&format!("{what}: norm"), norm(&values), wanted_norm, wanted_norm);
+        for (k, product) in wanted["probes"].as_array().unwrap().iter().enumerate() {
+            let probe = (0..values.len()).map(|i| ((k + 1) as f64 * 0.618 * i as f64 + k as f64).sin());
+            let probe = probe.collect::<Vec<_>>();
+            let found = values.iter().zip(&probe).map(|(v, p)| v * p).sum::<f64>();
+            close(&format!("{what}: probe {k}"), found, number(product), wanted_norm * norm(&probe).max(1e-300));
+        }
+        // A single value is held to the tensor's root mean square; the sums above are too blunt for one wrong entry.
+        let rms = wanted_norm / (values.len() as f64).sqrt();
+        for (found, first) in values.iter().zip(wanted["first"].as_array().unwrap()) {
+            close(&format!("{what}: a first value"), *found, number(first), rms);
+        }
+    }
+
+    fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+        tensor.into_data().iter::<f32>().collect()
+    }
+
+    /// Every parameter's values, or its gradient's, by path.
+    type Named = Vec<(String, Vec<f32>)>;
+
+    /// Collects a module's [`Named`].
+    struct Each<'a> {
+        path: Vec<String>,
+        gradients: Option<&'a Gradients>,
+        found: Named,
+    }
+
+    impl ModuleVisitor for Each<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let tensor = match self.gradients {
+                Some(gradients) => param.val().grad(gradients).expect("every parameter has a gradient"),
+                None => param.val(),
+            };
+            self.found.push((self.path.join("."), floats(tensor)));
+        }
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.pop();
+        }
+    }
+
+    fn each<M: Module>(module: &M, gradients: Option<&Gradients>) -> Named {
+        let mut each = Each { path: Vec::new(), gradients, found: Vec::new() };
+        module.visit(&mut each);
+        each.found
+    }
+
+    fn same_parameters(what: &str, found: &[(String, Vec<f32>)], wanted: &Value) {
+        assert_eq!(found.len(), wanted.as_object().unwrap().len());
+        for (name, values) in found {
+            same(&format!("{what} {name}"), values, &wanted[name]);
+        }
+    }
+
+    #[test]
+    fn the_networks_have_the_tutorials_numbers_of_parameters() {
+        let (config, device, golden) = (Config::default(), Device::flex(), golden());
+        let mut mnist = Mnist::new(&config, Mnist::model(&config, &device.clone().autodiff()), &device);
+        let mut count = Parts::count();
+        mnist.parts(&mut count);
+        let wanted = |name: &str| golden[name].as_u64().unwrap() as usize;
+        assert_eq!((wanted("discriminator_parameters"), wanted("generator_parameters")), (1_460_225, 1_486_352));
+        let wanted = [("discriminator", 1_460_225), ("generator", 1_486_352)];
+        assert_eq!(count.counted(), wanted.map(|(part, count)| (part.to_owned(), count)));
+    }
+
+    #[test]
+    fn the_forward_passes_are_pytorchs() {
+        let (mnist, golden) = (fixed(), golden());
+        let fake = mnist.generator.net().forward(z_d(0));
+        let on_real = mnist.discriminator.net().forward(real(0), |_, shape| Tensor::ones(shape, &Device::flex()));
+        let both = Tensor::cat(vec![real(0), fake.clone().without_autodiff()], 0);
+        let dropped = mnist.discriminator.net().forward(both, mask(0));
+        same("G(z)", &floats(fake), &golden["forward"]["generator"]);
+        same("D(x)", &floats(on_real), &golden["forward"]["discriminator_real"]);
+        same("D with dropout", &floats(dropped), &golden["forward"]["discriminator_dropout"]);
+    }
+
+    /// D's step as in [`Recipe::step`], on the formulas' batch.
+    fn d_loss(mnist: &Mnist, k: usize) -> Tensor<1> {
+        let device = Device::flex();
+        let fake = mnist.generator.net().valid().forward(z_d(k));
+        let logits = mnist.discriminator.net().forward(Tensor::cat(vec![real(k), fake], 0), mask(0));
+        let targets = Tensor::cat(vec![Tensor::full([N, 1], 0.9, &device), Tensor::zeros([N, 1], &device)], 0);
+        adversarial::binary_cross_entropy(logits, targets)
+    }
+
+    fn fooled(mnist: &Mnist) -> Tensor<2> {
+        mnist.discriminator.frozen().forward(mnist.generator.net().forward(z_g(0)), mask(1))
+    }
+
+    #[test]
+    fn both_losses_and_every_gradient_are_pytorchs() {
+        let (mnist, golden) = (fixed(), golden());
+        let d = mnist.discriminator.net();
+        let g = mnist.generator.net();
+        let checked = |what: &str, loss: Tensor<1>, found: &dyn Fn(&Gradients) -> Named, at: &str| {
+            let gradients = loss.backward();
+            let wanted = golden[what].as_f64().unwrap();
+            close(what, loss.into_scalar::<f64>(), wanted, wanted.abs());
+            same_parameters(what, &found(&gradients), &golden[at]);
+        };
+        checked("d_loss", d_loss(&mnist, 0), &|gradients| each(d, Some(gradients)), "d_gradients");
+        let of_g = |gradients: &Gradients| each(g, Some(gradients));
+        let loss = adversarial::non_saturating(fooled(&mnist));
+        checked("g_loss_non_saturating", loss, &of_g, "g_gradients_non_saturating");
+        checked("g_loss_minimax", adversarial::minimax(fooled(&mnist)), &of_g, "g_gradients_minimax");
+    }
+
+    #[test]
+    fn the_weights_after_three_steps_are_pytorchs() {
+        let (mut mnist, golden) = (fixed(), golden());
+        let wanted = &golden["after_three_steps"];
+        let before = (each(mnist.generator.net(), None), each(mnist.discriminator.net(), None));
+        for k in 0..3 {
+            let loss = d_loss(&mnist, k);
+            mnist.discriminator.descend(loss.clone(), 2e-4, 0.0);
+            let [g_loss, _] = mnist.generator_step(z_g(k), mask(1), 0.0);
+            for (loss, name) in [(loss, "d_losses"), (g_loss, "g_losses")] {
+                let wanted = wanted[name][k].as_f64().unwrap();
+                close(name, loss.into_scalar::<f64>(), wanted, wanted.abs());
+            }
+        }
+        let after = (each(mnist.generator.net(), None), each(mnist.discriminator.net(), None));
+        let change = |after: &[(String, Vec<f32>)], before: &[(String, Vec<f32>)]| {
+            let pairs = after.iter().zip(before);
+            let subtract = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a - b).collect();
+            pairs.map(|((name, a), (_, b))| (name.clone(), subtract(a, b))).collect::<Named>()
+        };
+        same_parameters("G after three steps", &after.0, &wanted["generator"]);
+        same_parameters("D after three steps", &after.1, &wanted["discriminator"]);
+        // Three steps move a weight by a hundredth, so an error of Adam's could hide in the weights' norms and shows in
+        // those of the change. Its single values are below what f32 resolves in a weight.
+        let sums = |key: &str| {
+            let mut wanted = wanted[key].clone();
+            wanted.as_object_mut().unwrap().values_mut().for_each(|tensor| tensor["first"] = Value::Array(vec![]));
+            wanted
+        };
+        same_parameters("G's change", &change(&after.0, &before.0), &sums("generator_change"));
+        same_parameters("D's change", &change(&after.1, &before.1), &sums("discriminator_change"));
+    }
+
+    #[test]
+    fn training_pictures_and_held_out_ones_are_apart_and_all_there() {
+        let config = Config::default();
+        let (train, held) = (Pictures::open(&config, Split::Train), Pictures::open(&config, Split::Validation));
+        let (train, held) = (train.unwrap(), held.unwrap());
+        assert_eq!((train.first, train.items, held.first, held.items), (0, 55_000, 55_000, 5_000));
+        let batch = train.batch(3).unwrap();
+        assert_eq!(batch.shape().to_vec(), [128, 784]);
+        let pixels = batch.iter::<f32>().collect::<Vec<f32>>();
+        assert!(pixels.iter().all(|p| (0.0..=1.0).contains(p)) && pixels.contains(&1.0));
+        let tutorial = Data { validation_images: 0, sampling: Sampling::WithReplacement, ..Data::default() };
+        let held = Pictures::open(&Config { data: tutorial, ..config }, Split::Validation).unwrap();
+        assert_eq!(held.items(), 0);
+        assert!(held.batch(0).is_err());
+    }
+}

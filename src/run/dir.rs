@@ -1,0 +1,110 @@
+//! The run directory: its paths, its lock, its configuration.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use super::Checkpoint;
+use crate::aside::write_aside;
+use crate::config::Resolved;
+use crate::error::{Error, Result};
+use crate::recipe::Entry;
+
+/// A run directory. See `docs/run-directory.md` for the contract.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    root: PathBuf,
+}
+
+/// Held by the one trainer of a run; the operating system lets it go when the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock(#[allow(dead_code)] File);
+
+impl RunDir {
+    /// Makes the next numbered directory under `runs`, such as `runs/0007-mnist`, and writes the configuration there.
+    pub fn create(runs: &Path, name: &str, config: &Resolved) -> Result<Self> {
+        if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
+            return Err(Error::input(format!("`{name}` cannot name a run; use letters, digits, - and _")));
+        }
+        let fail = |error: std::io::Error| Error::io("make a run directory", runs, &error);
+        fs::create_dir_all(runs).map_err(fail)?;
+        let numbers = fs::read_dir(runs)
+            .map_err(fail)?
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.split('-').next()?.parse::<u32>().ok());
+        let mut number = numbers.max().unwrap_or(0) + 1;
+        let root = loop {
+            let root = runs.join(format!("{number:04}-{name}"));
+            match fs::create_dir(&root) {
+                Ok(()) => break root,
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(fail(error)),
+            }
+        };
+        let run = RunDir { root };
+        for folder in [run.previews(), run.checkpoints()] {
+            fs::create_dir(&folder).map_err(|error| Error::io("make a run directory", &folder, &error))?;
+        }
+        write_aside(&run.root.join("config.toml"), config.text.as_bytes(), "write the run's configuration")?;
+        Ok(run)
+    }
+
+    /// Opens an existing run directory.
+    pub fn open(root: &Path) -> Result<Self> {
+        if root.join("config.toml").is_file() {
+            return Ok(RunDir { root: root.to_owned() });
+        }
+        let what = if root.exists() { "is no run directory: it holds no config.toml" } else { "does not exist" };
+        let given = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+        Err(Error::input(format!("{} {what}; give a folder that `ganvas train` made", given.display())))
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// The event log.
+    pub fn events(&self) -> PathBuf {
+        self.root.join("events.jsonl")
+    }
+
+    /// The folder of previews.
+    pub fn previews(&self) -> PathBuf {
+        self.root.join("previews")
+    }
+
+    /// The folder of checkpoints.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.root.join("checkpoints")
+    }
+
+    /// The configuration the run was made with.
+    pub fn config(&self, recipes: &[Entry]) -> Result<Resolved> {
+        let path = self.root.join("config.toml");
+        let text = fs::read_to_string(&path).map_err(|error| Error::io("read the configuration", &path, &error))?;
+        Resolved::new(Resolved::recipe_of(&text, &path, recipes)?, Some((&text, &path)), &[])
+    }
+
+    /// Replaces the configuration by one that is as good for what was already computed.
+    pub fn reconfigure(&self, config: &Resolved) -> Result<()> {
+        write_aside(&self.root.join("config.toml"), config.text.as_bytes(), "write the run's configuration")
+    }
+
+    /// Takes the run for one trainer. Errors when another process has it.
+    pub fn lock(&self) -> Result<Lock> {
+        let path = self.root.join(".lock");
+        let file = File::create(&path).map_err(|error| Error::io("lock the run", &path, &error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock(file)),
+            Err(TryLockError::WouldBlock) => Err(Error::input(format!(
+                "another process is training {}; wait for it or stop it (Ctrl-C) first",
+                self.root.display()
+            ))),
+            Err(TryLockError::Error(error)) => Err(Error::io("lock the run", &path, &error)),
+        }
+    }
+
+    /// The checkpoint to go on from or to sample from: the one called `name`, or the latest.
+    pub fn checkpoint(&self, name: Option<&str>) -> Result<Option<Checkpoint>> {
+        Checkpoint::find(&self.checkpoints(), name)
+    }
+}

@@ -1,0 +1,155 @@
+//! events.jsonl: the append-only log that is the only API between the trainer and everything that watches.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// One line of events.jsonl.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Seconds since 1970, by the trainer's clock.
+    pub time: f64,
+    /// Steps done.
+    pub step: u64,
+    /// Thousands of images seen.
+    pub kimg: f64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What can happen in a run. The tag `event` holds the kind in snake case; readers pass over kinds they do not know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A run began.
+    Started {
+        /// The Ganvas that runs it.
+        version: String,
+        /// The recipe's name.
+        recipe: String,
+        /// Parameters of each network.
+        parameters: BTreeMap<String, usize>,
+        /// Steps of the whole run.
+        total_steps: u64,
+        /// CPU threads.
+        threads: usize,
+    },
+    /// A run went on from a checkpoint. Records after this step that stand before this line were undone.
+    Resumed {
+        /// The Ganvas that runs it.
+        version: String,
+        /// Steps of the whole run.
+        total_steps: u64,
+        /// CPU threads.
+        threads: usize,
+    },
+    /// The means of every scalar since the last such line.
+    Scalars {
+        /// By name.
+        values: BTreeMap<String, f64>,
+        /// Speed since the last such line.
+        images_per_sec: f64,
+    },
+    /// A picture of the same samples as every preview.
+    Preview {
+        /// Within the run directory.
+        path: PathBuf,
+    },
+    /// A checkpoint is complete on the disk.
+    Checkpoint {
+        /// Within the run directory.
+        path: PathBuf,
+    },
+    /// Something went wrong or is about to.
+    Diagnosis {
+        /// A fixed name, such as `not_finite`.
+        name: String,
+        /// The whole story in one sentence.
+        sentence: String,
+    },
+    /// The trainer ended.
+    Finished {
+        /// `done`, `stopped` (by the user) or `failed`.
+        outcome: String,
+    },
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_secs_f64()).unwrap_or(0.0)
+}
+
+/// The log, open for appending.
+#[derive(Debug)]
+pub struct EventLog {
+    file: File,
+    path: PathBuf,
+}
+
+impl EventLog {
+    /// Opens or begins a log. A last line that a crash cut short is ended, so that the next record has its own line.
+    pub fn open(path: &Path) -> Result<Self> {
+        let fail = |error: &std::io::Error| Error::io("open the run's log", path, error);
+        let mut file =
+            OpenOptions::new().create(true).read(true).append(true).open(path).map_err(|error| fail(&error))?;
+        let length = file.seek(SeekFrom::End(0)).map_err(|error| fail(&error))?;
+        if length > 0 {
+            let mut last = [0];
+            file.seek(SeekFrom::End(-1)).and_then(|_| file.read_exact(&mut last)).map_err(|error| fail(&error))?;
+            if last != *b"\n" {
+                file.write_all(b"\n").map_err(|error| fail(&error))?;
+            }
+        }
+        Ok(EventLog { file, path: path.to_owned() })
+    }
+
+    /// Appends one record, in one write.
+    pub fn append(&mut self, record: &Record) -> Result<()> {
+        let mut line = serde_json::to_string(record)
+            .map_err(|error| Error::failed(format!("an event cannot be written as JSON: {error}")))?;
+        line.push('\n');
+        self.file.write_all(line.as_bytes()).map_err(|error| Error::io("write the run's log", &self.path, &error))
+    }
+}
+
+/// The records of a log in their order. Lines that are cut short or of an unknown kind are passed over.
+pub fn read_events(path: &Path) -> Result<Vec<Record>> {
+    let bytes = std::fs::read(path).map_err(|error| Error::io("read the run's log", path, &error))?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(step: u64) -> Record {
+        Record { time: 1.5, step, kimg: 0.128, event: Event::Finished { outcome: "done".into() } }
+    }
+
+    #[test]
+    fn a_line_cut_short_by_a_crash_costs_only_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        EventLog::open(&path).unwrap().append(&record(1)).unwrap();
+        std::fs::write(&path, [std::fs::read(&path).unwrap(), b"{\"time\": 2, \"st".to_vec()].concat()).unwrap();
+        EventLog::open(&path).unwrap().append(&record(3)).unwrap();
+        assert_eq!(read_events(&path).unwrap(), [record(1), record(3)]);
+    }
+
+    #[test]
+    fn an_event_of_a_later_version_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        std::fs::write(&path, "{\"time\":1,\"step\":2,\"kimg\":0.1,\"event\":\"sang\",\"song\":\"la\"}\n").unwrap();
+        EventLog::open(&path).unwrap().append(&record(3)).unwrap();
+        assert_eq!(read_events(&path).unwrap(), [record(3)]);
+    }
+}

@@ -1,0 +1,282 @@
+//! The only training loop.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use burn::tensor::Device;
+
+use crate::config::Resolved;
+use crate::error::{Error, Result};
+use crate::media::sheet;
+use crate::parts::{LayerHealth, Parts};
+use crate::random::Draws;
+use crate::recipe::{Session, StepCx};
+use crate::run::{Checkpoint, Event, EventLog, Record, RunDir};
+
+/// Samples a row of a preview.
+const PREVIEW_COLUMNS: usize = 8;
+
+/// What the trainer tells whoever watches, after every step.
+#[derive(Debug)]
+pub struct Progress<'a> {
+    /// Steps done.
+    pub step: u64,
+    /// Steps of the whole run.
+    pub total_steps: u64,
+    /// Images seen.
+    pub images: u64,
+    /// The last step's scalars.
+    pub scalars: &'a [(&'static str, f64)],
+}
+
+/// How a training ended without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The run has its full length.
+    Done,
+    /// The watcher asked to stop; a checkpoint was written.
+    Stopped,
+}
+
+/// Trains a run to its end, from `from` or from the beginning, on the CPU. `session` is `config` just opened.
+///
+/// `watch` is called after every step; when it breaks, a checkpoint is written and the training ends. The run is
+/// locked meanwhile. Errors: see [`Error`]; whatever happens, the run can go on from its last checkpoint.
+pub fn train(
+    run: &RunDir,
+    config: &Resolved,
+    mut session: Box<dyn Session>,
+    from: Option<&Checkpoint>,
+    watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Outcome> {
+    let _lock = run.lock()?;
+    let device = Device::flex();
+    let mut trainer = Trainer::begin(run, config, from, session.as_mut())?;
+    let outcome = trainer.steps(session.as_mut(), &device, watch);
+    let named = match &outcome {
+        Ok(Outcome::Done) => "done",
+        Ok(Outcome::Stopped) => "stopped",
+        Err(_) => "failed",
+    };
+    let logged = trainer.log(Event::Finished { outcome: named.into() });
+    outcome.and_then(|outcome| logged.map(|()| outcome))
+}
+
+/// How long a step takes and how much memory it needs, found out by running some.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Trial {
+    /// Parameters of each network.
+    pub parameters: Vec<(String, usize)>,
+    /// Median seconds of one step.
+    pub secs_per_step: f64,
+    /// Steps of the whole run.
+    pub total_steps: u64,
+    /// Bytes of everything a checkpoint holds: weights, moments, averages.
+    pub state_bytes: usize,
+    /// The process's peak memory in bytes after the steps, where the system tells.
+    pub peak_bytes: Option<u64>,
+}
+
+/// Runs `steps` steps of a configuration without a run directory.
+pub fn try_out(config: &Resolved, steps: u64) -> Result<Trial> {
+    let device = Device::flex();
+    let mut session = config.open(&device)?;
+    let mut count = Parts::count();
+    session.parts(&mut count);
+    let mut secs = Vec::new();
+    for step in 0..steps {
+        let begun = Instant::now();
+        let cx = context(config, step, &device);
+        let scalars = session.step(&cx)?.read();
+        secs.push(begun.elapsed().as_secs_f64());
+        refuse_not_finite(&scalars, session.as_mut(), step + 1)?;
+    }
+    secs.sort_by(f64::total_cmp);
+    let peak_bytes = peak_memory();
+    let mut saved = Parts::save();
+    session.parts(&mut saved);
+    let tensors = saved.saved().into_values().flat_map(BTreeMap::into_values);
+    Ok(Trial {
+        parameters: count.counted(),
+        secs_per_step: secs.get(secs.len() / 2).copied().unwrap_or_default(),
+        total_steps: config.train.total_steps(),
+        state_bytes: tensors.map(|data| data.as_bytes().len()).sum(),
+        peak_bytes,
+    })
+}
+
+/// The process's peak resident memory in bytes, on Linux.
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+fn context<'a>(config: &Resolved, step: u64, device: &'a Device) -> StepCx<'a> {
+    let images = step * config.train.batch as u64;
+    StepCx { step, images, draws: Draws::new(config.train.seed, step), device }
+}
+
+struct Trainer<'a> {
+    run: &'a RunDir,
+    config: &'a Resolved,
+    events: EventLog,
+    /// Steps done.
+    step: u64,
+    /// The step of the last checkpoint, if there is one.
+    saved: Option<(u64, String)>,
+    /// Sums of the scalars since the last line in the log, and over how many steps.
+    sums: BTreeMap<String, f64>,
+    summed: u32,
+    since: Instant,
+}
+
+impl<'a> Trainer<'a> {
+    fn begin(
+        run: &'a RunDir,
+        config: &'a Resolved,
+        from: Option<&Checkpoint>,
+        session: &mut dyn Session,
+    ) -> Result<Self> {
+        let events = EventLog::open(&run.events())?;
+        let (sums, since) = (BTreeMap::new(), Instant::now());
+        let mut trainer = Trainer { run, config, events, step: 0, saved: None, sums, summed: 0, since };
+        let (version, threads) = (env!("CARGO_PKG_VERSION").to_owned(), rayon::current_num_threads());
+        let total_steps = config.train.total_steps();
+        match from {
+            None => {
+                let mut count = Parts::count();
+                session.parts(&mut count);
+                let (recipe, parameters) = (config.entry.info.name.into(), count.counted().into_iter().collect());
+                trainer.log(Event::Started { version, recipe, parameters, total_steps, threads })?;
+                trainer.preview(session)?;
+            }
+            Some(checkpoint) => {
+                let mut load = Parts::load(checkpoint.parts()?);
+                session.parts(&mut load);
+                load.loaded()?;
+                trainer.step = checkpoint.step();
+                trainer.saved = Some((checkpoint.step(), checkpoint.name()));
+                trainer.log(Event::Resumed { version, total_steps, threads })?;
+            }
+        }
+        Ok(trainer)
+    }
+
+    fn steps(
+        &mut self,
+        session: &mut dyn Session,
+        device: &Device,
+        watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<Outcome> {
+        let train = &self.config.train;
+        let total_steps = train.total_steps();
+        while self.step < total_steps {
+            let scalars = session.step(&context(self.config, self.step, device))?.read();
+            self.step += 1;
+            self.stop_if_not_finite(&scalars, session)?;
+            self.sum(&scalars);
+
+            let last = self.step == total_steps;
+            if last || self.is_due(train.log_every_kimg) {
+                self.log_scalars()?;
+            }
+            if last || self.is_due(train.preview_every_kimg) {
+                self.preview(session)?;
+            }
+            if last || self.is_due(train.checkpoint_every_kimg) {
+                self.checkpoint(session)?;
+            }
+            let progress = Progress { step: self.step, total_steps, images: self.images(), scalars: &scalars };
+            if watch(&progress).is_break() && !last {
+                self.checkpoint(session)?;
+                return Ok(Outcome::Stopped);
+            }
+        }
+        self.checkpoint(session)?; // a run that was resumed at its end, or has no steps
+        Ok(Outcome::Done)
+    }
+
+    fn images(&self) -> u64 {
+        self.step * self.config.train.batch as u64
+    }
+
+    /// Whether the step just done crossed a multiple of `every` thousand images.
+    fn is_due(&self, every_kimg: f64) -> bool {
+        let passed = |images: u64| (images as f64 / (every_kimg * 1000.0)).floor();
+        passed(self.images()) > passed(self.images() - self.config.train.batch as u64)
+    }
+
+    fn sum(&mut self, scalars: &[(&'static str, f64)]) {
+        for (name, value) in scalars {
+            *self.sums.entry((*name).to_owned()).or_insert(0.0) += value;
+        }
+        self.summed += 1;
+    }
+
+    fn log_scalars(&mut self) -> Result<()> {
+        let count = f64::from(std::mem::take(&mut self.summed).max(1));
+        let values = std::mem::take(&mut self.sums).into_iter().map(|(name, sum)| (name, sum / count)).collect();
+        let secs = std::mem::replace(&mut self.since, Instant::now()).elapsed().max(Duration::from_micros(1));
+        let images_per_sec = count * self.config.train.batch as f64 / secs.as_secs_f64();
+        self.log(Event::Scalars { values, images_per_sec })
+    }
+
+    fn preview(&mut self, session: &dyn Session) -> Result<()> {
+        let path = PathBuf::from("previews").join(format!("{:08}k.png", self.images() / 1000));
+        sheet(&session.preview()?, PREVIEW_COLUMNS)?.write_png(&self.run.path().join(&path))?;
+        self.log(Event::Preview { path })
+    }
+
+    fn checkpoint(&mut self, session: &mut dyn Session) -> Result<()> {
+        if self.saved.as_ref().is_some_and(|(step, _)| *step == self.step) {
+            return Ok(());
+        }
+        let mut save = Parts::save();
+        session.parts(&mut save);
+        let (folder, keep) = (self.run.checkpoints(), self.config.train.keep_checkpoints);
+        let checkpoint = Checkpoint::save(&folder, self.step, self.images(), save.saved(), keep)?;
+        self.saved = Some((self.step, checkpoint.name()));
+        let path = PathBuf::from("checkpoints").join(checkpoint.name());
+        self.log(Event::Checkpoint { path })
+    }
+
+    fn stop_if_not_finite(&mut self, scalars: &[(&'static str, f64)], session: &mut dyn Session) -> Result<()> {
+        let Err(error) = refuse_not_finite(scalars, session, self.step) else { return Ok(()) };
+        let way_out = match &self.saved {
+            Some((step, name)) => format!(
+                "The last good checkpoint is {name} (step {step}); start anew from the run's config.toml with a lower \
+                 learning rate, or look at that checkpoint with `ganvas sample`."
+            ),
+            None => "There is no checkpoint yet; start anew with a lower learning rate.".into(),
+        };
+        let sentence = format!("{error} {way_out}");
+        self.log(Event::Diagnosis { name: "not_finite".into(), sentence: sentence.clone() })?;
+        Err(Error::failed(sentence))
+    }
+
+    fn log(&mut self, event: Event) -> Result<()> {
+        let kimg = self.images() as f64 / 1000.0;
+        self.events.append(&Record { time: crate::run::now(), step: self.step, kimg, event })
+    }
+}
+
+/// An error when a step's scalars are not all finite; it names the scalar and the first layer that is not.
+fn refuse_not_finite(scalars: &[(&'static str, f64)], session: &mut dyn Session, step: u64) -> Result<()> {
+    let Some((name, value)) = scalars.iter().find(|(_, value)| !value.is_finite()) else { return Ok(()) };
+    let mut layers = Vec::new();
+    session.parts(&mut Parts::health(&mut layers));
+    let bad = |squares: &burn::tensor::Tensor<1>| !squares.clone().into_scalar::<f32>().is_finite();
+    let first = |is_bad: &dyn Fn(&LayerHealth) -> bool| {
+        layers.iter().find(|(_, layer)| is_bad(layer)).map(|(part, layer)| format!("{part} {}", layer.layer))
+    };
+    // A weight that was not finite before the step is a cause; a gradient may be a consequence. So weights first.
+    let place = match (first(&|layer| bad(&layer.weight)), first(&|layer| bad(&layer.gradient))) {
+        (Some(layer), _) => format!("the first layer whose value is not finite is {layer}"),
+        (None, Some(layer)) => format!("the first layer whose gradient is not finite is {layer}"),
+        (None, None) => "every layer's value and gradient are finite, so the loss itself overflowed".into(),
+    };
+    Err(Error::failed(format!("{name} became {value} in step {step}: {place}.")))
+}

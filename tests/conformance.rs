@@ -1,0 +1,187 @@
+//! What holds for every recipe, tested for every entry of the registry: a new recipe is tested by its one line.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use ganvas::media::Media;
+use ganvas::parts::{MODEL, Tensors};
+use ganvas::run::{Event, read_events};
+use ganvas::{Device, Entry, Input, Outcome, RECIPES, Request, Resolved, RunDir, Session, sample, train};
+
+fn config(entry: &Entry, sets: &[&str]) -> Resolved {
+    let sets = sets.iter().map(|set| set.to_string()).collect::<Vec<_>>();
+    Resolved::new(*entry, None, &sets).unwrap()
+}
+
+fn open(config: &Resolved) -> Box<dyn Session> {
+    config.open(&Device::flex()).unwrap()
+}
+
+/// Trains a new run to its end and returns it.
+fn trained(runs: &Path, config: &Resolved) -> RunDir {
+    let run = RunDir::create(runs, config.entry.info.name, config).unwrap();
+    let outcome = train(&run, config, open(config), None, &mut |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(outcome, Outcome::Done);
+    run
+}
+
+/// Every part of the latest checkpoint, as bytes.
+fn state(run: &RunDir) -> BTreeMap<(String, String), Vec<u8>> {
+    let parts = run.checkpoint(None).unwrap().unwrap().parts().unwrap();
+    let bytes = |(part, tensors): (String, Tensors)| {
+        tensors.into_iter().map(move |(name, data)| ((part.clone(), name), data.as_bytes().to_vec()))
+    };
+    parts.into_iter().flat_map(bytes).collect()
+}
+
+#[test]
+fn names_are_unique_and_every_recipe_says_what_it_is() {
+    let mut names = RECIPES.iter().map(|entry| entry.info.name).collect::<Vec<_>>();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), RECIPES.len());
+    for Entry { info, .. } in RECIPES {
+        assert!(info.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{}", info.name);
+        assert!(info.sentence.ends_with('.') && info.sentence.len() <= 90, "{}", info.sentence);
+        assert!(info.paper.contains(|c: char| c.is_ascii_digit()), "{}: name the paper with its year", info.paper);
+    }
+}
+
+#[test]
+fn every_key_of_every_recipe_has_a_comment_and_the_file_reads_back_as_the_defaults() {
+    for entry in RECIPES {
+        let text = config(entry, &[]).text;
+        let mut above = "";
+        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with("recipe")) {
+            if line.contains(" = ") && !line.starts_with('#') {
+                assert!(above.starts_with('#'), "{}: `{line}` has no comment", entry.info.name);
+            }
+            above = line;
+        }
+        let again = Resolved::new(*entry, Some((&text, Path::new("config.toml"))), &[]).unwrap();
+        assert_eq!(again.text, text, "{}", entry.info.name);
+        assert_eq!(Resolved::recipe_of(&text, Path::new("config.toml"), RECIPES).unwrap().info.name, entry.info.name);
+    }
+}
+
+#[test]
+fn every_published_configuration_is_complete_and_right() {
+    for file in std::fs::read_dir("configs").unwrap().map(|file| file.unwrap().path()) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let entry = Resolved::recipe_of(&text, &file, RECIPES).unwrap();
+        let resolved = Resolved::new(entry, Some((&text, &file)), &[]).unwrap();
+        assert!(resolved.train.total_steps() > 0, "{}", file.display());
+    }
+}
+
+#[test]
+fn twenty_steps_equal_ten_a_stop_and_ten_more_bit_for_bit() {
+    for entry in RECIPES {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = trained(folder.path(), &config(entry, &["train.steps=20"]));
+        // Half the steps, then everything in memory is gone, then the rest from the files alone.
+        let half = trained(folder.path(), &config(entry, &["train.steps=10"]));
+        let longer = half.config(RECIPES).unwrap().with("train.steps=20").unwrap();
+        let from = half.checkpoint(None).unwrap().unwrap();
+        assert_eq!(from.step(), 10);
+        train(&half, &longer, open(&longer), Some(&from), &mut |_| ControlFlow::Continue(())).unwrap();
+
+        let (whole, half) = (state(&whole), state(&half));
+        assert_eq!(whole.keys().collect::<Vec<_>>(), half.keys().collect::<Vec<_>>());
+        for (tensor, bytes) in &whole {
+            assert!(half[tensor] == *bytes, "{}: {tensor:?} differs after a resume", entry.info.name);
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_repeats_a_run_and_another_does_not() {
+    for entry in RECIPES {
+        let folder = tempfile::tempdir().unwrap();
+        let run = |seed| state(&trained(folder.path(), &config(entry, &["train.steps=3", seed])));
+        assert!(run("train.seed=5") == run("train.seed=5"), "{} does not repeat", entry.info.name);
+        assert!(run("train.seed=5") != run("train.seed=6"), "{} ignores its seed", entry.info.name);
+    }
+}
+
+#[test]
+fn training_changes_every_network_and_tells_its_story_in_finite_numbers() {
+    for entry in RECIPES {
+        let folder = tempfile::tempdir().unwrap();
+        let run = |steps| trained(folder.path(), &config(entry, &[steps, "train.log_every_kimg=0.001"]));
+        let (early, late) = (run("train.steps=2"), run("train.steps=4"));
+        let (before, after) = (state(&early), state(&late));
+        let parts = before.keys().map(|(part, _)| part).collect::<std::collections::BTreeSet<_>>();
+        for part in parts {
+            let changed = before.iter().any(|(key, bytes)| key.0 == *part && after[key] != *bytes);
+            assert!(changed, "{}: {part} stays as it is", entry.info.name);
+        }
+
+        let events = read_events(&late.events()).unwrap();
+        let scalars = events.iter().filter_map(|record| match &record.event {
+            Event::Scalars { values, images_per_sec } => Some((values, *images_per_sec)),
+            _ => None,
+        });
+        let scalars = scalars.collect::<Vec<_>>();
+        assert_eq!(scalars.len(), 4, "{}", entry.info.name);
+        for (values, images_per_sec) in scalars {
+            assert!(values.len() >= 2 && values.values().all(|v| v.is_finite()), "{}: {values:?}", entry.info.name);
+            assert!(images_per_sec > 0.0);
+        }
+        assert!(matches!(events.first().unwrap().event, Event::Started { .. }));
+        assert!(matches!(&events.last().unwrap().event, Event::Finished { outcome } if outcome == "done"));
+        let preview = events.iter().find_map(|record| match &record.event {
+            Event::Preview { path } => Some(late.path().join(path)),
+            _ => None,
+        });
+        assert!(preview.unwrap().is_file());
+    }
+}
+
+#[test]
+fn a_model_makes_one_sample_a_seed_and_the_same_one_in_any_company() {
+    for entry in RECIPES {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(entry, &["train.steps=1"]);
+        let run = trained(folder.path(), &config);
+        let model = sample::model(&config, &sample::checkpoint(&run, None).unwrap()).unwrap();
+        if model.inputs() != [Input::Seed] {
+            continue; // asks for more than a seed: its own test gives it that
+        }
+        let samples = sample::generate(model.as_ref(), &Request::seeds(0..300)).unwrap();
+        assert_eq!(samples.len(), 300);
+        let distinct = samples.iter().filter(|sample| **sample != samples[0]).count();
+        assert!(distinct > 290, "{}: {distinct} of 299 samples differ from the first", entry.info.name);
+        let alone = sample::generate(model.as_ref(), &Request::seeds([257])).unwrap();
+        assert!(alike(&alone[0], &samples[257]), "{}: {:?} and {:?}", entry.info.name, alone[0], samples[257]);
+
+        let way = sample::generate(model.as_ref(), &Request::interpolation(3, 9, 5)).unwrap();
+        assert!(alike(&way[0], &samples[3]) && alike(&way[4], &samples[9]), "{}", entry.info.name);
+        assert!(sample::generate(model.as_ref(), &Request::default()).unwrap().is_empty());
+    }
+}
+
+/// Equal but for the rounding of a matrix product in another batch size.
+fn alike(a: &Media, b: &Media) -> bool {
+    match (a, b) {
+        (Media::Image(a), Media::Image(b)) => {
+            a.shape() == b.shape() && a.pixels.iter().zip(&b.pixels).all(|(a, b)| a.abs_diff(*b) <= 1)
+        }
+        (Media::Point(a), Media::Point(b)) => a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4),
+        _ => false,
+    }
+}
+
+#[test]
+fn the_model_file_alone_is_enough_to_sample() {
+    for entry in RECIPES {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(entry, &["train.steps=1"]);
+        let run = trained(folder.path(), &config);
+        let checkpoint = run.checkpoint(None).unwrap().unwrap();
+        std::fs::remove_dir_all(checkpoint.path().join("parts")).unwrap();
+        assert!(checkpoint.path().join(format!("{MODEL}.safetensors")).is_file());
+        assert!(sample::model(&config, &checkpoint).is_ok(), "{}", entry.info.name);
+    }
+}

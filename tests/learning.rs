@@ -1,0 +1,48 @@
+//! The recipes learn: real data, short runs, properties that an untrained network does not have.
+
+use std::ops::ControlFlow;
+
+use ganvas::data::mnist::{self, Part};
+use ganvas::media::Media;
+use ganvas::{Device, Request, Resolved, RunDir, recipe, sample, train};
+
+const PIXELS: usize = 784;
+
+/// The mean picture, 0 to 255.
+fn mean_picture<'a>(pictures: impl Iterator<Item = &'a [u8]>) -> Vec<f64> {
+    let (mut sum, mut count) = (vec![0.0; PIXELS], 0.0);
+    for picture in pictures {
+        sum.iter_mut().zip(picture).for_each(|(sum, &pixel)| *sum += f64::from(pixel));
+        count += 1.0;
+    }
+    sum.iter().map(|sum| sum / count).collect()
+}
+
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+}
+
+#[test]
+fn mnist_learns_where_digits_have_ink_within_fifty_thousand_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let sets = ["train.steps=400".to_owned(), "train.seed=3".to_owned()];
+    let config = Resolved::new(recipe("mnist").unwrap(), None, &sets).unwrap();
+    let run = RunDir::create(folder.path(), "mnist", &config).unwrap();
+    train(&run, &config, config.open(&Device::flex()).unwrap(), None, &mut |_| ControlFlow::Continue(())).unwrap();
+
+    let digits = mnist::read(&mnist::default_dir().unwrap(), Part::Test).unwrap(); // pictures it has not seen
+    let real = mean_picture((0..digits.len()).map(|i| digits.image(i)));
+    let mean_of = |samples: &[Media]| {
+        let pictures = samples.iter().map(|sample| match sample {
+            Media::Image(image) => image.pixels.as_slice(),
+            other => panic!("mnist makes pictures, not {other:?}"),
+        });
+        mean_picture(pictures)
+    };
+    let request = Request::seeds(0..500);
+    let untrained = config.entry.model(&config.text, &Device::flex()).unwrap().generate(&request).unwrap();
+    let model = sample::model(&config, &sample::checkpoint(&run, None).unwrap()).unwrap();
+    let trained = model.generate(&request).unwrap();
+    let (before, after) = (distance(&mean_of(&untrained), &real), distance(&mean_of(&trained), &real));
+    assert!(after < before / 3.0, "the mean picture is {after:.0} from the real one, it was {before:.0}");
+}

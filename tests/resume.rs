@@ -1,0 +1,232 @@
+//! What can happen to a run on its way, and how it goes on. The toy recipe stands for all; the loop is one.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use burn::tensor::TensorData;
+use ganvas::run::{Checkpoint, Event, read_events};
+use ganvas::{Device, Error, Outcome, RECIPES, Resolved, RunDir, Session, recipe, train};
+
+fn ring(sets: &[&str]) -> Resolved {
+    let sets = sets.iter().map(|set| set.to_string()).collect::<Vec<_>>();
+    Resolved::new(recipe("ring").unwrap(), None, &sets).unwrap()
+}
+
+fn open(config: &Resolved) -> Box<dyn Session> {
+    config.open(&Device::flex()).unwrap()
+}
+
+fn go(run: &RunDir, config: &Resolved, from: Option<&Checkpoint>) -> ganvas::Result<Outcome> {
+    train(run, config, open(config), from, &mut |_| ControlFlow::Continue(()))
+}
+
+/// A run of 20 steps with a checkpoint every 10.
+fn twenty_steps(runs: &Path) -> (Resolved, RunDir) {
+    let config = ring(&["train.steps=20", "train.checkpoint_every_kimg=2.56"]);
+    let run = RunDir::create(runs, "ring", &config).unwrap();
+    go(&run, &config, None).unwrap();
+    (config, run)
+}
+
+fn sentence(result: ganvas::Result<impl Sized>) -> (u8, String) {
+    let error = result.err().expect("an error");
+    assert!(!error.to_string().contains('\n'), "one sentence: {error}");
+    (error.exit_code(), error.to_string())
+}
+
+#[test]
+fn a_truncated_checkpoint_is_refused_and_the_one_before_it_goes_on() {
+    for file in ["model.safetensors", "parts/generator.adam.safetensors", "state.toml"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, run) = twenty_steps(folder.path());
+        let whole = run.checkpoint(None).unwrap().unwrap();
+        let reference = whole.parts().unwrap();
+        let path = whole.path().join(file);
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+
+        let latest = run.checkpoint(None);
+        let (code, said) = sentence(latest.and_then(|latest| latest.unwrap().parts().map(|_| ())));
+        assert_eq!(code, 2);
+        assert!(said.contains("is damaged") && said.contains(file), "{said}");
+        assert!(said.ends_with("use the one before with --checkpoint 00000002k"), "{said}");
+
+        let before = run.checkpoint(Some("00000002k")).unwrap().unwrap();
+        assert_eq!(before.step(), 10);
+        go(&run, &config, Some(&before)).unwrap();
+        let again = run.checkpoint(None).unwrap().unwrap();
+        assert_eq!(again.step(), 20);
+        assert!(again.parts().unwrap() == reference, "the same state as before the damage");
+    }
+}
+
+#[test]
+fn a_checkpoint_of_a_newer_version_is_refused_by_its_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, run) = twenty_steps(folder.path());
+    let state = run.checkpoint(None).unwrap().unwrap().path().join("state.toml");
+    fs::write(&state, fs::read_to_string(&state).unwrap().replace("format = 1", "format = 2")).unwrap();
+    let (code, said) = sentence(run.checkpoint(None));
+    assert_eq!(code, 2);
+    assert!(said.contains("format 2 of a newer Ganvas") && said.ends_with("update ganvas"), "{said}");
+}
+
+#[test]
+fn a_run_without_its_pointer_to_the_latest_checkpoint_takes_the_newest_whole_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, run) = twenty_steps(folder.path());
+    let latest = run.checkpoints().join("latest");
+    fs::remove_file(&latest).unwrap();
+    assert_eq!(run.checkpoint(None).unwrap().unwrap().step(), 20);
+    fs::write(&latest, "00000009k\n").unwrap();
+    assert_eq!(run.checkpoint(None).unwrap().unwrap().step(), 20);
+    // What a crash leaves of an unfinished checkpoint is not taken for one, and is gone after the next.
+    fs::create_dir(run.checkpoints().join(".writing")).unwrap();
+    fs::write(run.checkpoints().join(".writing/state.toml"), "format = 1\nversion = \"0\"\nstep = 99\nimages = 0\n")
+        .unwrap();
+    let from = run.checkpoint(None).unwrap().unwrap();
+    assert_eq!(from.step(), 20);
+    go(&run, &ring(&["train.steps=21"]), Some(&from)).unwrap();
+    assert!(!run.checkpoints().join(".writing").exists());
+}
+
+#[test]
+fn a_checkpoint_of_another_shape_is_refused_with_the_tensors_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, run) = twenty_steps(folder.path());
+    let from = run.checkpoint(None).unwrap();
+    let (code, said) = sentence(go(&run, &ring(&["width=64"]), from.as_ref()));
+    assert_eq!(code, 2);
+    assert!(said.contains("discriminator: layers.0.weight is [2, 128] F32, not [2, 64] F32"), "{said}");
+}
+
+#[test]
+fn two_trainers_cannot_have_one_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, run) = twenty_steps(folder.path());
+    let _lock = run.lock().unwrap();
+    let (code, said) = sentence(go(&run, &config, None));
+    assert_eq!(code, 2);
+    assert!(said.contains("another process is training"), "{said}");
+}
+
+#[test]
+fn only_the_newest_checkpoints_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = ring(&["train.steps=50", "train.checkpoint_every_kimg=2.56", "train.keep_checkpoints=3"]);
+    let run = RunDir::create(folder.path(), "ring", &config).unwrap();
+    go(&run, &config, None).unwrap();
+    let names = fs::read_dir(run.checkpoints()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names = names.map(|name| name.into_string().unwrap()).collect::<Vec<_>>();
+    names.sort();
+    assert_eq!(names, ["00000007k", "00000010k", "00000012k", "latest"]);
+}
+
+#[test]
+fn a_stop_writes_a_checkpoint_and_the_run_goes_on_as_if_it_had_not_been() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, whole) = twenty_steps(folder.path());
+    let run = RunDir::create(folder.path(), "ring", &config).unwrap();
+    let stop_at = |step| {
+        move |progress: &ganvas::Progress| match progress.step {
+            at if at == step => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    };
+    assert_eq!(train(&run, &config, open(&config), None, &mut stop_at(8)).unwrap(), Outcome::Stopped);
+    let from = run.checkpoint(None).unwrap().unwrap();
+    assert_eq!((from.step(), from.name().as_str()), (8, "00000002k"));
+    // A second stop within the same thousand images has a name of its own, so that the first stays until then.
+    assert_eq!(train(&run, &config, open(&config), Some(&from), &mut stop_at(9)).unwrap(), Outcome::Stopped);
+    let from = run.checkpoint(None).unwrap().unwrap();
+    assert_eq!((from.step(), from.name().as_str()), (9, "00000002k-9"));
+    assert_eq!(go(&run, &config, Some(&from)).unwrap(), Outcome::Done);
+    let parts = |run: &RunDir| run.checkpoint(None).unwrap().unwrap().parts().unwrap();
+    assert!(parts(&run) == parts(&whole));
+    let outcomes = read_events(&run.events()).unwrap().into_iter().filter_map(|record| match record.event {
+        Event::Finished { outcome } => Some(outcome),
+        _ => None,
+    });
+    assert_eq!(outcomes.collect::<Vec<_>>(), ["stopped", "stopped", "done"]);
+}
+
+#[test]
+fn not_a_number_stops_within_its_step_and_names_the_scalar_and_the_layers_gradient() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = ring(&["learning_rate=1e30", "train.steps=9"]); // the first update overflows the second step
+    let run = RunDir::create(folder.path(), "ring", &config).unwrap();
+    let mut steps = 0;
+    let result = train(&run, &config, open(&config), None, &mut |progress| {
+        steps = progress.step;
+        ControlFlow::Continue(())
+    });
+    let (code, said) = sentence(result);
+    assert_eq!((code, steps), (1, 0), "{said}");
+    assert!(said.starts_with("g_loss became NaN in step 1: "), "{said}");
+    assert!(said.contains("the first layer whose gradient is not finite is generator net.layers.0.weight."), "{said}");
+    assert!(said.ends_with("There is no checkpoint yet; start anew with a lower learning rate."), "{said}");
+}
+
+#[test]
+fn not_a_number_in_a_weight_is_named_as_the_cause_and_the_last_good_checkpoint_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, run) = twenty_steps(folder.path());
+    let good = run.checkpoint(None).unwrap().unwrap();
+    // A checkpoint whose generator has one bad weight in its second layer.
+    let mut parts = good.parts().unwrap();
+    let weight = parts.get_mut("generator").unwrap().get_mut("net.layers.1.weight").unwrap();
+    let mut values = weight.as_slice::<f32>().unwrap().to_vec();
+    values[77] = f32::NAN;
+    *weight = TensorData::new(values, weight.shape().clone());
+    let poisoned = Checkpoint::save(&run.checkpoints(), 21, 21 * 256, parts, 5).unwrap();
+
+    let longer = run.config(RECIPES).unwrap().with("train.steps=40").unwrap();
+    let (code, said) = sentence(go(&run, &longer, Some(&poisoned)));
+    assert_eq!(code, 1);
+    assert!(said.starts_with("d_loss became NaN in step 22: "), "{said}");
+    assert!(said.contains("the first layer whose value is not finite is generator net.layers.1.weight."), "{said}");
+    assert!(said.contains(&format!("The last good checkpoint is {} (step 21)", poisoned.name())), "{said}");
+
+    let events = read_events(&run.events()).unwrap();
+    let [.., diagnosis, finished] = events.as_slice() else { panic!("two events at least") };
+    assert!(
+        matches!(&diagnosis.event, Event::Diagnosis { name, sentence } if name == "not_finite" && *sentence == said)
+    );
+    assert!(matches!(&finished.event, Event::Finished { outcome } if outcome == "failed"));
+    assert_eq!(run.checkpoint(None).unwrap().unwrap().step(), 21, "nothing was written over it");
+    go(&run, &longer, Some(&good)).unwrap(); // the good one goes on
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_read_only_directory_is_one_sentence() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o555)).unwrap();
+    // For root no folder is read-only but the kernel's own.
+    let is_root = fs::write(folder.path().join("probe"), "").is_ok();
+    let place = if is_root { Path::new("/sys") } else { folder.path() };
+    let (code, said) = sentence(RunDir::create(&place.join("runs"), "ring", &ring(&[])));
+    assert_eq!(code, 2);
+    assert!(said.starts_with("cannot make a run directory: ") && said.contains("choose another place"), "{said}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_one_sentence_with_the_way_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = ring(&["train.steps=5"]);
+    let run = RunDir::create(folder.path(), "ring", &config).unwrap();
+    std::os::unix::fs::symlink("/dev/full", run.events()).unwrap(); // every write there finds the disk full
+    let (code, said) = sentence(go(&run, &config, None));
+    assert_eq!(code, 1);
+    assert!(said.contains("no room") && said.contains("ganvas resume"), "{said}");
+    fs::remove_file(run.events()).unwrap();
+    assert_eq!(go(&run, &config, None).unwrap(), Outcome::Done);
+}
+
+#[test]
+fn an_error_has_its_exit_code() {
+    assert_eq!((Error::input("").exit_code(), Error::failed("").exit_code()), (2, 1));
+}
