@@ -9,6 +9,11 @@ use std::time::Instant;
 
 use ganvas::random::Draws;
 use ganvas::{Device, Resolved, Session, StepCx, peak_memory, recipe};
+use mimalloc::MiMalloc;
+
+/// The command's allocator.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const PAIRS: usize = 15;
 const STEPS: usize = 20;
@@ -75,7 +80,7 @@ fn ours(session: &mut dyn Session, step: &mut u64, device: &Device) -> f64 {
         *step += 1;
         begun.elapsed().as_secs_f64() * 1000.0
     });
-    median(timed.collect())
+    median(rayon::scope(|_| timed.collect())) // on the pool, as `train` does
 }
 
 fn main() {

@@ -43,6 +43,9 @@ pub struct Train {
     pub keep_checkpoints: usize,
 }
 
+const MOST_IMAGES: usize = 10_000_000;
+const MOST_THREADS: usize = 1024;
+
 impl Default for Train {
     fn default() -> Self {
         Train {
@@ -76,12 +79,17 @@ impl Train {
             ("checkpoint_every_kimg", self.checkpoint_every_kimg),
         ];
         let not_positive = positive.into_iter().find(|(_, value)| !(*value > 0.0 && value.is_finite()));
-        match (not_positive, self.batch, self.keep_checkpoints) {
-            (Some((name, value)), ..) => Some(format!("train.{name} is {value}; give a number above 0")),
-            (_, 0, _) => Some("train.batch is 0; give at least 1".into()),
-            (_, _, 0) => Some("train.keep_checkpoints is 0; the newest one must stay, give at least 1".into()),
-            _ => None,
+        if let Some((name, value)) = not_positive {
+            return Some(format!("train.{name} is {value}; give a number above 0"));
         }
+        if !(1..=MOST_IMAGES).contains(&self.batch) {
+            return Some(format!("train.batch is {}; give 1 to {MOST_IMAGES}", self.batch));
+        }
+        if self.threads > MOST_THREADS {
+            return Some(format!("train.threads is {}; give 0 (one per core) to {MOST_THREADS}", self.threads));
+        }
+        (self.keep_checkpoints == 0)
+            .then(|| "train.keep_checkpoints is 0; the newest one must stay, give at least 1".into())
     }
 }
 

@@ -38,6 +38,9 @@ impl Error {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Error::Input(format!(
                 "cannot {doing}: {path} is not writable or readable for you ({error}); change its permissions or choose another place"
             )),
+            ErrorKind::AlreadyExists | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
+                Error::Input(format!("cannot {doing}: something else is in the way at {path} ({error})"))
+            }
             ErrorKind::NotFound => Error::Input(format!("cannot {doing}: {path} does not exist")),
             _ => Error::Failed(format!("cannot {doing}: {path}: {error}")),
         }

@@ -49,7 +49,7 @@ pub use error::{Error, Result};
 pub use recipe::{Entry, Info, Input, Latent, Model, Prior, Recipe, Request, Scalars, Session, Split, StepCx, Weights};
 pub use recipes::RECIPES;
 pub use run::RunDir;
-pub use train::{Outcome, Progress, Trial, peak_memory, train, try_out};
+pub use train::{Outcome, Progress, Trial, Watch, peak_memory, train, try_out};
 
 /// The recipe called `name`; the error names the nearest.
 pub fn recipe(name: &str) -> Result<Entry> {

@@ -1,6 +1,7 @@
 //! Randomness as a function: every draw follows from (seed, step, name), so a resumed run has nothing to restore.
 
 use burn::tensor::{Device, Tensor, TensorData};
+pub use ganvas_kernels::Dropout;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -49,24 +50,9 @@ impl Draws {
         Tensor::from_data(TensorData::new(values, shape), device)
     }
 
-    /// A dropout mask: 0 with probability `drop`, else 1/(1 - drop), so that the mean is 1.
-    ///
-    /// The probability is met to 2⁻³². Panics unless 0 <= drop < 1.
-    pub fn dropout<const D: usize>(&self, name: &str, shape: [usize; D], drop: f64, device: &Device) -> Tensor<D> {
-        assert!((0.0..1.0).contains(&drop), "a dropout of {drop} is not in [0, 1)");
-        let mut stream = self.stream(name);
-        let threshold = (drop * 4_294_967_296.0) as u32;
-        let keep = (1.0 / (1.0 - drop)) as f32;
-        let mask = |bits: u32| if bits < threshold { 0.0 } else { keep };
-        let count = shape.iter().product::<usize>();
-        let mut values = Vec::with_capacity(count + 1);
-        while values.len() < count {
-            let bits = stream.next_u64(); // two elements a draw
-            values.push(mask(bits as u32));
-            values.push(mask((bits >> 32) as u32));
-        }
-        values.truncate(count);
-        Tensor::from_data(TensorData::new(values, shape), device)
+    /// The randomness of one dropout; its mask follows from this and the elements' indices.
+    pub fn dropout(&self, name: &str, share: f64) -> Dropout {
+        Dropout { key: self.stream(name).next_u64(), share }
     }
 
     /// A uniformly random order of 0..n (Fisher-Yates).
@@ -145,14 +131,6 @@ mod tests {
         let (mean, variance) = mean_and_variance(&drawn);
         assert!(drawn.iter().all(|v| (-1.0..3.0).contains(v)));
         assert!((mean - 1.0).abs() < 0.01 && (variance - 16.0 / 12.0).abs() < 0.02, "mean {mean}, variance {variance}");
-    }
-
-    #[test]
-    fn a_dropout_mask_drops_its_share_and_keeps_the_mean() {
-        let mask = values(Draws::new(1, 0).dropout("m", [300, 333], 0.3, &Device::flex()));
-        let dropped = mask.iter().filter(|&&v| v == 0.0).count() as f64 / mask.len() as f64;
-        assert!((dropped - 0.3).abs() < 0.005, "dropped {dropped}");
-        assert!(mask.iter().all(|&v| v == 0.0 || v == 1.0 / 0.7));
     }
 
     #[test]

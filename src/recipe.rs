@@ -186,7 +186,7 @@ impl Scalars {
 }
 
 /// One GAN family: its model, its critic, its data and one training step.
-pub trait Recipe: Sized + 'static {
+pub trait Recipe: Sized + Send + 'static {
     /// What a list of recipes shows.
     const INFO: Info;
     /// The struct that is the TOML file.
@@ -194,7 +194,7 @@ pub trait Recipe: Sized + 'static {
     /// The half one keeps.
     type Model: Model;
     /// One batch, on the host.
-    type Batch: 'static;
+    type Batch: Send + 'static;
 
     /// The batches of a split.
     fn data(config: &Self::Config, split: Split) -> Result<Box<dyn Source<Self::Batch>>>;
@@ -210,8 +210,8 @@ pub trait Recipe: Sized + 'static {
     fn parts(&mut self, visit: &mut Parts);
 }
 
-/// A recipe in training, its types erased.
-pub trait Session {
+/// A recipe in training, its types erased. It can move to another thread, as to one of the pool's.
+pub trait Session: Send {
     /// One step on that step's batch.
     fn step(&mut self, cx: &StepCx) -> Result<Scalars>;
     /// See [`Recipe::preview`].
@@ -250,6 +250,12 @@ pub struct Entry {
     model: fn(&str, &Device) -> Result<Box<dyn Model>>,
 }
 
+/// A batch of the held-out data, where there is any.
+fn held_batch<R: Recipe>(config: &R::Config) -> Result<Option<R::Batch>> {
+    let held = R::data(config, Split::Validation)?;
+    (held.items() > 0).then(|| held.batch(0)).transpose()
+}
+
 impl Entry {
     /// The entry of a recipe.
     pub const fn of<R: Recipe>() -> Self {
@@ -262,9 +268,9 @@ impl Entry {
             },
             open: |text, device| {
                 let config = crate::config::parse::<R::Config>(text, Path::new("config.toml"))?;
+                let held = held_batch::<R>(&config)?; // first, so that both splits are never in memory at once
                 let source = R::data(&config, Split::Train)?;
-                let held = R::data(&config, Split::Validation)?;
-                let held = if held.items() > 0 { held.batch(0)? } else { source.batch(0)? };
+                let held = held.map_or_else(|| source.batch(0), Ok)?;
                 let model = R::model(&config, &device.clone().autodiff());
                 let recipe = R::new(&config, model, device);
                 Ok(Box::new(Training { recipe, source, held }))

@@ -31,6 +31,9 @@ pub struct Progress<'a> {
     pub scalars: &'a [(&'static str, f64)],
 }
 
+/// Called after every step; breaks to end the training with a checkpoint.
+pub type Watch<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + Send + 'a;
+
 /// How a training ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -42,26 +45,27 @@ pub enum Outcome {
 
 /// Trains a run to its end, from `from` or from the beginning, on the CPU. `session` is `config` just opened.
 ///
-/// `watch` is called after every step; when it breaks, a checkpoint is written and the training ends. The run is
-/// locked meanwhile. Errors: see [`Error`]; whatever happens, the run can go on from its last checkpoint.
+/// It runs on one of rayon's threads, because operations that begin on the pool need not wake it. The run is locked
+/// meanwhile. Errors: see [`Error`]; whatever happens, the run can go on from its last checkpoint.
 pub fn train(
     run: &RunDir,
     config: &Resolved,
     mut session: Box<dyn Session>,
     from: Option<&Checkpoint>,
-    watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    watch: &mut Watch,
 ) -> Result<Outcome> {
     let _lock = run.lock()?;
-    let device = Device::flex();
-    let mut trainer = Trainer::begin(run, config, from, session.as_mut())?;
-    let outcome = trainer.steps(session.as_mut(), &device, watch);
-    let named = match &outcome {
-        Ok(Outcome::Done) => "done",
-        Ok(Outcome::Stopped) => "stopped",
-        Err(_) => "failed",
-    };
-    let logged = trainer.log(Event::Finished { outcome: named.into() });
-    outcome.and_then(|outcome| logged.map(|()| outcome))
+    rayon::scope(|_| {
+        let mut trainer = Trainer::begin(run, config, from, session.as_mut())?;
+        let outcome = trainer.steps(session.as_mut(), &Device::flex(), watch);
+        let named = match &outcome {
+            Ok(Outcome::Done) => "done",
+            Ok(Outcome::Stopped) => "stopped",
+            Err(_) => "failed",
+        };
+        let logged = trainer.log(Event::Finished { outcome: named.into() });
+        outcome.and_then(|outcome| logged.map(|()| outcome))
+    })
 }
 
 /// How long a step takes and how much memory it needs, found out by running some.
@@ -85,14 +89,15 @@ pub fn try_out(config: &Resolved, steps: u64) -> Result<Trial> {
     let mut session = config.open(&device)?;
     let mut count = Parts::count();
     session.parts(&mut count);
-    let mut secs = Vec::new();
-    for step in 0..steps {
-        let begun = Instant::now();
-        let cx = context(config, step, &device);
-        let scalars = session.step(&cx)?.read();
-        secs.push(begun.elapsed().as_secs_f64());
-        refuse_not_finite(&scalars, session.as_mut(), step + 1)?;
-    }
+    let mut secs = rayon::scope(|_| {
+        let timed = (0..steps).map(|step| {
+            let begun = Instant::now();
+            let scalars = session.step(&context(config, step, &device))?.read();
+            let secs = begun.elapsed().as_secs_f64();
+            refuse_not_finite(&scalars, session.as_mut(), step + 1).map(|()| secs)
+        });
+        timed.collect::<Result<Vec<_>>>()
+    })?;
     secs.sort_by(f64::total_cmp);
     let peak_bytes = peak_memory();
     let mut saved = Parts::save();
@@ -165,12 +170,7 @@ impl<'a> Trainer<'a> {
         Ok(trainer)
     }
 
-    fn steps(
-        &mut self,
-        session: &mut dyn Session,
-        device: &Device,
-        watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<Outcome> {
+    fn steps(&mut self, session: &mut dyn Session, device: &Device, watch: &mut Watch) -> Result<Outcome> {
         let train = &self.config.train;
         let total_steps = train.total_steps();
         while self.step < total_steps {

@@ -44,5 +44,7 @@ fn mnist_learns_where_digits_have_ink_within_fifty_thousand_images() {
     let model = sample::model(&config, &sample::checkpoint(&run, None).unwrap()).unwrap();
     let trained = model.generate(&request).unwrap();
     let (before, after) = (distance(&mean_of(&untrained), &real), distance(&mean_of(&trained), &real));
-    assert!(after < before / 3.0, "the mean picture is {after:.0} from the real one, it was {before:.0}");
+    let black = distance(&[0.0; PIXELS], &real); // what drawing nothing at all would reach
+    let found = format!("{after:.0} from the real mean picture; {before:.0} before, {black:.0} for black pictures");
+    assert!(after < before / 2.0 && after < black * 0.85, "{found}");
 }

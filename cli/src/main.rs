@@ -7,6 +7,11 @@ mod signals;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use mimalloc::MiMalloc;
+
+/// Keeps freed tensor buffers for the next step, where the system's allocator would return them and fault them in again.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Train, watch and use generative adversarial networks, offline.
 #[derive(Parser)]

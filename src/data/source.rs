@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::random::Draws;
 
 /// A supply of batches. The batch of a step is a function of the step alone.
-pub trait Source<B> {
+pub trait Source<B>: Send {
     /// How many items (pictures, bars) the source draws from; 0 when it is empty.
     fn items(&self) -> usize;
     /// The batch of one step. Errors when an item cannot be read or the source is empty.

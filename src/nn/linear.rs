@@ -2,6 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
+use ganvas_kernels::{Dropout, linear};
 
 use super::glorot_uniform;
 use crate::random::Draws;
@@ -26,8 +27,11 @@ impl Linear {
 
     /// `[n, inputs]` to `[n, outputs]`. Panics with both shapes when x does not fit.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let (given, wanted) = (x.dims(), self.weight.dims());
-        assert_eq!(given[1], wanted[0], "x is {given:?}, the weight is {wanted:?}");
-        x.matmul(self.weight.val()) + self.bias.val().unsqueeze()
+        linear(x, self.weight.val(), self.bias.val(), 1.0, None)
+    }
+
+    /// The same with leaky ReLU of this slope, and dropout after it, in one pass.
+    pub fn leaky(&self, x: Tensor<2>, slope: f64, dropout: Option<Dropout>) -> Tensor<2> {
+        linear(x, self.weight.val(), self.bias.val(), slope, dropout)
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
-use rayon::prelude::*;
+use ganvas_kernels::{AdamConstants, adam};
 
 use crate::parts::{LayerHealth, Parts};
 
@@ -65,7 +65,7 @@ impl Adam {
         self.updates += 1;
         let AdamConfig { beta1, beta2, epsilon } = self.config;
         let updates = self.updates.min(i32::MAX as u64) as i32;
-        let constants = Constants {
+        let constants = AdamConstants {
             beta1,
             beta2,
             epsilon,
@@ -101,18 +101,6 @@ impl Adam {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Constants {
-    beta1: f64,
-    beta2: f64,
-    epsilon: f64,
-    /// Learning rate over the first moment's bias correction.
-    rate: f64,
-    /// 1/sqrt of the second moment's bias correction.
-    second_scale: f64,
-    average_decay: f64,
-}
-
 struct Slots {
     path: Vec<String>,
     averaged: bool,
@@ -139,7 +127,7 @@ impl ModuleVisitor for Slots {
 struct Update<'a> {
     slots: std::slice::IterMut<'a, Slot>,
     gradients: &'a mut Gradients,
-    constants: Constants,
+    constants: AdamConstants,
     health: Vec<LayerHealth>,
 }
 
@@ -167,7 +155,12 @@ impl ModuleMapper for Update<'_> {
 
 /// Algorithm 1 in tensor operations: the plain twin, and what every device but the CPU runs.
 /// Returns the new weights and the sums of squares of the old weights and the gradient.
-fn plain_pass(weight: Tensor<1>, gradient: Tensor<1>, slot: &mut Slot, c: &Constants) -> (Tensor<1>, [Tensor<1>; 2]) {
+fn plain_pass(
+    weight: Tensor<1>,
+    gradient: Tensor<1>,
+    slot: &mut Slot,
+    c: &AdamConstants,
+) -> (Tensor<1>, [Tensor<1>; 2]) {
     let squares = [weight.clone().square().sum(), gradient.clone().square().sum()];
     slot.first = slot.first.clone() * c.beta1 + gradient.clone() * (1.0 - c.beta1);
     slot.second = slot.second.clone() * c.beta2 + gradient.square() * (1.0 - c.beta2);
@@ -179,11 +172,8 @@ fn plain_pass(weight: Tensor<1>, gradient: Tensor<1>, slot: &mut Slot, c: &Const
     (weight, squares)
 }
 
-/// Elements per task; fixed, so that the sums do not depend on the number of threads.
-const CHUNK: usize = 16_384;
-
 /// The same in one pass over memory, for f32 on the CPU.
-fn one_pass(weight: Tensor<1>, gradient: Tensor<1>, slot: &mut Slot, c: &Constants) -> (Tensor<1>, [Tensor<1>; 2]) {
+fn one_pass(weight: Tensor<1>, gradient: Tensor<1>, slot: &mut Slot, c: &AdamConstants) -> (Tensor<1>, [Tensor<1>; 2]) {
     let device = weight.device();
     let mut weight = weight.into_data();
     let mut gradient = gradient.into_data();
@@ -191,25 +181,14 @@ fn one_pass(weight: Tensor<1>, gradient: Tensor<1>, slot: &mut Slot, c: &Constan
     let mut second = take(&mut slot.second);
     let mut average = slot.average.as_mut().map(take);
 
-    let sums = {
-        let average = average.as_mut().map(floats).unwrap_or_default();
-        let averages = (0..weight.num_elements().div_ceil(CHUNK)).map(|_| None);
-        let averages = if average.is_empty() {
-            averages.collect::<Vec<_>>()
-        } else {
-            average.chunks_mut(CHUNK).map(Some).collect::<Vec<_>>()
-        };
-        floats(&mut weight)
-            .par_chunks_mut(CHUNK)
-            .zip(floats(&mut gradient).par_chunks_mut(CHUNK))
-            .zip(floats(&mut first).par_chunks_mut(CHUNK))
-            .zip(floats(&mut second).par_chunks_mut(CHUNK))
-            .zip(averages)
-            .map(|((((weight, gradient), first), second), average)| chunk(weight, gradient, first, second, average, c))
-            .collect::<Vec<_>>()
-    };
-    let [weights, gradients] = sums.iter().fold([0.0, 0.0], |[a, b], [w, g]| [a + w, b + g]);
-
+    let [weights, gradients] = adam(
+        floats(&mut weight),
+        floats(&mut gradient),
+        floats(&mut first),
+        floats(&mut second),
+        average.as_mut().map(floats),
+        c,
+    );
     slot.first = Tensor::from_data(first, &device);
     slot.second = Tensor::from_data(second, &device);
     slot.average = average.map(|average| Tensor::from_data(average, &device));
@@ -226,33 +205,6 @@ fn take(tensor: &mut Tensor<1>) -> TensorData {
 /// The buffer as f32; [`Update`] lets nothing else come here.
 fn floats(data: &mut TensorData) -> &mut [f32] {
     data.as_mut_slice::<f32>().unwrap_or_default()
-}
-
-fn chunk(
-    weight: &mut [f32],
-    gradient: &[f32],
-    first: &mut [f32],
-    second: &mut [f32],
-    average: Option<&mut [f32]>,
-    c: &Constants,
-) -> [f64; 2] {
-    let (b1, b2, epsilon) = (c.beta1 as f32, c.beta2 as f32, c.epsilon as f32);
-    let (rest1, rest2) = ((1.0 - c.beta1) as f32, (1.0 - c.beta2) as f32);
-    let (rate, second_scale) = (c.rate as f32, c.second_scale as f32);
-    let squares = |values: &[f32]| values.chunks(64).map(|v| f64::from(v.iter().map(|x| x * x).sum::<f32>())).sum();
-    let sums = [squares(weight), squares(gradient)];
-    for (((w, &g), m), v) in weight.iter_mut().zip(gradient).zip(first).zip(second) {
-        *m = *m * b1 + g * rest1;
-        *v = *v * b2 + g * g * rest2;
-        *w -= *m * rate / (v.sqrt() * second_scale + epsilon);
-    }
-    if let Some(average) = average {
-        let (decay, rest) = (c.average_decay as f32, (1.0 - c.average_decay) as f32);
-        for (a, &w) in average.iter_mut().zip(&*weight) {
-            *a = *a * decay + w * rest;
-        }
-    }
-    sums
 }
 
 struct Averages<'a> {
@@ -296,14 +248,14 @@ mod tests {
         Slot { name: "w".into(), first: zeros(), second: zeros(), average: Some(like.clone() * 1.0) }
     }
 
-    fn constants(t: i32, rate: f64) -> Constants {
+    fn constants(t: i32, rate: f64) -> AdamConstants {
         let (beta1, beta2) = (0.5_f64, 0.999_f64);
         let second_scale = 1.0 / (1.0 - beta2.powi(t)).sqrt();
         let rate = rate / (1.0 - beta1.powi(t));
-        Constants { beta1, beta2, epsilon: 1e-8, rate, second_scale, average_decay: 0.9 }
+        AdamConstants { beta1, beta2, epsilon: 1e-8, rate, second_scale, average_decay: 0.9 }
     }
 
-    type Pass = fn(Tensor<1>, Tensor<1>, &mut Slot, &Constants) -> (Tensor<1>, [Tensor<1>; 2]);
+    type Pass = fn(Tensor<1>, Tensor<1>, &mut Slot, &AdamConstants) -> (Tensor<1>, [Tensor<1>; 2]);
 
     #[test]
     fn ten_steps_of_adam_are_pytorchs() {
@@ -329,7 +281,7 @@ mod tests {
 
     #[test]
     fn one_pass_over_memory_and_the_plain_operations_agree() {
-        let n = CHUNK * 2 + 77; // several tasks and a ragged end
+        let n = 40_077; // several tasks and a ragged end
         let wave = |rate: f64| (0..n).map(|i| (rate * i as f64).sin() as f32).collect::<Vec<f32>>();
         let (mut plain, mut fused) = (tensor(&wave(0.1)), tensor(&wave(0.1)));
         let (mut plain_slot, mut fused_slot) = (slot(&plain), slot(&fused));

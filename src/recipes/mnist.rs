@@ -23,10 +23,10 @@ use crate::data::source::{Order, Sampling, Source};
 use crate::error::{Error, Result};
 use crate::loss::adversarial;
 use crate::media::{Image, Media};
-use crate::nn::{Linear, leaky_relu};
+use crate::nn::Linear;
 use crate::optim::{AdamConfig, Trained, average_decay};
 use crate::parts::Parts;
-use crate::random::Draws;
+use crate::random::{Draws, Dropout};
 use crate::recipe::{Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
 
 const LATENT: usize = 100;
@@ -129,7 +129,8 @@ impl Settings for Config {
         if !(0.0..1.0).contains(&self.beta1) {
             return Some(format!("beta1 is {}; give a number in [0, 1)", self.beta1));
         }
-        (self.average_kimg < 0.0).then(|| format!("average_kimg is {}; give 0 or more", self.average_kimg))
+        (self.average_kimg < 0.0 || self.average_kimg.is_nan())
+            .then(|| format!("average_kimg is {}; give 0 or more", self.average_kimg))
     }
 }
 
@@ -153,20 +154,23 @@ fn layers(widths: &[usize], draws: &Draws, name: &str, device: &Device) -> Vec<L
     pairs.map(|(i, w)| Linear::glorot(draws, &format!("{name}.layers.{i}"), w[0], w[1], device)).collect()
 }
 
+/// The hidden layers and the last one. Panics if there are none.
+fn split(layers: &[Linear]) -> (&[Linear], &Linear) {
+    match layers {
+        [hidden @ .., last] => (hidden, last),
+        [] => panic!("a network without layers"),
+    }
+}
+
 impl Generator {
     fn new(prior: Prior, draws: &Draws, device: &Device) -> Self {
         Generator { layers: layers(&GENERATOR, draws, "generator", device), prior }
     }
 
     fn forward(&self, z: Tensor<2>) -> Tensor<2> {
-        let mut x = z; // [n, 100]
-        for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(x);
-            if i + 1 < self.layers.len() {
-                x = leaky_relu(x, SLOPE);
-            }
-        }
-        sigmoid(x) // [n, 784]
+        let (hidden, last) = split(&self.layers);
+        let h = hidden.iter().fold(z, |h, layer| layer.leaky(h, SLOPE, None)); // [n, 1024]
+        sigmoid(last.forward(h)) // [n, 784]
     }
 }
 
@@ -175,18 +179,12 @@ impl Discriminator {
         Discriminator { layers: layers(&DISCRIMINATOR, draws, "discriminator", device) }
     }
 
-    /// `dropout` gives the mask of a hidden layer by its number and shape.
-    fn forward(&self, x: Tensor<2>, dropout: impl Fn(usize, [usize; 2]) -> Tensor<2>) -> Tensor<2> {
-        let mut x = x; // [n, 784]
-        for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(x);
-            if i + 1 < self.layers.len() {
-                x = leaky_relu(x, SLOPE);
-                let mask = dropout(i, x.dims());
-                x = x * mask;
-            }
-        }
-        x // [n, 1]
+    /// `dropout` gives the randomness of a hidden layer by its number; none at all outside training.
+    fn forward(&self, x: Tensor<2>, dropout: impl Fn(usize) -> Option<Dropout>) -> Tensor<2> {
+        let (hidden, last) = split(&self.layers);
+        let hidden = hidden.iter().enumerate();
+        let h = hidden.fold(x, |h, (i, layer)| layer.leaky(h, SLOPE, dropout(i))); // [n, 256]
+        last.forward(h) // [n, 1]
     }
 }
 
@@ -218,7 +216,7 @@ impl Mnist {
     fn generator_step(
         &mut self,
         z: Tensor<2>,
-        dropout: impl Fn(usize, [usize; 2]) -> Tensor<2>,
+        dropout: impl Fn(usize) -> Option<Dropout>,
         decay: f64,
     ) -> [Tensor<1>; 2] {
         let fooled = self.discriminator.frozen().forward(self.generator.net().forward(z), dropout); // [n, 1]
@@ -267,13 +265,11 @@ impl Recipe for Mnist {
         let x = Tensor::<2>::from_data(real, cx.device); // [n, 784]
         let n = x.dims()[0];
         let latent = |player| prior.draw(&cx.draws, &format!("{player}.z"), [n, LATENT], cx.device);
-        let mask = |player| {
-            move |layer, shape| cx.draws.dropout(&format!("{player}.dropout.{layer}"), shape, dropout, cx.device)
-        };
+        let dropout = |player| move |layer| Some(cx.draws.dropout(&format!("{player}.dropout.{layer}"), dropout));
 
         // D, equation 1: max log D(x) + log(1 - D(G(z))), on real and fake in one batch of 2n
         let fake = self.generator.net().valid().forward(latent("d"));
-        let logits = self.discriminator.net().forward(Tensor::cat(vec![x, fake], 0), mask("d")); // [2n, 1]
+        let logits = self.discriminator.net().forward(Tensor::cat(vec![x, fake], 0), dropout("d")); // [2n, 1]
         let targets =
             Tensor::cat(vec![Tensor::full([n, 1], real_label, cx.device), Tensor::zeros([n, 1], cx.device)], 0);
         let d_loss = adversarial::binary_cross_entropy(logits.clone(), targets);
@@ -281,7 +277,7 @@ impl Recipe for Mnist {
 
         // G, through the D of this moment, dropout and all
         let decay = average_decay(n, average_kimg, cx.images);
-        let [g_loss, g_gradient] = self.generator_step(latent("g"), mask("g"), decay);
+        let [g_loss, g_gradient] = self.generator_step(latent("g"), dropout("g"), decay);
 
         let logits = logits.without_autodiff();
         let (on_real, on_fake) = (logits.clone().narrow(0, 0, n), logits.narrow(0, n, n));
@@ -394,12 +390,9 @@ mod tests {
         wave(0.9, 1.1 + k as f64, 1.5, 0.0, [N, LATENT])
     }
 
-    fn mask(s: u32) -> impl Fn(usize, [usize; 2]) -> Tensor<2> {
-        move |layer, shape| {
-            let keep = |i| if hash(i, layer, s) >= 1_288_490_188 { (1.0 / 0.7) as f32 } else { 0.0 };
-            let values = (0..shape[0] * shape[1]).map(keep).collect::<Vec<f32>>();
-            Tensor::from_data(TensorData::new(values, shape), &Device::flex())
-        }
+    /// The masks of D's step (33) or of G's (34).
+    fn mask(player: u32) -> impl Fn(usize) -> Option<Dropout> {
+        move |layer| Some(Dropout { key: (1 << player) + layer as u64, share: 0.3 })
     }
 
     fn fixed_layers(widths: &[usize], s: u32, phase: f64) -> Vec<Linear> {
@@ -515,9 +508,9 @@ mod tests {
     fn the_forward_passes_are_pytorchs() {
         let (mnist, golden) = (fixed(), golden());
         let fake = mnist.generator.net().forward(z_d(0));
-        let on_real = mnist.discriminator.net().forward(real(0), |_, shape| Tensor::ones(shape, &Device::flex()));
+        let on_real = mnist.discriminator.net().forward(real(0), |_| None);
         let both = Tensor::cat(vec![real(0), fake.clone().without_autodiff()], 0);
-        let dropped = mnist.discriminator.net().forward(both, mask(0));
+        let dropped = mnist.discriminator.net().forward(both, mask(33));
         same("G(z)", &floats(fake), &golden["forward"]["generator"]);
         same("D(x)", &floats(on_real), &golden["forward"]["discriminator_real"]);
         same("D with dropout", &floats(dropped), &golden["forward"]["discriminator_dropout"]);
@@ -527,13 +520,13 @@ mod tests {
     fn d_loss(mnist: &Mnist, k: usize) -> Tensor<1> {
         let device = Device::flex();
         let fake = mnist.generator.net().valid().forward(z_d(k));
-        let logits = mnist.discriminator.net().forward(Tensor::cat(vec![real(k), fake], 0), mask(0));
+        let logits = mnist.discriminator.net().forward(Tensor::cat(vec![real(k), fake], 0), mask(33));
         let targets = Tensor::cat(vec![Tensor::full([N, 1], 0.9, &device), Tensor::zeros([N, 1], &device)], 0);
         adversarial::binary_cross_entropy(logits, targets)
     }
 
     fn fooled(mnist: &Mnist) -> Tensor<2> {
-        mnist.discriminator.frozen().forward(mnist.generator.net().forward(z_g(0)), mask(1))
+        mnist.discriminator.frozen().forward(mnist.generator.net().forward(z_g(0)), mask(34))
     }
 
     #[test]
@@ -562,7 +555,7 @@ mod tests {
         for k in 0..3 {
             let loss = d_loss(&mnist, k);
             mnist.discriminator.descend(loss.clone(), 2e-4, 0.0);
-            let [g_loss, _] = mnist.generator_step(z_g(k), mask(1), 0.0);
+            let [g_loss, _] = mnist.generator_step(z_g(k), mask(34), 0.0);
             for (loss, name) in [(loss, "d_losses"), (g_loss, "g_losses")] {
                 let wanted = wanted[name][k].as_f64().unwrap();
                 close(name, loss.into_scalar::<f64>(), wanted, wanted.abs());

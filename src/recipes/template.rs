@@ -19,7 +19,7 @@ use crate::data::source::Source;
 use crate::error::Result;
 use crate::loss::adversarial;
 use crate::media::Media;
-use crate::nn::{Linear, leaky_relu};
+use crate::nn::Linear;
 use crate::optim::{AdamConfig, Trained, average_decay};
 use crate::parts::Parts;
 use crate::random::Draws;
@@ -80,8 +80,13 @@ impl Settings for Config {
 
     // Values of the right type can still make no sense; say so before the run, with the way out.
     fn problem(&self) -> Option<String> {
-        (self.modes == 0 || self.latent == 0 || self.width == 0)
-            .then(|| "modes, latent and width must each be at least 1".into())
+        if self.modes == 0 || self.latent == 0 || self.width == 0 {
+            return Some("modes, latent and width must each be at least 1".into());
+        }
+        let rates =
+            [("spread", self.spread), ("learning_rate", self.learning_rate), ("average_kimg", self.average_kimg)];
+        let wrong = rates.into_iter().find(|(_, value)| *value < 0.0 || !value.is_finite());
+        wrong.map(|(name, value)| format!("{name} is {value}; give a number of at least 0"))
     }
 }
 
@@ -90,27 +95,19 @@ impl Settings for Config {
 /// x `[n, inputs]` to `[n, outputs]`: two hidden layers with leaky ReLU 0.2.
 #[derive(Module, Debug)]
 struct Mlp {
-    layers: Vec<Linear>,
+    layers: [Linear; 3],
 }
 
 impl Mlp {
     // Every draw has a name of its own, so `name` tells the two networks' weights apart.
     fn new([inputs, width, outputs]: [usize; 3], draws: &Draws, name: &str, device: &Device) -> Self {
-        let widths = [inputs, width, width, outputs];
-        let pairs = widths.windows(2).enumerate();
-        let layer = |(i, w): (usize, &[usize])| Linear::glorot(draws, &format!("{name}.{i}"), w[0], w[1], device);
-        Mlp { layers: pairs.map(layer).collect() }
+        let layer = |i, from, to| Linear::glorot(draws, &format!("{name}.{i}"), from, to, device);
+        Mlp { layers: [layer(0, inputs, width), layer(1, width, width), layer(2, width, outputs)] }
     }
 
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let mut x = x;
-        for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(x);
-            if i + 1 < self.layers.len() {
-                x = leaky_relu(x, SLOPE);
-            }
-        }
-        x
+        let [first, second, last] = &self.layers;
+        last.forward(second.leaky(first.leaky(x, SLOPE, None), SLOPE, None))
     }
 }
 

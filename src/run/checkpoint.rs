@@ -16,6 +16,8 @@ use crate::parts::{MODEL, Tensors};
 /// The version of the layout this Ganvas writes, and the newest it reads.
 const FORMAT: u32 = 1;
 const LATEST: &str = "latest";
+const ASIDE: &str = ".writing";
+const REMOVING: &str = ".removing";
 const WRITING: &str = "the checkpoint";
 
 /// A checkpoint on the disk.
@@ -49,13 +51,13 @@ impl Checkpoint {
         parts: BTreeMap<String, Tensors>,
         keep: usize,
     ) -> Result<Checkpoint> {
-        let aside = folder.join(".writing");
+        let aside = folder.join(ASIDE);
         let fail = |path: &Path, error: std::io::Error| {
             let _ = fs::remove_dir_all(&aside); // gives back the space; the error to tell is the first
             Error::io(&format!("write {WRITING}"), path, &error)
         };
-        if aside.exists() {
-            fs::remove_dir_all(&aside).map_err(|error| Error::io("remove an unfinished checkpoint", &aside, &error))?;
+        for left in [&aside, &folder.join(REMOVING)].into_iter().filter(|left| left.exists()) {
+            fs::remove_dir_all(left).map_err(|error| Error::io("remove what a crash left", left, &error))?;
         }
         fs::create_dir_all(aside.join("parts")).map_err(|error| fail(&aside, error))?;
 
@@ -83,7 +85,7 @@ impl Checkpoint {
         }
         let path = folder.join(&name);
         if path.exists() {
-            fs::remove_dir_all(&path).map_err(|error| fail(&path, error))?; // damaged, or `find` would have taken it
+            discard(folder, &path).map_err(|error| fail(&path, error))?; // this very step, when it was reached before
         }
         fs::rename(&aside, &path).map_err(|error| fail(&path, error))?;
         flush_folder(folder);
@@ -94,7 +96,7 @@ impl Checkpoint {
         all.retain(|checkpoint| checkpoint.path != path);
         let surplus = all.len().saturating_sub(keep.saturating_sub(1));
         for old in &all[..surplus] {
-            fs::remove_dir_all(&old.path).map_err(|error| Error::io("remove an old checkpoint", &old.path, &error))?;
+            discard(folder, &old.path).map_err(|error| Error::io("remove an old checkpoint", &old.path, &error))?;
         }
         Ok(Checkpoint { path, state })
     }
@@ -118,7 +120,7 @@ impl Checkpoint {
     /// Every checkpoint whose state can be read, oldest first.
     fn all(folder: &Path) -> Vec<Checkpoint> {
         let entries = fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-        let named = entries.filter(|path| path.is_dir() && !path.ends_with(".writing"));
+        let named = entries.filter(|path| path.is_dir() && ![ASIDE, REMOVING].iter().any(|name| path.ends_with(name)));
         let readable = |path: PathBuf| {
             let state = toml::from_str::<State>(&fs::read_to_string(path.join("state.toml")).ok()?).ok()?;
             (state.format <= FORMAT).then_some(Checkpoint { path, state })
@@ -214,6 +216,13 @@ fn part_of(file: &str) -> String {
 
 fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Removes a checkpoint so that a crash in between leaves no half of one among the others.
+fn discard(folder: &Path, checkpoint: &Path) -> std::io::Result<()> {
+    let removing = folder.join(REMOVING);
+    fs::rename(checkpoint, &removing)?;
+    fs::remove_dir_all(&removing)
 }
 
 /// Asks for the folder's own entries to be on the disk; not every system can, and the files themselves are.

@@ -14,8 +14,8 @@ needs no weight file.
     real [8, 784] at step k          0.5 + 0.5 sin(0.013 i + k)
     z_d [8, 100], for D's step       1.5 sin(0.7 i + 0.3 + k)
     z_g [8, 100], for G's step       1.5 sin(0.9 i + 1.1 + k)
-    dropout, hidden layer l          kept where the hash >= floor(0.3 2^32), the same at every step k; s = 0 in D's step
-                                     (rows: real, then fake), s = 1 in G's step; what is kept is scaled by 1 / 0.7
+    dropout, hidden layer l          kept where Ganvas' own hash of (i, key) >= floor(0.3 2^32), the same at every step k;
+                                     key 2^33 + l in D's step (rows: real, then fake), 2^34 + l in G's; scaled by 1 / 0.7
 
 All of it is float64. A tensor is stored as a fingerprint: its L2 norm, its dot products with
 p_k[i] = sin((k + 1) 0.618 i + k) for k = 0, 1, 2, and its first four values; weights are flat in [in, out] order.
@@ -43,7 +43,8 @@ G_PHASE, D_PHASE = 0.0, 0.5
 BATCH = 8
 STEPS = 3
 KEEP_FROM = 1288490188  # floor(0.3 * 2^32)
-D_STEP, G_STEP, G_WEIGHTS, D_WEIGHTS = 0, 1, 2, 3  # the hash's s
+D_STEP, G_STEP = 1 << 33, 1 << 34  # the dropout's key
+G_WEIGHTS, D_WEIGHTS = 2, 3  # the weights' s
 
 
 # ---- formulas
@@ -69,9 +70,23 @@ def hashed(rows, width, layer, s):
     return h.reshape(rows, width)
 
 
-def keep(rows, width, layer, s):
-    """The dropout mask of hidden layer `layer`: true where a unit stays."""
-    return hashed(rows, width, layer, s) >= np.uint64(KEEP_FROM)
+def keep(rows, width, layer, key):
+    """The dropout mask of hidden layer `layer`: true where a unit stays. Murmur3's finaliser, then lowbias32."""
+    low = np.uint64(0xFFFFFFFF)
+
+    def times(h, factor):
+        return (h * np.uint64(factor)) & low
+
+    def shifted(h, by):
+        return h ^ (h >> np.uint64(by))
+
+    key += layer
+    h = times(np.arange(rows * width, dtype=np.uint64), 0x9E3779B1) ^ np.uint64(key & 0xFFFFFFFF)
+    h = times(shifted(h, 16), 0x85EBCA6B)
+    h = times(shifted(h, 13), 0xC2B2AE35) ^ np.uint64(key >> 32)
+    h = times(shifted(h, 16), 0x7FEB352D)
+    h = times(shifted(h, 15), 0x846CA68B)
+    return (shifted(h, 16) >= np.uint64(KEEP_FROM)).reshape(rows, width)
 
 
 def real_images(k, dtype):
@@ -104,15 +119,15 @@ class Mlp(torch.nn.Module):
                 linear.bias.copy_(torch.from_numpy(bias))
             self.layers.append(linear)
 
-    def forward(self, x, dropout_s=None):
+    def forward(self, x, dropout_key=None):
         last = len(self.layers) - 1
         for layer, linear in enumerate(self.layers):
             x = linear(x)
             if layer == last:
                 return x
             x = F.leaky_relu(x, 0.2)
-            if dropout_s is not None:
-                x = x * torch.from_numpy(keep(*x.shape, layer, dropout_s)).to(x.dtype) * (1.0 / 0.7)
+            if dropout_key is not None:
+                x = x * torch.from_numpy(keep(*x.shape, layer, dropout_key)).to(x.dtype) * (1.0 / 0.7)
 
 
 class Generator(Mlp):

@@ -10,6 +10,7 @@ use ganvas::{Error, RECIPES, Request, RunDir, sample};
 use serde_json::json;
 
 const FRAMES_PER_SEC: u32 = 20;
+const MOST_SAMPLES: u64 = 100_000;
 
 /// Make pictures with a run's model: a grid, single files, or the way between two seeds.
 #[derive(clap::Args)]
@@ -56,6 +57,9 @@ impl FromStr for Seeds {
     fn from_str(text: &str) -> Result<Self, String> {
         let (from, to) = text.split_once('-').unwrap_or((text, text));
         match (from.trim().parse(), to.trim().parse()) {
+            (Ok(from), Ok(to)) if to > from && to - from >= MOST_SAMPLES => {
+                Err(format!("at most {MOST_SAMPLES} seeds at once"))
+            }
             (Ok(from), Ok(to)) => Ok(Seeds(from..=to)),
             _ => Err("write one whole number or two, as in 7 or 0-63".into()),
         }
@@ -105,7 +109,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         written.push(json!({ "path": args.output, "frames": frames.len() }));
     } else if is_picture {
         let grid = args.grid.unwrap_or_else(|| nearly_square(samples.len()));
-        if grid.columns * grid.rows < samples.len() && args.grid.is_some() {
+        if grid.columns.saturating_mul(grid.rows) < samples.len() {
             let sentence = format!(
                 "a grid of {}x{} has no room for {} seeds; give fewer with --seeds or more rows with --grid",
                 grid.columns,
@@ -114,7 +118,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             );
             return Err(Error::input(sentence).into());
         }
-        let picture = sheet(&samples, grid.columns)?.enlarged(zoom);
+        let picture = sheet(&samples, grid.columns.min(samples.len()))?.enlarged(zoom);
         picture.write_png(&args.output)?;
         written.push(json!({
             "path": args.output, "width": picture.width, "height": picture.height, "samples": samples.len(),

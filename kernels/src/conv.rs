@@ -1,0 +1,395 @@
+//! Convolution and transposed convolution with bias and leaky ReLU, forwards and backwards.
+
+use burn::backend::ops::{ConvOptions, ConvTransposeOptions, ModuleOps};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::tensor::{Shape, Tensor};
+use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn_autodiff::grads::Gradients;
+use burn_autodiff::ops::{Backward, Ops, OpsKind};
+use burn_flex::FlexTensor;
+
+use crate::cpu::{conv, pointwise};
+use crate::flex::{all_f32, contiguous, in_place, values, wrapped};
+
+/// How a convolution moves, and what follows it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conv {
+    /// Pixels between two positions of the kernel, along both axes; at least 1.
+    pub stride: usize,
+    /// Zeros around the picture, on every side.
+    pub padding: usize,
+    /// Leaky ReLU's slope for negative values; 1 means no activation.
+    pub slope: f64,
+}
+
+/// leaky_relu(conv(x, W) + b): x `[n, ic, h, w]`, W `[oc, ic, kh, kw]`, b `[oc]`, the result `[n, oc, oh, ow]` with
+/// oh = (h + 2·padding - kh) / stride + 1. Panics with both shapes when they do not fit.
+pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, conv: Conv) -> Tensor<4> {
+    let (given, wanted, biases) = (x.dims(), weight.dims(), bias.dims());
+    assert_eq!(given[1], wanted[1], "x is {given:?}, the weight is {wanted:?}");
+    assert_eq!(biases[0], wanted[0], "the bias is {biases:?}, the weight is {wanted:?}");
+    let fits = (2..4).all(|i| given[i] + 2 * conv.padding >= wanted[i]);
+    assert!(conv.stride > 0 && fits, "x is {given:?}, the weight is {wanted:?}, {conv:?}");
+    Tensor::from_dispatch(Dispatch::fused_conv(x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch(), conv))
+}
+
+/// leaky_relu(conv_transpose(x, W) + b): x `[n, ic, h, w]`, W `[ic, oc, kh, kw]`, b `[oc]`, the result
+/// `[n, oc, oh, ow]` with oh = (h - 1)·stride + kh - 2·padding. Panics with both shapes when they do not fit.
+pub fn conv_transpose2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, conv: Conv) -> Tensor<4> {
+    let (given, wanted, biases) = (x.dims(), weight.dims(), bias.dims());
+    assert_eq!(given[1], wanted[0], "x is {given:?}, the weight is {wanted:?}");
+    assert_eq!(biases[0], wanted[1], "the bias is {biases:?}, the weight is {wanted:?}");
+    let fits = (2..4).all(|i| (given[i] - 1) * conv.stride + wanted[i] > 2 * conv.padding);
+    assert!(conv.stride > 0 && fits, "x is {given:?}, the weight is {wanted:?}, {conv:?}");
+    let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(Dispatch::fused_conv_transpose(x, weight, bias, conv))
+}
+
+/// The operations on every backend. The default bodies are the plain twins.
+#[backend_extension(Flex, Autodiff)]
+pub(crate) trait ConvOps: Backend {
+    fn fused_conv(x: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, conv: Conv) -> FloatTensor<Self> {
+        plain::activated::<Self>(Self::conv2d(x, w, Some(b), plain::options(conv)), conv)
+    }
+    fn fused_conv_transpose(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        conv: Conv,
+    ) -> FloatTensor<Self> {
+        plain::activated::<Self>(Self::conv_transpose2d(x, w, Some(b), plain::transpose_options(conv)), conv)
+    }
+}
+
+/// What the backward passes need of the backend below autodiff.
+pub(crate) trait ConvBackward: ConvOps {
+    /// The gradients before bias and leaky ReLU, and of the bias.
+    fn channels_backward(g: FloatTensor<Self>, y: FloatTensor<Self>, conv: Conv) -> [FloatTensor<Self>; 2] {
+        plain::channels_backward::<Self>(g, y, conv)
+    }
+    fn conv_input(x: FloatTensor<Self>, w: FloatTensor<Self>, g: FloatTensor<Self>, conv: Conv) -> FloatTensor<Self> {
+        Self::conv2d_x_backward(x, w, g, plain::options(conv))
+    }
+    fn conv_weight(x: FloatTensor<Self>, w: FloatTensor<Self>, g: FloatTensor<Self>, conv: Conv) -> FloatTensor<Self> {
+        Self::conv2d_weight_backward(x, w, g, plain::options(conv))
+    }
+    fn transpose_input(w: FloatTensor<Self>, g: FloatTensor<Self>, conv: Conv) -> FloatTensor<Self> {
+        Self::conv_transpose2d_x_backward(w, g, plain::transpose_options(conv))
+    }
+    fn transpose_weight(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        conv: Conv,
+    ) -> FloatTensor<Self> {
+        Self::conv_transpose2d_weight_backward(x, w, g, plain::transpose_options(conv))
+    }
+}
+
+mod plain {
+    use super::*;
+
+    pub fn options(conv: Conv) -> ConvOptions<2> {
+        ConvOptions::new([conv.stride; 2], [conv.padding; 2], [1; 2], 1)
+    }
+
+    pub fn transpose_options(conv: Conv) -> ConvTransposeOptions<2> {
+        ConvTransposeOptions::new([conv.stride; 2], [conv.padding; 2], [0; 2], [1; 2], 1)
+    }
+
+    pub fn activated<B: Backend>(y: FloatTensor<B>, conv: Conv) -> FloatTensor<B> {
+        if conv.slope == 1.0 { y } else { B::leaky_relu(y, conv.slope.into()) }
+    }
+
+    pub fn channels_backward<B: Backend>(g: FloatTensor<B>, y: FloatTensor<B>, conv: Conv) -> [FloatTensor<B>; 2] {
+        // 1 where y > 0, else the slope: 1 - (1 - slope)·(1 - positive), with positive = max(sign(y), 0).
+        let positive = B::float_clamp_min(B::float_sign(y), 0.0.into());
+        let factor = B::float_add_scalar(B::float_mul_scalar(positive, (1.0 - conv.slope).into()), conv.slope.into());
+        let g = B::float_mul(g, factor);
+        let channels = g.shape()[1];
+        let sums = [0, 2, 3].into_iter().fold(g.clone(), |sum, axis| B::float_sum_dim(sum, axis));
+        [g, B::float_reshape(sums, Shape::from(vec![channels]))]
+    }
+}
+
+/// The shapes of a convolution of tensors `[n, ic, h, w]` and `[oc, ic, kh, kw]`.
+fn shape(x: &Shape, weight: &Shape, conv: Conv) -> conv::Shape {
+    let (stride, padding) = (conv.stride, conv.padding);
+    let [n, ic, h, w] = [x[0], x[1], x[2], x[3]];
+    conv::Shape { n, ic, h, w, oc: weight[0], kh: weight[2], kw: weight[3], stride, padding }
+}
+
+/// The convolution whose transpose takes x `[n, ic, h, w]` by a weight `[ic, oc, kh, kw]`.
+fn transpose_shape(x: &Shape, weight: &Shape, conv: Conv) -> conv::Shape {
+    let side = |i: usize| (x[i] - 1) * conv.stride + weight[i] - 2 * conv.padding;
+    shape(&Shape::from(vec![x[0], weight[1], side(2), side(3)]), weight, conv)
+}
+
+fn dims(tensor: &FlexTensor) -> Shape {
+    tensor.layout().shape().clone()
+}
+
+impl ConvOps for Flex {
+    fn fused_conv(x: FlexTensor, w: FlexTensor, b: FlexTensor, conv: Conv) -> FlexTensor {
+        if !all_f32(&[&x, &w, &b]) {
+            return plain::activated::<Self>(Self::conv2d(x, w, Some(b), plain::options(conv)), conv);
+        }
+        let (x, w, b) = (contiguous(x), contiguous(w), contiguous(b));
+        let s = shape(&dims(&x), &dims(&w), conv);
+        let mut y = conv::forward(&s, values(&x), values(&w));
+        pointwise::forward_channels(&mut y, values(&b), s.oh() * s.ow(), conv.slope as f32);
+        wrapped(y, Shape::from(vec![s.n, s.oc, s.oh(), s.ow()]))
+    }
+
+    fn fused_conv_transpose(x: FlexTensor, w: FlexTensor, b: FlexTensor, conv: Conv) -> FlexTensor {
+        if !all_f32(&[&x, &w, &b]) {
+            let y = Self::conv_transpose2d(x, w, Some(b), plain::transpose_options(conv));
+            return plain::activated::<Self>(y, conv);
+        }
+        let (x, w, b) = (contiguous(x), contiguous(w), contiguous(b));
+        let s = transpose_shape(&dims(&x), &dims(&w), conv);
+        let mut y = conv::backward_input(&s, values(&x), values(&w));
+        pointwise::forward_channels(&mut y, values(&b), s.h * s.w, conv.slope as f32);
+        wrapped(y, Shape::from(vec![s.n, s.ic, s.h, s.w]))
+    }
+}
+
+impl ConvBackward for Flex {
+    fn channels_backward(g: FlexTensor, y: FlexTensor, conv: Conv) -> [FlexTensor; 2] {
+        if !all_f32(&[&g, &y]) {
+            return plain::channels_backward::<Self>(g, y, conv);
+        }
+        let (shape, y) = (dims(&g), contiguous(y));
+        let (channels, inner) = (shape[1], shape[2] * shape[3]);
+        let slope = conv.slope as f32;
+        let (g, sums) = in_place(g, |g| pointwise::backward_channels(g, values(&y), channels, inner, slope));
+        [g, wrapped(sums, Shape::from(vec![channels]))]
+    }
+
+    fn conv_input(x: FlexTensor, w: FlexTensor, g: FlexTensor, conv: Conv) -> FlexTensor {
+        if !all_f32(&[&x, &w, &g]) {
+            return Self::conv2d_x_backward(x, w, g, plain::options(conv));
+        }
+        let (w, g) = (contiguous(w), contiguous(g));
+        let s = shape(&dims(&x), &dims(&w), conv);
+        wrapped(conv::backward_input(&s, values(&g), values(&w)), dims(&x))
+    }
+
+    fn conv_weight(x: FlexTensor, w: FlexTensor, g: FlexTensor, conv: Conv) -> FlexTensor {
+        if !all_f32(&[&x, &w, &g]) {
+            return Self::conv2d_weight_backward(x, w, g, plain::options(conv));
+        }
+        let (x, g) = (contiguous(x), contiguous(g));
+        let s = shape(&dims(&x), &dims(&w), conv);
+        wrapped(conv::backward_weight(&s, values(&x), values(&g)), dims(&w))
+    }
+
+    fn transpose_input(w: FlexTensor, g: FlexTensor, conv: Conv) -> FlexTensor {
+        if !all_f32(&[&w, &g]) {
+            return Self::conv_transpose2d_x_backward(w, g, plain::transpose_options(conv));
+        }
+        let (w, g) = (contiguous(w), contiguous(g));
+        let s = shape(&dims(&g), &dims(&w), conv);
+        wrapped(conv::forward(&s, values(&g), values(&w)), Shape::from(vec![s.n, s.oc, s.oh(), s.ow()]))
+    }
+
+    fn transpose_weight(x: FlexTensor, w: FlexTensor, g: FlexTensor, conv: Conv) -> FlexTensor {
+        if !all_f32(&[&x, &w, &g]) {
+            return Self::conv_transpose2d_weight_backward(x, w, g, plain::transpose_options(conv));
+        }
+        let (x, g) = (contiguous(x), contiguous(g));
+        let s = shape(&dims(&g), &dims(&w), conv);
+        wrapped(conv::backward_weight(&s, values(&g), values(&x)), dims(&w))
+    }
+}
+
+impl<B: ConvBackward, C: CheckpointStrategy> ConvOps for Autodiff<B, C> {
+    fn fused_conv(x: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, conv: Conv) -> FloatTensor<Self> {
+        #[derive(Debug)]
+        struct ConvStep;
+
+        impl<B: ConvBackward> Backward<B, 3> for ConvStep {
+            type State = ([FloatTensor<B>; 3], Conv);
+
+            fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+                let ([x, w, y], conv) = ops.state;
+                let [to_x, to_w, to_b] = ops.parents;
+                let [g, g_bias] = B::channels_backward(grads.consume::<B>(&ops.node), y, conv);
+                if let Some(node) = to_b {
+                    grads.register::<B>(node.id, g_bias);
+                }
+                if let Some(node) = to_w {
+                    grads.register::<B>(node.id, B::conv_weight(x.clone(), w.clone(), g.clone(), conv));
+                }
+                if let Some(node) = to_x {
+                    grads.register::<B>(node.id, B::conv_input(x, w, g, conv));
+                }
+            }
+        }
+
+        let ((x, x_node), (w, w_node), (b, b_node)) = (x.into_parts(), w.into_parts(), b.into_parts());
+        match ConvStep.prepare::<C>([x_node, w_node, b_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let y = B::fused_conv(x.clone(), w.clone(), b, conv);
+                prep.finish(([x, w, y.clone()], conv), y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::fused_conv(x, w, b, conv)),
+        }
+    }
+
+    fn fused_conv_transpose(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        conv: Conv,
+    ) -> FloatTensor<Self> {
+        #[derive(Debug)]
+        struct TransposeStep;
+
+        impl<B: ConvBackward> Backward<B, 3> for TransposeStep {
+            type State = ([FloatTensor<B>; 3], Conv);
+
+            fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+                let ([x, w, y], conv) = ops.state;
+                let [to_x, to_w, to_b] = ops.parents;
+                let [g, g_bias] = B::channels_backward(grads.consume::<B>(&ops.node), y, conv);
+                if let Some(node) = to_b {
+                    grads.register::<B>(node.id, g_bias);
+                }
+                if let Some(node) = to_w {
+                    grads.register::<B>(node.id, B::transpose_weight(x, w.clone(), g.clone(), conv));
+                }
+                if let Some(node) = to_x {
+                    grads.register::<B>(node.id, B::transpose_input(w, g, conv));
+                }
+            }
+        }
+
+        let ((x, x_node), (w, w_node), (b, b_node)) = (x.into_parts(), w.into_parts(), b.into_parts());
+        match TransposeStep.prepare::<C>([x_node, w_node, b_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let y = B::fused_conv_transpose(x.clone(), w.clone(), b, conv);
+                prep.finish(([x, w, y.clone()], conv), y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::fused_conv_transpose(x, w, b, conv)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::activation::leaky_relu;
+    use burn::tensor::{DType, Device, TensorData, module};
+
+    fn wave(rate: f64, shape: [usize; 4]) -> Tensor<4> {
+        let count = shape.iter().product::<usize>();
+        let values = (0..count).map(|i| (rate * (i + 1) as f64).sin() as f32).collect::<Vec<f32>>();
+        Tensor::from_data(TensorData::new(values, shape), &Device::flex().autodiff())
+    }
+
+    fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+        tensor.into_data().iter::<f32>().collect()
+    }
+
+    type Layer = fn(Tensor<4>, Tensor<4>, Tensor<1>, Conv) -> Tensor<4>;
+
+    fn twin(x: Tensor<4>, w: Tensor<4>, b: Tensor<1>, conv: Conv) -> Tensor<4> {
+        let y = module::conv2d(x, w, Some(b), plain::options(conv));
+        if conv.slope == 1.0 { y } else { leaky_relu(y, conv.slope) }
+    }
+
+    fn transpose_twin(x: Tensor<4>, w: Tensor<4>, b: Tensor<1>, conv: Conv) -> Tensor<4> {
+        let y = module::conv_transpose2d(x, w, Some(b), plain::transpose_options(conv));
+        if conv.slope == 1.0 { y } else { leaky_relu(y, conv.slope) }
+    }
+
+    /// The result and the gradients of x, W and b under a loss that weighs every element differently.
+    fn run(layer: Layer, x: [usize; 4], w: [usize; 4], channels: usize, conv: Conv, dtype: DType) -> [Vec<f32>; 4] {
+        let leaf = |t: Tensor<4>| t.cast(dtype).detach().require_grad();
+        let (x, w) = (leaf(wave(0.37, x)), leaf(wave(0.91, w)));
+        let b = wave(0.53, [1, 1, 1, channels]).reshape([channels]).cast(dtype).detach().require_grad();
+        let y = layer(x.clone(), w.clone(), b.clone(), conv);
+        let gradients = (y.clone() * wave(0.71, y.dims()).cast(dtype)).sum().backward();
+        [
+            floats(y),
+            floats(x.grad(&gradients).unwrap()),
+            floats(w.grad(&gradients).unwrap()),
+            floats(b.grad(&gradients).unwrap()),
+        ]
+    }
+
+    fn alike(what: &str, fused: &[Vec<f32>; 4], plain: &[Vec<f32>; 4]) {
+        for (name, (a, b)) in ["y", "x", "W", "b"].iter().zip(fused.iter().zip(plain)) {
+            assert_eq!(a.len(), b.len(), "{what}: {name}");
+            let scale = b.iter().fold(1e-3, |m: f32, v| m.max(v.abs()));
+            let worst = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / scale;
+            assert!(worst < 3e-4, "{what}: {name} is off by {worst}"); // f32 sums of many waves that cancel
+        }
+    }
+
+    /// The picture, output channels, the kernel's sides, stride, padding.
+    type Case = ([usize; 4], usize, [usize; 2], usize, usize);
+
+    /// Kernel, stride and padding of the networks to come, odd sizes, one pixel, and pictures of several tiles.
+    const CASES: &[Case] = &[
+        ([2, 3, 8, 8], 5, [3, 3], 1, 1),
+        ([3, 4, 9, 7], 6, [4, 4], 2, 1),
+        ([1, 2, 1, 1], 3, [1, 1], 1, 0),
+        ([2, 5, 6, 10], 4, [1, 1], 1, 0),
+        ([2, 3, 11, 13], 4, [5, 3], 2, 2),
+        ([9, 2, 5, 5], 3, [3, 3], 3, 0),
+        ([1, 32, 70, 64], 16, [3, 3], 1, 1),
+        ([1, 3, 4, 4], 7, [4, 4], 1, 0),
+        ([2, 3, 6, 6], 2, [2, 2], 2, 0),
+        ([1, 2, 3, 3], 2, [3, 3], 1, 4),
+    ];
+
+    #[test]
+    fn convolution_and_its_gradients_are_those_of_the_plain_operations() {
+        for &(x, oc, [kh, kw], stride, padding) in CASES {
+            for slope in [1.0, 0.2] {
+                let (w, conv) = ([oc, x[1], kh, kw], Conv { stride, padding, slope });
+                let run = |layer: Layer, dtype| run(layer, x, w, oc, conv, dtype);
+                let plain = run(twin, DType::F64);
+                alike(&format!("{x:?} by {w:?}, {conv:?}"), &run(conv2d, DType::F32), &plain);
+                alike(&format!("{x:?} by {w:?}, {conv:?}, f64"), &run(conv2d, DType::F64), &plain);
+            }
+        }
+    }
+
+    #[test]
+    fn transposed_convolution_and_its_gradients_are_those_of_the_plain_operations() {
+        for &(x, oc, [kh, kw], stride, padding) in CASES {
+            if (2..4).any(|i| (x[i] - 1) * stride + [kh, kw][i - 2] <= 2 * padding) {
+                continue; // nothing would be left of the picture
+            }
+            for slope in [1.0, 0.2] {
+                let (w, conv) = ([x[1], oc, kh, kw], Conv { stride, padding, slope });
+                let run = |layer: Layer, dtype| run(layer, x, w, oc, conv, dtype);
+                let plain = run(transpose_twin, DType::F64);
+                alike(&format!("{x:?} by {w:?}, {conv:?}"), &run(conv_transpose2d, DType::F32), &plain);
+                alike(&format!("{x:?} by {w:?}, {conv:?}, f64"), &run(conv_transpose2d, DType::F64), &plain);
+            }
+        }
+    }
+
+    #[test]
+    fn convolution_is_the_same_bits_with_one_thread_and_with_many() {
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let conv = Conv { stride: 2, padding: 1, slope: 0.2 };
+            pool.install(|| run(conv2d, [17, 8, 32, 32], [16, 8, 4, 4], 16, conv, DType::F32))
+        };
+        let one = with(1);
+        assert!(one == with(2) && one == with(5));
+    }
+
+    #[test]
+    #[should_panic(expected = "x is [1, 3, 8, 8], the weight is [4, 2, 3, 3]")]
+    fn channels_that_do_not_fit_are_named() {
+        let conv = Conv { stride: 1, padding: 1, slope: 1.0 };
+        conv2d(wave(1.0, [1, 3, 8, 8]), wave(1.0, [4, 2, 3, 3]), Tensor::zeros([4], &Device::flex()), conv);
+    }
+}

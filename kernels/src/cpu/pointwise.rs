@@ -1,0 +1,136 @@
+//! Bias, leaky ReLU and dropout in one pass over a matrix, and the same backwards.
+
+use rayon::prelude::*;
+
+use super::{TASK, wide};
+use crate::dropout::{Dropout, bits};
+
+/// What follows the product in a linear layer.
+#[derive(Clone, Copy, Debug)]
+pub struct After {
+    /// Leaky ReLU's slope for negative values; 1 leaves values as they are.
+    pub slope: f32,
+    /// Dropout after that.
+    pub dropout: Option<Dropout>,
+}
+
+/// y becomes dropout(leaky_relu(y + bias)), in place; y is `[n, bias.len()]`.
+pub fn forward(y: &mut [f32], bias: &[f32], after: After) {
+    let width = bias.len().max(1);
+    let rows = (TASK / width).max(1);
+    let (key, threshold, scale) = match after.dropout {
+        Some(dropout) => (dropout.key, dropout.threshold(), dropout.scale()),
+        None => (0, 0, 1.0),
+    };
+    y.par_chunks_mut(rows * width).enumerate().for_each(|(task, rows_of_task)| {
+        wide(
+            #[inline(always)]
+            || {
+                for (row, values) in rows_of_task.chunks_mut(width).enumerate() {
+                    let first = ((task * rows + row) * width) as u32;
+                    if threshold == 0 {
+                        for (v, b) in values.iter_mut().zip(bias) {
+                            let u = *v + b;
+                            *v = if u > 0.0 { u } else { u * after.slope };
+                        }
+                    } else {
+                        for (i, (v, b)) in values.iter_mut().zip(bias).enumerate() {
+                            let u = *v + b;
+                            let kept = if u > 0.0 { u } else { u * after.slope } * scale;
+                            *v = if bits(first.wrapping_add(i as u32), key) < threshold { 0.0 } else { kept };
+                        }
+                    }
+                }
+            },
+        );
+    });
+}
+
+/// The gradient before bias and activation, from the gradient after them and the result `y`: the derivative shows in
+/// the sign of the result, where 0 is a dropped element. Also the sum over rows, the bias's gradient `[width]`.
+pub fn backward(gradient: &mut [f32], y: &[f32], width: usize, after: After) -> Vec<f32> {
+    let rows = (TASK / width.max(1)).max(1);
+    let scale = after.dropout.map_or(1.0, |dropout| dropout.scale());
+    // Without dropout an exact 0 came from u = 0, where leaky ReLU's derivative is the slope.
+    let (up, down, at_zero) = match after.dropout {
+        Some(_) => (scale, after.slope * scale, 0.0),
+        None => (1.0, after.slope, after.slope),
+    };
+    let sums = gradient
+        .par_chunks_mut(rows * width)
+        .zip(y.par_chunks(rows * width))
+        .map(|(gradient, y)| {
+            let mut sums = vec![0.0_f32; width];
+            wide(
+                #[inline(always)]
+                || {
+                    for (gradient, y) in gradient.chunks_mut(width).zip(y.chunks(width)) {
+                        for ((g, y), sum) in gradient.iter_mut().zip(y).zip(&mut sums) {
+                            let factor = if *y > 0.0 { up } else { at_zero };
+                            *g *= if *y < 0.0 { down } else { factor };
+                            *sum += *g;
+                        }
+                    }
+                },
+            );
+            sums
+        })
+        .collect::<Vec<_>>();
+    let mut total = vec![0.0_f32; width];
+    for sums in sums {
+        total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum); // in order: the same sum with any threads
+    }
+    total
+}
+
+/// y becomes leaky_relu(y + bias of its channel), in place; y is `[n, bias.len(), inner]`.
+pub fn forward_channels(y: &mut [f32], bias: &[f32], inner: usize, slope: f32) {
+    let planes = (TASK / inner.max(1)).max(1);
+    y.par_chunks_mut(planes * inner.max(1)).enumerate().for_each(|(task, values)| {
+        wide(
+            #[inline(always)]
+            || {
+                for (plane, values) in values.chunks_mut(inner.max(1)).enumerate() {
+                    let b = bias[(task * planes + plane) % bias.len()];
+                    for v in values {
+                        let u = *v + b;
+                        *v = if u > 0.0 { u } else { u * slope };
+                    }
+                }
+            },
+        );
+    });
+}
+
+/// The gradient before bias and leaky ReLU, in place, from the one after and the result `y` (both `[n, channels,
+/// inner]`); also the bias's gradient `[channels]`.
+pub fn backward_channels(gradient: &mut [f32], y: &[f32], channels: usize, inner: usize, slope: f32) -> Vec<f32> {
+    let (inner, planes) = (inner.max(1), (TASK / inner.max(1)).max(1));
+    let tasks = gradient.par_chunks_mut(planes * inner).zip(y.par_chunks(planes * inner));
+    let sums = tasks.flat_map_iter(|(gradient, y)| {
+        let mut sums = Vec::with_capacity(planes);
+        wide(
+            #[inline(always)]
+            || {
+                for (gradient, y) in gradient.chunks_mut(inner).zip(y.chunks(inner)) {
+                    const LANES: usize = 32;
+                    let mut lanes = [0.0_f32; LANES];
+                    for (gradient, y) in gradient.chunks_mut(LANES).zip(y.chunks(LANES)) {
+                        for ((g, y), lane) in gradient.iter_mut().zip(y).zip(&mut lanes) {
+                            *g *= if *y > 0.0 { 1.0 } else { slope };
+                            *lane += *g;
+                        }
+                    }
+                    sums.push(lanes.iter().sum::<f32>());
+                }
+            },
+        );
+        sums
+    });
+    let sums = sums.collect::<Vec<f32>>(); // [n, channels], in order
+    let mut total = vec![0.0_f32; channels];
+    for sums in sums.chunks(channels.max(1)) {
+        total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
+    }
+    total
+}

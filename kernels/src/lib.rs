@@ -1,0 +1,17 @@
+//! Fused CPU operations for Burn tensors, with their backward passes. A caller never asks where it runs: on the CPU in
+//! f32 the fused code runs, elsewhere the plain twin made of Burn's own operations.
+//!
+//! Every operation is deterministic, whatever the number of threads.
+#![warn(missing_docs)]
+
+mod adam;
+mod conv;
+mod cpu;
+mod dropout;
+mod flex;
+mod linear;
+
+pub use adam::{AdamConstants, adam};
+pub use conv::{Conv, conv_transpose2d, conv2d};
+pub use dropout::Dropout;
+pub use linear::linear;
