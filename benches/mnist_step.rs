@@ -1,6 +1,6 @@
 //! The MNIST GAN's step at batch 128 against PyTorch's, alternating in one run so that a noisy machine hits both alike.
 //!
-//! `cargo bench --bench mnist_step -- PYTHON` where PYTHON is an interpreter that has torch; without one only Ganvas
+//! `cargo bench --bench mnist_step -p ganvas -- PYTHON` where PYTHON is an interpreter that has torch; without one only Ganvas
 //! is timed. It prints the median of each side and of the ratios of neighbours (above 1: Ganvas is faster).
 
 use std::io::{BufRead, BufReader, Lines, Write};
@@ -122,6 +122,8 @@ fn main() {
         );
     }
     if python.is_none() {
-        println!("  Give a Python that has torch for the comparison: cargo bench --bench mnist_step -- PYTHON");
+        println!(
+            "  Give a Python that has torch for the comparison: cargo bench --bench mnist_step -p ganvas -- PYTHON"
+        );
     }
 }

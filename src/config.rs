@@ -170,6 +170,9 @@ impl Resolved {
         let mut table =
             toml::from_str::<toml::Table>(&self.text).map_err(|error| Error::input(format!("--set {set}: {error}")))?;
         put(&mut table, key, value);
+        if key == "train.kimg" {
+            put(&mut table, "train.steps", toml::Value::Integer(0)); // the length asked for last is the one meant
+        }
         let text = toml::to_string(&table).map_err(|error| Error::input(format!("--set {set}: {error}")))?;
         match (self.entry.resolve)(&text, Path::new("config")) {
             Ok((text, train)) => Ok(Resolved { entry: self.entry, text, train }),

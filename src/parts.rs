@@ -29,17 +29,21 @@ pub struct Parts<'a> {
     visit: Visit<'a>,
 }
 
+/// Takes one whole part.
+pub type Sink<'a> = &'a mut dyn FnMut(&str, Tensors) -> Result<()>;
+
 enum Visit<'a> {
-    Save(BTreeMap<String, Tensors>),
+    Save { part: Option<(String, Tensors)>, sink: Sink<'a>, result: Result<()> },
     Load { parts: BTreeMap<String, Tensors>, problem: Option<String> },
     Count(Vec<(String, usize)>),
     Health(&'a mut Vec<(String, LayerHealth)>),
 }
 
 impl<'a> Parts<'a> {
-    /// A visit that copies every part out; end it with [`Parts::saved`].
-    pub fn save() -> Self {
-        Parts { visit: Visit::Save(BTreeMap::new()) }
+    /// A visit that copies every part out, one at a time into `sink`, so that no more than one is in memory twice; end
+    /// it with [`Parts::saved`].
+    pub fn save(sink: Sink<'a>) -> Self {
+        Parts { visit: Visit::Save { part: None, sink, result: Ok(()) } }
     }
 
     /// A visit that puts `parts` back; end it with [`Parts::loaded`].
@@ -57,12 +61,25 @@ impl<'a> Parts<'a> {
         Parts { visit: Visit::Health(into) }
     }
 
-    /// What a [`Parts::save`] visit gathered, by part.
-    pub fn saved(self) -> BTreeMap<String, Tensors> {
+    /// Ends a [`Parts::save`] visit: hands over the last part, and returns the first error of the sink.
+    pub fn saved(self) -> Result<()> {
         match self.visit {
-            Visit::Save(parts) => parts,
-            _ => BTreeMap::new(),
+            Visit::Save { part: Some((name, tensors)), sink, result } => result.and_then(|()| sink(&name, tensors)),
+            Visit::Save { result, .. } => result,
+            _ => Ok(()),
         }
+    }
+
+    /// The tensors of the part being saved; those of the one before go to the sink.
+    fn saving(&mut self, name: &str) -> Option<&mut Tensors> {
+        let Visit::Save { part, sink, result } = &mut self.visit else { return None };
+        if part.as_ref().is_none_or(|(current, _)| current != name)
+            && let Some((before, tensors)) = part.replace((name.to_owned(), Tensors::new()))
+            && result.is_ok()
+        {
+            *result = sink(&before, tensors);
+        }
+        part.as_mut().map(|(_, tensors)| tensors)
     }
 
     /// The number of parameters of every network a [`Parts::count`] visit met.
@@ -87,43 +104,43 @@ impl<'a> Parts<'a> {
 
     /// A network: its float parameters by path.
     pub fn module<M: Module>(&mut self, part: &str, module: &mut M) {
+        if let Some(tensors) = self.saving(part) {
+            return module.visit(&mut Collect { path: Vec::new(), tensors });
+        }
         match &mut self.visit {
-            Visit::Save(parts) => {
-                let mut out = Collect { path: Vec::new(), tensors: parts.entry(part.to_owned()).or_default() };
-                module.visit(&mut out);
-            }
             Visit::Load { parts, problem } => {
                 let mut none = Tensors::new();
                 let tensors = parts.get_mut(part).unwrap_or(&mut none);
                 let mut restore = Restore { part, path: Vec::new(), tensors, problem };
                 *module = module.clone().map(&mut restore);
             }
-            Visit::Count(_) | Visit::Health(_) => {}
+            Visit::Save { .. } | Visit::Count(_) | Visit::Health(_) => {}
         }
     }
 
     /// One tensor that is no network's parameter: an optimizer's moment, a running mean.
     pub fn tensor<const D: usize>(&mut self, part: &str, name: &str, tensor: &mut Tensor<D>) {
+        if let Some(tensors) = self.saving(part) {
+            tensors.insert(name.to_owned(), tensor.to_data());
+            return;
+        }
         match &mut self.visit {
-            Visit::Save(parts) => {
-                parts.entry(part.to_owned()).or_default().insert(name.to_owned(), tensor.to_data());
-            }
             Visit::Load { parts, problem } => {
                 if let Some(data) = take(parts.get_mut(part), problem, part, name, tensor) {
                     *tensor = Tensor::from_data(data, &tensor.device());
                 }
             }
-            Visit::Count(_) | Visit::Health(_) => {}
+            Visit::Save { .. } | Visit::Count(_) | Visit::Health(_) => {}
         }
     }
 
     /// One whole number: a count of updates.
     pub fn number(&mut self, part: &str, name: &str, number: &mut u64) {
+        if let Some(tensors) = self.saving(part) {
+            tensors.insert(name.to_owned(), TensorData::new(vec![*number as i64], [1]));
+            return;
+        }
         match &mut self.visit {
-            Visit::Save(parts) => {
-                let data = TensorData::new(vec![*number as i64], [1]);
-                parts.entry(part.to_owned()).or_default().insert(name.to_owned(), data);
-            }
             Visit::Load { parts, problem } => {
                 let found = parts.get_mut(part).and_then(|tensors| tensors.remove(name));
                 match found.as_ref().and_then(|data| data.as_slice::<i64>().ok()) {
@@ -131,7 +148,7 @@ impl<'a> Parts<'a> {
                     _ => miss(problem, format!("{part}: {name} is missing")),
                 }
             }
-            Visit::Count(_) | Visit::Health(_) => {}
+            Visit::Save { .. } | Visit::Count(_) | Visit::Health(_) => {}
         }
     }
 
@@ -140,7 +157,7 @@ impl<'a> Parts<'a> {
         match &mut self.visit {
             Visit::Count(counts) => counts.push((part.to_owned(), net.num_params())),
             Visit::Health(into) => into.extend(layers.iter().map(|layer| (part.to_owned(), layer.clone()))),
-            Visit::Save(_) | Visit::Load { .. } => {}
+            Visit::Save { .. } | Visit::Load { .. } => {}
         }
     }
 }

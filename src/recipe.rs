@@ -292,3 +292,21 @@ impl Entry {
         (self.model)(config, device)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_between_two_latents_is_an_arc_under_the_normal_prior_and_a_line_under_the_uniform_one() {
+        let vector = |x, y| Tensor::<2>::from_data([[x, y]], &Device::flex());
+        let half = |prior: Prior| {
+            let between = prior.between(vector(1.0, 0.0), vector(0.0, 1.0), 0.5);
+            between.into_data().iter::<f64>().collect::<Vec<f64>>()
+        };
+        let near = |values: Vec<f64>, wanted: f64| values.iter().all(|v| (v - wanted).abs() < 1e-6);
+        assert!(near(half(Prior::Normal), 0.5_f64.sqrt()) && near(half(Prior::Uniform), 0.5));
+        let same = Prior::Normal.between(vector(1.0, 0.0), vector(1.0, 0.0), 0.3);
+        assert!(same.into_data().iter::<f64>().all(|v| v.is_finite()), "no division by the sine of no angle");
+    }
+}

@@ -5,15 +5,15 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use burn::tensor::Device;
+use burn::tensor::{Device, TensorData};
 
 use crate::config::Resolved;
 use crate::error::{Error, Result};
 use crate::media::sheet;
-use crate::parts::{LayerHealth, Parts};
+use crate::parts::{LayerHealth, Parts, Tensors};
 use crate::random::Draws;
 use crate::recipe::{Session, StepCx};
-use crate::run::{Checkpoint, Event, EventLog, Record, RunDir};
+use crate::run::{Checkpoint, Event, EventLog, Record, RunDir, Writing};
 
 /// Samples a row of a preview.
 const PREVIEW_COLUMNS: usize = 8;
@@ -94,21 +94,28 @@ pub fn try_out(config: &Resolved, steps: u64) -> Result<Trial> {
             let begun = Instant::now();
             let scalars = session.step(&context(config, step, &device))?.read();
             let secs = begun.elapsed().as_secs_f64();
-            refuse_not_finite(&scalars, session.as_mut(), step + 1).map(|()| secs)
+            match describe_not_finite(&scalars, session.as_mut(), step + 1) {
+                Some(found) => Err(Error::failed(found.sentence)),
+                None => Ok(secs),
+            }
         });
         timed.collect::<Result<Vec<_>>>()
     })?;
     secs.sort_by(f64::total_cmp);
-    let peak_bytes = peak_memory();
-    let mut saved = Parts::save();
+    let mut state_bytes = 0;
+    let mut sink = |_: &str, tensors: Tensors| {
+        state_bytes += tensors.values().map(|data| data.as_bytes().len()).sum::<usize>();
+        Ok(())
+    };
+    let mut saved = Parts::save(&mut sink);
     session.parts(&mut saved);
-    let tensors = saved.saved().into_values().flat_map(BTreeMap::into_values);
+    saved.saved()?;
     Ok(Trial {
         parameters: count.counted(),
         secs_per_step: secs.get(secs.len() / 2).copied().unwrap_or_default(),
         total_steps: config.train.total_steps(),
-        state_bytes: tensors.map(|data| data.as_bytes().len()).sum(),
-        peak_bytes,
+        state_bytes,
+        peak_bytes: peak_memory(), // with what a checkpoint needs
     })
 }
 
@@ -162,6 +169,15 @@ impl<'a> Trainer<'a> {
                 let mut load = Parts::load(checkpoint.parts()?);
                 session.parts(&mut load);
                 load.loaded()?;
+                if checkpoint.images() != checkpoint.step() * config.train.batch as u64 {
+                    return Err(Error::input(format!(
+                        "{} saw {} images in {} steps, which is not train.batch = {}; put the batch back into config.toml",
+                        checkpoint.name(),
+                        checkpoint.images(),
+                        checkpoint.step(),
+                        config.train.batch
+                    )));
+                }
                 trainer.step = checkpoint.step();
                 trainer.saved = Some((checkpoint.step(), checkpoint.name()));
                 trainer.log(Event::Resumed { version, total_steps, threads })?;
@@ -234,27 +250,50 @@ impl<'a> Trainer<'a> {
         if self.saved.as_ref().is_some_and(|(step, _)| *step == self.step) {
             return Ok(());
         }
-        let mut save = Parts::save();
+        let mut writing = Writing::begin(&self.run.checkpoints())?;
+        let mut not_finite = None;
+        let mut sink = |part: &str, tensors: Tensors| {
+            not_finite = not_finite.take().or_else(|| first_not_finite(part, &tensors));
+            if not_finite.is_some() { Ok(()) } else { writing.part(part, &tensors) }
+        };
+        let mut save = Parts::save(&mut sink);
         session.parts(&mut save);
-        let (folder, keep) = (self.run.checkpoints(), self.config.train.keep_checkpoints);
-        let checkpoint = Checkpoint::save(&folder, self.step, self.images(), save.saved(), keep)?;
+        save.saved()?;
+        if let Some(tensor) = not_finite {
+            // The update after the last scalars overflowed: the next step would have found it.
+            let found = format!("{tensor} is not finite after step {}.", self.step);
+            return Err(self.not_finite(&found, false)?);
+        }
+        let checkpoint = writing.finish(self.step, self.images(), self.config.train.keep_checkpoints)?;
         self.saved = Some((self.step, checkpoint.name()));
         let path = PathBuf::from("checkpoints").join(checkpoint.name());
         self.log(Event::Checkpoint { path })
     }
 
     fn stop_if_not_finite(&mut self, scalars: &[(&'static str, f64)], session: &mut dyn Session) -> Result<()> {
-        let Err(error) = refuse_not_finite(scalars, session, self.step) else { return Ok(()) };
+        let Some(found) = describe_not_finite(scalars, session, self.step) else { return Ok(()) };
+        if self.summed > 0 {
+            self.log_scalars()?; // how it came to this
+        }
+        let at_once = self.saved.as_ref().is_some_and(|(step, _)| step + 1 == self.step);
+        Err(self.not_finite(&found.sentence, at_once && found.in_a_weight)?)
+    }
+
+    /// Logs the diagnosis and makes the error of it. `inherited` when the checkpoint it went on from had it already.
+    fn not_finite(&mut self, found: &str, inherited: bool) -> Result<Error> {
         let way_out = match &self.saved {
+            Some((_, name)) if inherited => {
+                format!("The checkpoint {name} holds it already; go on from an older one with --checkpoint.")
+            }
             Some((step, name)) => format!(
                 "The last good checkpoint is {name} (step {step}); start anew from the run's config.toml with a lower \
                  learning rate, or look at that checkpoint with `ganvas sample`."
             ),
             None => "There is no checkpoint yet; start anew with a lower learning rate.".into(),
         };
-        let sentence = format!("{error} {way_out}");
+        let sentence = format!("{found} {way_out}");
         self.log(Event::Diagnosis { name: "not_finite".into(), sentence: sentence.clone() })?;
-        Err(Error::failed(sentence))
+        Ok(Error::failed(sentence))
     }
 
     fn log(&mut self, event: Event) -> Result<()> {
@@ -263,9 +302,22 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// An error when a step's scalars are not all finite; it names the scalar and the first layer that is not.
-fn refuse_not_finite(scalars: &[(&'static str, f64)], session: &mut dyn Session, step: u64) -> Result<()> {
-    let Some((name, value)) = scalars.iter().find(|(_, value)| !value.is_finite()) else { return Ok(()) };
+/// The first tensor of a part that holds a value that is not finite, as "part name".
+fn first_not_finite(part: &str, tensors: &Tensors) -> Option<String> {
+    let bad = |data: &TensorData| data.as_slice::<f32>().is_ok_and(|values| values.iter().any(|v| !v.is_finite()));
+    tensors.iter().find(|(_, data)| bad(data)).map(|(name, _)| format!("{part} {name}"))
+}
+
+/// What a step's scalars say when they are not all finite.
+struct NotFinite {
+    /// The scalar, the step, and the first layer whose value or gradient is not finite.
+    sentence: String,
+    /// Whether that layer's weights were so before the step.
+    in_a_weight: bool,
+}
+
+fn describe_not_finite(scalars: &[(&'static str, f64)], session: &mut dyn Session, step: u64) -> Option<NotFinite> {
+    let (name, value) = scalars.iter().find(|(_, value)| !value.is_finite())?;
     let mut layers = Vec::new();
     session.parts(&mut Parts::health(&mut layers));
     let bad = |squares: &burn::tensor::Tensor<1>| !squares.clone().into_scalar::<f32>().is_finite();
@@ -273,10 +325,12 @@ fn refuse_not_finite(scalars: &[(&'static str, f64)], session: &mut dyn Session,
         layers.iter().find(|(_, layer)| is_bad(layer)).map(|(part, layer)| format!("{part} {}", layer.layer))
     };
     // A weight that was not finite before the step is a cause; a gradient may be a consequence. So weights first.
-    let place = match (first(&|layer| bad(&layer.weight)), first(&|layer| bad(&layer.gradient))) {
+    let (weight, gradient) = (first(&|layer| bad(&layer.weight)), first(&|layer| bad(&layer.gradient)));
+    let in_a_weight = weight.is_some();
+    let place = match (weight, gradient) {
         (Some(layer), _) => format!("the first layer whose value is not finite is {layer}"),
         (None, Some(layer)) => format!("the first layer whose gradient is not finite is {layer}"),
         (None, None) => "every layer's value and gradient are finite, so the loss itself overflowed".into(),
     };
-    Err(Error::failed(format!("{name} became {value} in step {step}: {place}.")))
+    Some(NotFinite { sentence: format!("{name} became {value} in step {step}: {place}."), in_a_weight })
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use burn::tensor::TensorData;
-use ganvas::run::{Checkpoint, Event, read_events};
+use ganvas::run::{Checkpoint, Event, Writing, read_events};
 use ganvas::{Device, Error, Outcome, RECIPES, Resolved, RunDir, Session, recipe, train};
 
 fn ring(sets: &[&str]) -> Resolved {
@@ -37,7 +37,7 @@ fn sentence(result: ganvas::Result<impl Sized>) -> (u8, String) {
 
 #[test]
 fn a_truncated_checkpoint_is_refused_and_the_one_before_it_goes_on() {
-    for file in ["model.safetensors", "parts/generator.adam.safetensors", "state.toml"] {
+    for file in ["model.safetensors", "parts/generator.adam.first.safetensors", "state.toml"] {
         let folder = tempfile::tempdir().unwrap();
         let (config, run) = twenty_steps(folder.path());
         let whole = run.checkpoint(None).unwrap().unwrap();
@@ -50,13 +50,15 @@ fn a_truncated_checkpoint_is_refused_and_the_one_before_it_goes_on() {
         let (code, said) = sentence(latest.and_then(|latest| latest.unwrap().parts().map(|_| ())));
         assert_eq!(code, 2);
         assert!(said.contains("is damaged") && said.contains(file), "{said}");
-        assert!(said.ends_with("use the one before with --checkpoint 00000002k"), "{said}");
+        assert!(said.ends_with("use a whole one with --checkpoint 00000002k"), "{said}");
 
         let before = run.checkpoint(Some("00000002k")).unwrap().unwrap();
         assert_eq!(before.step(), 10);
         go(&run, &config, Some(&before)).unwrap();
         let again = run.checkpoint(None).unwrap().unwrap();
         assert_eq!(again.step(), 20);
+        // Going back gave up the damaged one; where its step can still be read, it is gone.
+        assert_eq!(whole.path().exists(), file == "state.toml");
         assert!(again.parts().unwrap() == reference, "the same state as before the damage");
     }
 }
@@ -79,8 +81,16 @@ fn a_run_without_its_pointer_to_the_latest_checkpoint_takes_the_newest_whole_one
     let latest = run.checkpoints().join("latest");
     fs::remove_file(&latest).unwrap();
     assert_eq!(run.checkpoint(None).unwrap().unwrap().step(), 20);
-    fs::write(&latest, "00000009k\n").unwrap();
-    assert_eq!(run.checkpoint(None).unwrap().unwrap().step(), 20);
+    for strange in ["00000009k\n", "", "\n"] {
+        fs::write(&latest, strange).unwrap();
+        assert_eq!(run.checkpoint(None).unwrap().unwrap().step(), 20, "{strange:?}");
+    }
+    // The newest is damaged and nothing points at it: the newest whole one is meant.
+    let newest = run.checkpoint(None).unwrap().unwrap().path().join("model.safetensors");
+    let bytes = fs::read(&newest).unwrap();
+    fs::write(&newest, &bytes[1..]).unwrap();
+    assert_eq!(run.checkpoint(None).unwrap().unwrap().step(), 10);
+    fs::write(&newest, &bytes).unwrap();
     // What a crash leaves of an unfinished checkpoint is not taken for one, and is gone after the next.
     fs::create_dir(run.checkpoints().join(".writing")).unwrap();
     fs::write(run.checkpoints().join(".writing/state.toml"), "format = 1\nversion = \"0\"\nstep = 99\nimages = 0\n")
@@ -169,6 +179,27 @@ fn not_a_number_stops_within_its_step_and_names_the_scalar_and_the_layers_gradie
 }
 
 #[test]
+fn an_overflow_in_the_last_update_is_never_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = ring(&["learning_rate=1e300", "train.steps=1"]); // the step's losses are fine, its updates are not
+    let run = RunDir::create(folder.path(), "ring", &config).unwrap();
+    let (code, said) = sentence(go(&run, &config, None));
+    assert_eq!(code, 1);
+    assert!(said.contains("not finite"), "{said}");
+    assert!(run.checkpoint(None).unwrap().is_none());
+}
+
+#[test]
+fn a_batch_changed_by_hand_is_refused_on_a_resume() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, run) = twenty_steps(folder.path());
+    let from = run.checkpoint(None).unwrap();
+    let (code, said) = sentence(go(&run, &ring(&["train.batch=64", "train.steps=30"]), from.as_ref()));
+    assert_eq!(code, 2);
+    assert!(said.contains("saw 5120 images in 20 steps, which is not train.batch = 64"), "{said}");
+}
+
+#[test]
 fn not_a_number_in_a_weight_is_named_as_the_cause_and_the_last_good_checkpoint_stays() {
     let folder = tempfile::tempdir().unwrap();
     let (_, run) = twenty_steps(folder.path());
@@ -179,14 +210,19 @@ fn not_a_number_in_a_weight_is_named_as_the_cause_and_the_last_good_checkpoint_s
     let mut values = weight.as_slice::<f32>().unwrap().to_vec();
     values[77] = f32::NAN;
     *weight = TensorData::new(values, weight.shape().clone());
-    let poisoned = Checkpoint::save(&run.checkpoints(), 21, 21 * 256, parts, 5).unwrap();
+    let mut writing = Writing::begin(&run.checkpoints()).unwrap();
+    parts.iter().for_each(|(part, tensors)| writing.part(part, tensors).unwrap());
+    let poisoned = writing.finish(21, 21 * 256, 5).unwrap();
 
     let longer = run.config(RECIPES).unwrap().with("train.steps=40").unwrap();
     let (code, said) = sentence(go(&run, &longer, Some(&poisoned)));
     assert_eq!(code, 1);
     assert!(said.starts_with("d_loss became NaN in step 22: "), "{said}");
     assert!(said.contains("the first layer whose value is not finite is generator net.layers.1.weight."), "{said}");
-    assert!(said.contains(&format!("The last good checkpoint is {} (step 21)", poisoned.name())), "{said}");
+    assert!(
+        said.contains(&format!("The checkpoint {} holds it already; go on from an older one", poisoned.name())),
+        "{said}"
+    );
 
     let events = read_events(&run.events()).unwrap();
     let [.., diagnosis, finished] = events.as_slice() else { panic!("two events at least") };

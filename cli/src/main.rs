@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ganvas: {error:#}");
+            progress::say(&format!("ganvas: {error:#}"));
             ExitCode::from(error.downcast_ref::<ganvas::Error>().map_or(1, ganvas::Error::exit_code))
         }
     }

@@ -1,6 +1,6 @@
 //! Progress on long work: a bar on a terminal, a plain line every ten seconds elsewhere.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use ganvas::data::fetch;
@@ -10,6 +10,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Scalars shown beside the bar; the rest is in events.jsonl.
 const SHOWN: usize = 4;
+
+/// Says something on standard error; a reader that has gone away must not end a training.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
 
 /// "1 h 04 min", "12 min 30 s" or "8 s".
 pub fn duration(secs: f64) -> String {
@@ -71,7 +76,7 @@ impl Training {
         );
         if self.bar.is_hidden() {
             self.last_line = Some(Instant::now());
-            eprintln!("{message}");
+            say(&message);
         } else {
             self.bar.set_message(message);
             self.bar.set_position(progress.step);
@@ -103,7 +108,7 @@ impl Fetching {
         if bar.is_hidden() {
             if self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
                 self.last_line = Some(Instant::now());
-                eprintln!("getting {}: {}, {:.1} MB", self.name, progress.what, progress.done as f64 / 1e6);
+                say(&format!("getting {}: {}, {:.1} MB", self.name, progress.what, progress.done as f64 / 1e6));
             }
             return;
         }

@@ -4,6 +4,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::progress::say;
+
 /// The exit code of a process ended by Ctrl-C, as shells have it.
 const INTERRUPTED: i32 = 130;
 
@@ -18,7 +20,7 @@ pub fn listen() -> anyhow::Result<Signals> {
         if seen.swap(true, Ordering::SeqCst) {
             std::process::exit(INTERRUPTED);
         }
-        eprintln!("\nStopping after this step, with a checkpoint. Ctrl-C again ends now.");
+        say("\nStopping after this step, with a checkpoint. Ctrl-C again ends now.");
     })?;
     Ok(Signals(asked))
 }

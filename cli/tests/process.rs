@@ -54,21 +54,32 @@ fn wait_for(what: &str, mut found: impl FnMut() -> bool) {
 fn ten_steps_a_kill_and_ten_more_equal_twenty_for_every_recipe() {
     for recipe in RECIPES.iter().map(|entry| entry.info.name) {
         let folder = tempfile::tempdir().unwrap();
-        let every_ten = "train.checkpoint_every_kimg=0.16";
-        let sets = ["--set", "train.steps=20", "--set", "train.batch=16", "--set", every_ten];
-        let train = |name| [&["train", recipe, "--name", name][..], &sets].concat();
-        done(folder.path(), &train("whole"));
+        let train = |name, steps: u64| {
+            let sets =
+                [format!("train.steps={steps}"), "train.batch=16".into(), "train.checkpoint_every_kimg=0.16".into()];
+            let mut args = vec!["train".to_owned(), recipe.into(), "--name".into(), name];
+            args.extend(sets.into_iter().flat_map(|set| ["--set".into(), set]));
+            args
+        };
+        let run = |args: &[String]| ganvas(folder.path(), &args.iter().map(String::as_str).collect::<Vec<_>>());
 
-        let mut killed = quietly(ganvas(folder.path(), &train("killed")));
-        let run = folder.path().join("runs/0002-killed");
-        let checkpoint = || RunDir::open(&run).is_ok_and(|run| run.checkpoint(None).is_ok_and(|found| found.is_some()));
-        wait_for("the first checkpoint", checkpoint);
+        let mut killed = quietly(run(&train("killed".to_owned(), 1_000_000)));
+        let path = folder.path().join("runs/0001-killed");
+        let latest = || RunDir::open(&path).and_then(|run| run.checkpoint(None)).ok().flatten();
+        wait_for("the first checkpoint", || latest().is_some());
         killed.kill().unwrap(); // SIGKILL
         killed.wait().unwrap();
+        let step = latest().unwrap().step();
+        assert!(step >= 10);
+        let steps = step + 10;
+        done(folder.path(), &["resume", "runs/0001-killed", "--set", &format!("train.steps={steps}")]);
+        let log = fs::read_to_string(path.join("events.jsonl")).unwrap();
+        let (before, after) = log.split_once("\"event\":\"resumed\"").expect("it went on");
+        assert!(!before.contains("\"finished\"") && after.contains("\"finished\""), "{log}");
 
-        done(folder.path(), &["resume", "runs/0002-killed"]);
-        let (whole, resumed) = (state(&folder.path().join("runs/0001-whole")), state(&run));
-        assert_eq!((whole.0, resumed.0), (20, 20));
+        assert!(run(&train("whole".to_owned(), steps)).output().unwrap().status.success());
+        let (whole, resumed) = (state(&folder.path().join("runs/0002-whole")), state(&path));
+        assert_eq!((whole.0, resumed.0), (steps, steps));
         assert!(whole == resumed, "{recipe}: the resumed run has another state");
     }
 }
@@ -85,7 +96,7 @@ fn a_kill_at_any_moment_also_while_a_checkpoint_is_written_leaves_a_run_that_res
     let mut kills = 0;
     let mut child = quietly(ganvas(folder.path(), &train("killed")));
     wait_for("the run directory", || RunDir::open(&run).is_ok());
-    for patience in (0..).map(|i| Duration::from_micros(15_000 + 1_700 * (i * 37 % 23))) {
+    for patience in (0..).map(|i| Duration::from_micros(15_000 + 500 * i + 1_700 * (i * 37 % 23))) {
         std::thread::sleep(patience);
         if child.try_wait().unwrap().is_some() {
             break;
@@ -97,6 +108,11 @@ fn a_kill_at_any_moment_also_while_a_checkpoint_is_written_leaves_a_run_that_res
     }
     assert!(child.wait().unwrap().success());
     assert!(kills >= 5, "only {kills} kills: the run is too short to say anything");
+    let log = fs::read_to_string(run.join("events.jsonl")).unwrap();
+    let resumed = log.lines().filter(|line| line.contains("\"event\":\"resumed\""));
+    let steps = resumed.filter_map(|line| line.split("\"step\":").nth(1)?.split(',').next());
+    let steps = steps.collect::<std::collections::BTreeSet<_>>();
+    assert!(steps.len() >= 3, "it went on from {steps:?} only");
     assert!(state(&folder.path().join("runs/0001-whole")) == state(&run), "after {kills} kills the state differs");
 }
 
@@ -124,7 +140,7 @@ fn one_interrupt_writes_a_checkpoint_and_ends_well_and_a_second_ends_now() {
     assert_eq!(state(&run).0, step + 5);
 
     // A step of this batch takes seconds, so that both interrupts come within the second one.
-    let args = ["train", "ring", "--set", "train.batch=400000", "--set", "train.kimg=100000"];
+    let args = ["train", "ring", "--set", "train.batch=100000", "--set", "train.kimg=100000"];
     let mut child = quietly(ganvas(folder.path(), &args));
     let run = folder.path().join("runs/0002-ring");
     wait_for("the first scalars", || begun(&run));
@@ -160,6 +176,47 @@ fn no_room_for_a_checkpoint_is_one_sentence_and_the_run_goes_on_when_there_is() 
 }
 
 #[test]
+fn not_a_number_ends_the_process_with_code_one_and_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let failed = output(folder.path(), &["train", "ring", "--set", "learning_rate=1e30"]);
+    assert_eq!(failed.status.code(), Some(1));
+    let said = String::from_utf8(failed.stderr).unwrap();
+    let last = said.trim_end().lines().last().unwrap();
+    assert!(last.starts_with("ganvas: g_loss became NaN in step 1: the first layer whose gradient"), "{said}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_closed_terminal_does_not_end_a_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = format!("{} train ring --set train.steps=300 2>&1 | true", env!("CARGO_BIN_EXE_ganvas"));
+    Command::new("sh").args(["-c", &command]).current_dir(folder.path()).output().unwrap();
+    let finished = || {
+        fs::read_to_string(folder.path().join("runs/0001-ring/events.jsonl"))
+            .is_ok_and(|log| log.contains("\"outcome\":\"done\""))
+    };
+    wait_for("the end of the training", finished);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn mnist_needs_less_than_150_megabytes_also_while_it_writes_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let every = "train.checkpoint_every_kimg=0.3";
+    let mut child = quietly(ganvas(folder.path(), &["train", "mnist", "--set", "train.steps=12", "--set", every]));
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        peak = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()).unwrap_or(peak);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(peak > 50_000, "the peak was not read: {peak} kB");
+    assert!(peak * 1024 < 150_000_000, "the peak is {peak} kB");
+}
+
+#[test]
 fn samples_are_the_same_each_time_and_come_as_grid_files_and_animation() {
     let folder = tempfile::tempdir().unwrap();
     done(folder.path(), &["train", "mnist", "--set", "train.steps=2", "--set", "train.batch=8"]);
@@ -192,6 +249,12 @@ fn samples_are_the_same_each_time_and_come_as_grid_files_and_animation() {
     assert_eq!(small.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&small.stderr).contains("has no room for 64 seeds"));
     assert!(!folder.path().join("d.png").exists());
+    for (out, args) in [("d.gif", ""), ("d.jpg", ""), ("d.mp4", "--interpolate=1-2")] {
+        let args = ["sample", "runs/0001-mnist", "-o", out, args].into_iter().filter(|arg| !arg.is_empty());
+        let refused = output(folder.path(), &args.collect::<Vec<_>>());
+        assert_eq!(refused.status.code(), Some(2), "{out}: {}", String::from_utf8_lossy(&refused.stderr));
+        assert!(!folder.path().join(out).exists());
+    }
 }
 
 #[test]
@@ -224,6 +287,14 @@ fn a_run_repeats_from_its_own_config_and_data_from_a_folder_is_taken() {
     assert!(config.contains("path = \"own data\""), "{config}");
     let state = |run: &str| state(&folder.path().join("runs").join(run));
     assert!(state("0001-mnist") == state("0002-mnist"));
+}
+
+#[test]
+fn a_length_in_images_replaces_one_in_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    done(folder.path(), &["train", "ring", "--set", "train.steps=3"]);
+    done(folder.path(), &["resume", "runs/0001-ring", "--set", "train.kimg=2.56"]); // ten steps of 256
+    assert_eq!(state(&folder.path().join("runs/0001-ring")).0, 10);
 }
 
 #[test]

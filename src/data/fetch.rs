@@ -66,6 +66,13 @@ pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The SHA-256 of a file, read piece by piece.
+pub fn file_sha256(path: &Path) -> std::io::Result<String> {
+    let mut hash = Sha256::new();
+    std::io::copy(&mut File::open(path)?, &mut hash)?;
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// Checks that bytes have the expected SHA-256 (64 hexadecimal digits); the error calls them `name`.
 pub fn verify(name: &str, bytes: &[u8], expected: &str) -> Result<()> {
     let found = sha256(bytes);

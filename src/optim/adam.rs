@@ -86,11 +86,11 @@ impl Adam {
 
     /// Names the moments and the count of updates, and not the average, which belongs to the model.
     pub fn parts(&mut self, part: &str, visit: &mut Parts) {
-        visit.number(part, "updates", &mut self.updates);
-        for slot in &mut self.slots {
-            visit.tensor(part, &format!("{}.first", slot.name), &mut slot.first);
-            visit.tensor(part, &format!("{}.second", slot.name), &mut slot.second);
-        }
+        // Two parts, because a checkpoint is written part by part and has each in memory twice meanwhile.
+        let (first, second) = (format!("{part}.first"), format!("{part}.second"));
+        visit.number(&first, "updates", &mut self.updates);
+        self.slots.iter_mut().for_each(|slot| visit.tensor(&first, &slot.name, &mut slot.first));
+        self.slots.iter_mut().for_each(|slot| visit.tensor(&second, &slot.name, &mut slot.second));
     }
 
     /// Names the moving average's tensors as the networks' own parameters are named.

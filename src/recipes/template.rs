@@ -9,6 +9,7 @@
 //! Networks", section 3.1): a generator that is fooled finds one Gaussian and stays there.
 
 use burn::module::Module;
+use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand_distr::{Distribution, StandardNormal};
 use schemars::JsonSchema;
@@ -80,8 +81,9 @@ impl Settings for Config {
 
     // Values of the right type can still make no sense; say so before the run, with the way out.
     fn problem(&self) -> Option<String> {
-        if self.modes == 0 || self.latent == 0 || self.width == 0 {
-            return Some("modes, latent and width must each be at least 1".into());
+        const MOST: usize = 4096;
+        if self.modes == 0 || !(1..=MOST).contains(&self.latent) || !(1..=MOST).contains(&self.width) {
+            return Some(format!("modes must be at least 1, latent and width 1 to {MOST}"));
         }
         let rates =
             [("spread", self.spread), ("learning_rate", self.learning_rate), ("average_kimg", self.average_kimg)];
@@ -206,6 +208,8 @@ impl Recipe for Ring {
         Scalars::default()
             .with("d_loss", d_loss)
             .with("g_loss", g_loss)
+            .with("d_real", sigmoid(on_real.clone()).mean())
+            .with("d_fake", sigmoid(on_fake.clone()).mean())
             .with("d_accuracy_real", on_real.greater_elem(0.0).float().mean())
             .with("d_accuracy_fake", on_fake.lower_elem(0.0).float().mean())
             .with("d_gradient_norm", d_gradient)

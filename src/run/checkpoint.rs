@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{DType, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::aside::{write_aside, write_flushed};
+use crate::data::fetch::{file_sha256, sha256};
 use crate::error::{Error, Result};
 use crate::parts::{MODEL, Tensors};
 
@@ -18,7 +18,6 @@ const FORMAT: u32 = 1;
 const LATEST: &str = "latest";
 const ASIDE: &str = ".writing";
 const REMOVING: &str = ".removing";
-const WRITING: &str = "the checkpoint";
 
 /// A checkpoint on the disk.
 #[derive(Clone, Debug)]
@@ -39,68 +38,77 @@ struct State {
     files: BTreeMap<String, String>,
 }
 
-impl Checkpoint {
-    /// Writes a checkpoint of all `parts` under `folder`, makes it the latest, and deletes the oldest beyond `keep`.
-    ///
-    /// It is written beside the others and renamed when every file is on the disk, so a crash at any moment leaves
-    /// the latest one as it was.
-    pub fn save(
-        folder: &Path,
-        step: u64,
-        images: u64,
-        parts: BTreeMap<String, Tensors>,
-        keep: usize,
-    ) -> Result<Checkpoint> {
-        let aside = folder.join(ASIDE);
-        let fail = |path: &Path, error: std::io::Error| {
-            let _ = fs::remove_dir_all(&aside); // gives back the space; the error to tell is the first
-            Error::io(&format!("write {WRITING}"), path, &error)
-        };
-        for left in [&aside, &folder.join(REMOVING)].into_iter().filter(|left| left.exists()) {
-            fs::remove_dir_all(left).map_err(|error| Error::io("remove what a crash left", left, &error))?;
-        }
-        fs::create_dir_all(aside.join("parts")).map_err(|error| fail(&aside, error))?;
+/// A checkpoint being written, beside the others.
+#[derive(Debug)]
+pub struct Writing {
+    folder: PathBuf,
+    aside: PathBuf,
+    files: BTreeMap<String, String>,
+}
 
-        let mut files = BTreeMap::new();
-        for (part, tensors) in &parts {
-            let name = file_of(part);
-            let bytes = encode(part, tensors)?;
-            files.insert(name.clone(), hash(&bytes));
-            let path = aside.join(name);
-            fs::File::create_new(&path)
-                .and_then(|file| write_flushed(file, &bytes))
-                .map_err(|error| fail(&path, error))?;
+impl Writing {
+    /// Begins a checkpoint under `folder`. Nothing is seen of it before [`Writing::finish`].
+    pub fn begin(folder: &Path) -> Result<Self> {
+        let aside = folder.join(ASIDE);
+        if aside.exists() {
+            fs::remove_dir_all(&aside).map_err(|error| Error::io("remove what a crash left", &aside, &error))?;
         }
-        let state = State { format: FORMAT, version: env!("CARGO_PKG_VERSION").into(), step, images, files };
+        let writing = Writing { folder: folder.to_owned(), aside, files: BTreeMap::new() };
+        let parts = writing.aside.join("parts");
+        fs::create_dir_all(&parts).map_err(|error| writing.failed(&parts, &error))?;
+        Ok(writing)
+    }
+
+    /// Writes one part. The file is on the disk when this returns.
+    pub fn part(&mut self, part: &str, tensors: &Tensors) -> Result<()> {
+        let name = file_of(part);
+        let path = self.aside.join(&name);
+        let written = write_tensors(&path, tensors).and_then(|()| file_sha256(&path));
+        let hash = written.map_err(|error| self.failed(&path, &error))?;
+        self.files.insert(name, hash);
+        Ok(())
+    }
+
+    /// Makes it the latest checkpoint and deletes the oldest beyond `keep`.
+    ///
+    /// It gets its name when every file is on the disk, so a crash at any moment leaves the latest one as it was.
+    pub fn finish(self, step: u64, images: u64, keep: usize) -> Result<Checkpoint> {
+        let (version, files) = (env!("CARGO_PKG_VERSION").to_owned(), self.files.clone());
+        let state = State { format: FORMAT, version, step, images, files };
         let text = toml::to_string(&state)
             .map_err(|error| Error::failed(format!("the state cannot be written as TOML: {error}")))?;
-        let path = aside.join("state.toml");
-        fs::File::create_new(&path)
-            .and_then(|file| write_flushed(file, text.as_bytes()))
-            .map_err(|error| fail(&path, error))?;
+        let path = self.aside.join("state.toml");
+        let written = fs::File::create_new(&path).and_then(|file| write_flushed(file, text.as_bytes()));
+        written.map_err(|error| self.failed(&path, &error))?;
+        flush_folder(&self.aside.join("parts"));
+        flush_folder(&self.aside);
 
-        let mut name = format!("{:08}k", images / 1000);
-        if folder.join(&name).exists() {
-            name = format!("{name}-{step}"); // a second one within a thousand images
-        }
-        let path = folder.join(&name);
-        if path.exists() {
-            discard(folder, &path).map_err(|error| fail(&path, error))?; // this very step, when it was reached before
-        }
-        fs::rename(&aside, &path).map_err(|error| fail(&path, error))?;
-        flush_folder(folder);
-        write_aside(&folder.join(LATEST), format!("{name}\n").as_bytes(), &format!("write {WRITING}"))?;
-        flush_folder(folder);
+        let name = free_name(&self.folder, step, images);
+        let path = self.folder.join(&name);
+        fs::rename(&self.aside, &path).map_err(|error| self.failed(&path, &error))?;
+        flush_folder(&self.folder);
+        write_aside(&self.folder.join(LATEST), format!("{name}\n").as_bytes(), "write the checkpoint")?;
+        flush_folder(&self.folder);
 
-        let mut all = Self::all(folder);
-        all.retain(|checkpoint| checkpoint.path != path);
-        let surplus = all.len().saturating_sub(keep.saturating_sub(1));
-        for old in &all[..surplus] {
-            discard(folder, &old.path).map_err(|error| Error::io("remove an old checkpoint", &old.path, &error))?;
+        // Those of this step or a later one belong to a past that was given up by going back; the rest are older.
+        let others = Checkpoint::all(&self.folder).into_iter().filter(|other| other.path != path);
+        let (abandoned, mut older): (Vec<_>, Vec<_>) = others.partition(|other| other.step() >= step);
+        older.truncate(older.len().saturating_sub(keep.saturating_sub(1)));
+        for surplus in abandoned.iter().chain(&older) {
+            // What cannot be removed now, as while somebody reads it on Windows, is tried again after the next.
+            let _ = discard(&self.folder, &surplus.path);
         }
         Ok(Checkpoint { path, state })
     }
 
+    /// Gives back the space; the error to tell is the first.
+    fn failed(&self, path: &Path, error: &std::io::Error) -> Error {
+        let _ = fs::remove_dir_all(&self.aside);
+        Error::io("write the checkpoint", path, error)
+    }
+}
+
+impl Checkpoint {
     /// The checkpoint called `name`, or the latest; none when the run has not written any.
     pub fn find(folder: &Path, name: Option<&str>) -> Result<Option<Checkpoint>> {
         if let Some(name) = name {
@@ -111,9 +119,13 @@ impl Checkpoint {
             }
             return Self::read(&path).map(Some);
         }
-        match fs::read_to_string(folder.join(LATEST)) {
-            Ok(name) if folder.join(name.trim()).is_dir() => Self::read(&folder.join(name.trim())).map(Some),
-            _ => Ok(Self::all(folder).pop()), // a copied or crashed run: the newest that is whole
+        let latest = fs::read_to_string(folder.join(LATEST)).unwrap_or_default();
+        let named = Self::all(folder).into_iter().rev().map(|checkpoint| checkpoint.path);
+        let exists = |path: &PathBuf| !latest.trim().is_empty() && path.is_dir();
+        match Some(folder.join(latest.trim())).filter(exists) {
+            Some(path) => Self::read(&path).map(Some),
+            // A crashed run, or one copied in part: the newest that is whole.
+            None => Ok(named.filter_map(|path| Self::read(&path).ok()).find(Self::is_whole)),
         }
     }
 
@@ -132,7 +144,10 @@ impl Checkpoint {
 
     fn read(path: &Path) -> Result<Checkpoint> {
         let file = path.join("state.toml");
-        let text = fs::read_to_string(&file).map_err(|error| Error::io("read the checkpoint", &file, &error))?;
+        let text = fs::read_to_string(&file).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => damaged(path, "state.toml", "it is missing"),
+            _ => Error::io("read the checkpoint", &file, &error),
+        })?;
         let format = toml::from_str::<toml::Table>(&text).ok().and_then(|table| table.get("format")?.as_integer());
         if let Some(format) = format.filter(|format| *format > i64::from(FORMAT)) {
             return Err(Error::input(format!(
@@ -177,7 +192,7 @@ impl Checkpoint {
 
     fn is_whole(&self) -> bool {
         let whole = |(file, hashed): (&String, &String)| {
-            fs::read(self.path.join(file)).is_ok_and(|bytes| hash(&bytes) == *hashed)
+            fs::read(self.path.join(file)).is_ok_and(|bytes| sha256(&bytes) == *hashed)
         };
         !self.state.files.is_empty() && self.state.files.iter().all(whole)
     }
@@ -188,7 +203,7 @@ impl Checkpoint {
             std::io::ErrorKind::NotFound => damaged(&self.path, file, "it is missing"),
             _ => Error::io("read the checkpoint", &path, &error),
         })?;
-        if self.state.files.get(file) != Some(&hash(&bytes)) {
+        if self.state.files.get(file) != Some(&sha256(&bytes)) {
             return Err(damaged(&self.path, file, "its content is not what was written (truncated or changed)"));
         }
         decode(&bytes).map_err(|reason| damaged(&self.path, file, &reason))
@@ -200,10 +215,18 @@ fn damaged(checkpoint: &Path, file: &str, reason: &str) -> Error {
     let folder = checkpoint.parent().unwrap_or(checkpoint);
     let mut others = Checkpoint::all(folder).into_iter().rev().filter(|other| other.path != checkpoint);
     let way_out = match others.find(Checkpoint::is_whole) {
-        Some(other) => format!("use the one before with --checkpoint {}", other.name()),
+        Some(other) => format!("use a whole one with --checkpoint {}", other.name()),
         None => "there is no other to go on from: train again with `ganvas train` on the run's config.toml".into(),
     };
     Error::input(format!("the checkpoint {} is damaged: {file}: {reason}; {way_out}", checkpoint.display()))
+}
+
+/// The name of a new checkpoint: its thousands of images, then what tells it from others within the same thousand.
+fn free_name(folder: &Path, step: u64, images: u64) -> String {
+    let thousands = format!("{:08}k", images / 1000);
+    let numbered = (2..).map(|number| format!("{thousands}-{step}-{number}"));
+    let mut names = [thousands.clone(), format!("{thousands}-{step}")].into_iter().chain(numbered);
+    names.find(|name| !folder.join(name).exists()).unwrap_or(thousands)
 }
 
 fn file_of(part: &str) -> String {
@@ -214,13 +237,12 @@ fn part_of(file: &str) -> String {
     file.trim_start_matches("parts/").trim_end_matches(".safetensors").to_owned()
 }
 
-fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Removes a checkpoint so that a crash in between leaves no half of one among the others.
 fn discard(folder: &Path, checkpoint: &Path) -> std::io::Result<()> {
     let removing = folder.join(REMOVING);
+    if removing.exists() {
+        fs::remove_dir_all(&removing)?; // what a crash left
+    }
     fs::rename(checkpoint, &removing)?;
     fs::remove_dir_all(&removing)
 }
@@ -232,20 +254,24 @@ fn flush_folder(folder: &Path) {
     }
 }
 
-fn encode(part: &str, tensors: &Tensors) -> Result<Vec<u8>> {
+/// Writes tensors as safetensors, straight from their buffers.
+fn write_tensors(path: &Path, tensors: &Tensors) -> std::io::Result<()> {
     let views = tensors.iter().map(|(name, data)| {
         let dtype = match data.dtype() {
             DType::F32 => Dtype::F32,
             DType::F64 => Dtype::F64,
             DType::I64 => Dtype::I64,
-            other => return Err(Error::failed(format!("{part}: {name} has type {other:?}, which is not stored"))),
+            other => return Err(std::io::Error::other(format!("{name} has type {other:?}, which is not stored"))),
         };
-        let view = TensorView::new(dtype, data.shape().to_vec(), data.as_bytes())
-            .map_err(|error| Error::failed(format!("{part}: {name}: {error}")))?;
+        let view = TensorView::new(dtype, data.shape().to_vec(), data.as_bytes()).map_err(std::io::Error::other)?;
         Ok((name.as_str(), view))
     });
-    let views = views.collect::<Result<Vec<_>>>()?;
-    safetensors::serialize(views, None).map_err(|error| Error::failed(format!("{part}: {error}")))
+    let views = views.collect::<std::io::Result<Vec<_>>>()?;
+    safetensors::serialize_to_file(views, None, path).map_err(|error| match error {
+        safetensors::SafeTensorError::IoError(error) => error,
+        other => std::io::Error::other(other),
+    })?;
+    fs::OpenOptions::new().append(true).open(path)?.sync_all()
 }
 
 fn decode(bytes: &[u8]) -> Result<Tensors, String> {

@@ -55,8 +55,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             let set = data::set(&name)?;
             let folder = output.map_or_else(set.folder, Ok)?;
             let mut fetching = Fetching::new(set.name);
-            (set.fetch)(&folder, &mut |progress| fetching.show(&progress))?;
+            let fetched = (set.fetch)(&folder, &mut |progress| fetching.show(&progress));
             fetching.end();
+            fetched?;
             super::print(&format!("{}\n", folder.display()))
         }
         Verb::Check { path, json } => check(&path, json),

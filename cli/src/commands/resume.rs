@@ -44,11 +44,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }
         config = changed;
     }
+    let lock = run.lock()?; // before anything of the run is chosen or written
     let from = run.checkpoint(args.checkpoint.as_deref())?;
     super::train::prepare(&config)?;
     let session = config.open(&Device::flex())?;
     if !sets.is_empty() {
         run.reconfigure(&config)?;
     }
+    drop(lock); // the trainer takes its own
     super::train::go(&run, &config, session, from.as_ref(), args.json)
 }

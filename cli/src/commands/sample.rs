@@ -100,14 +100,22 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return Err(Error::input("no seeds: write them from low to high, as in 0-63").into());
     }
     let samples = sample::generate(model.as_ref(), &request)?;
-    let is_picture = args.output.extension().is_some_and(|e| ["png", "gif", "apng"].iter().any(|known| e == *known));
+    if let Some(Media::Point(_)) = samples.first().filter(|_| zoom > 4 && args.interpolate.is_some()) {
+        return Err(Error::input("points are drawn large already; give --zoom 4 or less").into());
+    }
+    let extension = args.output.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    if let (None, Some(other)) = (&args.interpolate, extension.as_deref().filter(|extension| *extension != "png")) {
+        let sentence =
+            format!("a grid is a .png, not a .{other}; end -o in .png, or give a folder without a dot in its name");
+        return Err(Error::input(sentence).into());
+    }
 
     if args.interpolate.is_some() {
         let mut frames = samples.iter().map(|sample| still(sample, zoom)).collect::<ganvas::Result<Vec<_>>>()?;
         frames.extend(frames.iter().rev().skip(1).take(frames.len().saturating_sub(2)).cloned().collect::<Vec<_>>());
         write_animation(&frames, FRAMES_PER_SEC, &args.output)?;
         written.push(json!({ "path": args.output, "frames": frames.len() }));
-    } else if is_picture {
+    } else if extension.is_some() {
         let grid = args.grid.unwrap_or_else(|| nearly_square(samples.len()));
         if grid.columns.saturating_mul(grid.rows) < samples.len() {
             let sentence = format!(

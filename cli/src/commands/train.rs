@@ -6,7 +6,7 @@ use ganvas::run::Checkpoint;
 use ganvas::{Device, Entry, Error, Outcome, RECIPES, Resolved, RunDir, Session};
 use serde_json::json;
 
-use crate::progress::{Fetching, Training};
+use crate::progress::{Fetching, Training, say};
 use crate::signals;
 
 /// Train a recipe. Prints the run directory when it ends.
@@ -82,13 +82,14 @@ fn toml_string(text: &str) -> String {
 
 /// What training needs of the process: its threads, and the data when the recipe's own has yet to be fetched.
 pub fn prepare(config: &Resolved) -> anyhow::Result<()> {
-    // An error means that the pool exists already, which in this process only a second call could cause.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(config.train.threads).build_global();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(config.train.threads).build_global();
+    pool.map_err(|error| Error::input(format!("the threads cannot be started ({error}); give fewer with --threads")))?;
     let Some(set) = config.entry.info.dataset.map(ganvas::data::set).transpose()? else { return Ok(()) };
     if config.data_path().is_none() {
         let mut fetching = Fetching::new(set.name);
-        (set.fetch)(&(set.folder)()?, &mut |progress| fetching.show(&progress))?;
+        let fetched = (set.fetch)(&(set.folder)()?, &mut |progress| fetching.show(&progress));
         fetching.end();
+        fetched?;
     }
     Ok(())
 }
@@ -103,7 +104,7 @@ pub fn go(
 ) -> anyhow::Result<()> {
     let signals = signals::listen()?;
     let path = run.path().display().to_string();
-    eprintln!("{} in {path}", config.entry.info.title);
+    say(&format!("{} in {path}", config.entry.info.title));
     let mut training = Training::new(config, from.map_or(0, Checkpoint::step));
     let outcome = ganvas::train(run, config, session, from, &mut |progress| {
         training.show(progress);
@@ -116,8 +117,8 @@ pub fn go(
         return super::print_json(&json!({ "run": path, "state": state }));
     }
     match outcome {
-        Outcome::Done => eprintln!("Done. See {path}/previews, or try: ganvas sample {path} -o samples.png"),
-        Outcome::Stopped => eprintln!("Stopped, with a checkpoint. Go on with: ganvas resume {path}"),
+        Outcome::Done => say(&format!("Done. See {path}/previews, or try: ganvas sample {path} -o samples.png")),
+        Outcome::Stopped => say(&format!("Stopped, with a checkpoint. Go on with: ganvas resume {path}")),
     }
     super::print(&format!("{path}\n"))
 }

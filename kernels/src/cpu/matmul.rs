@@ -4,7 +4,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
-use super::Shared;
+use super::{Shared, flushed};
 
 /// Products below this many multiplications run on the calling thread.
 const ALONE: usize = 1 << 22;
@@ -107,7 +107,7 @@ pub unsafe fn product_into(out: *mut f32, row_stride: usize, accumulate: Accum, 
     assert_eq!(k, b.rows, "{m} x {k} times {} x {n}", b.rows);
     // SAFETY: the caller's promise.
     let view = unsafe { MatMut::from_raw_parts_mut(out, m, n, row_stride as isize, 1) };
-    matmul(view, accumulate, a.view(), b.view(), 1.0, Par::Seq);
+    flushed(|| matmul(view, accumulate, a.view(), b.view(), 1.0, Par::Seq));
     clear_upper_halves();
 }
 
@@ -133,6 +133,15 @@ mod tests {
 
     fn wave(rate: f64, count: usize) -> Vec<f32> {
         (0..count).map(|i| (rate * (i + 1) as f64).sin() as f32).collect()
+    }
+
+    #[test]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    fn numbers_too_small_to_be_normal_count_as_zero_in_products_and_nowhere_else() {
+        let tiny = vec![1e-40_f32; 64];
+        let result = product(Matrix::new(&tiny, 8, 8), Matrix::new(&[1.0; 64], 8, 8));
+        assert_eq!(result, [0.0; 64]);
+        assert!(std::hint::black_box(1e-40_f32) * std::hint::black_box(2.0) > 0.0, "the mode is put back");
     }
 
     #[test]
