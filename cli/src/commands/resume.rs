@@ -13,7 +13,7 @@ use ganvas::{Device, Error, RECIPES, RunDir};
 pub struct Args {
     /// The run directory.
     run: PathBuf,
-    /// Set the length or the intervals anew: a key of [train] but for seed and batch; may be repeated.
+    /// Set the length or the intervals anew: a key of the table train but for seed and batch; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// CPU threads; short for --set train.threads=N.
