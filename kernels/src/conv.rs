@@ -1,6 +1,6 @@
 //! Convolution and transposed convolution with bias and leaky ReLU, forwards and backwards.
 
-use burn::backend::ops::{ConvOptions, ConvTransposeOptions, ModuleOps};
+use burn::backend::ops::{ConvOptions, ConvTransposeOptions};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::{Shape, Tensor};
@@ -31,7 +31,8 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, conv: Conv) -> T
     assert_eq!(biases[0], wanted[0], "the bias is {biases:?}, the weight is {wanted:?}");
     let fits = (2..4).all(|i| given[i] + 2 * conv.padding >= wanted[i]);
     assert!(conv.stride > 0 && fits, "x is {given:?}, the weight is {wanted:?}, {conv:?}");
-    Tensor::from_dispatch(Dispatch::fused_conv(x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch(), conv))
+    let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(Dispatch::fused_conv(x, weight, bias, Way { conv, transposed: false }))
 }
 
 /// leaky_relu(conv_transpose(x, W) + b): x `[n, ic, h, w]`, W `[ic, oc, kh, kw]`, b `[oc]`, the result
@@ -43,47 +44,37 @@ pub fn conv_transpose2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, conv: 
     let fits = (2..4).all(|i| (given[i] - 1) * conv.stride + wanted[i] > 2 * conv.padding);
     assert!(conv.stride > 0 && fits, "x is {given:?}, the weight is {wanted:?}, {conv:?}");
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
-    Tensor::from_dispatch(Dispatch::fused_conv_transpose(x, weight, bias, conv))
+    Tensor::from_dispatch(Dispatch::fused_conv(x, weight, bias, Way { conv, transposed: true }))
 }
 
-/// The operations on every backend. The default bodies are the plain twins.
+/// A convolution or its transpose.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    conv: Conv,
+    transposed: bool,
+}
+
+/// The operation on every backend. The default body is the plain twin.
 #[backend_extension(Flex, Autodiff)]
 pub(crate) trait ConvOps: Backend {
-    fn fused_conv(x: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, conv: Conv) -> FloatTensor<Self> {
-        plain::activated::<Self>(Self::conv2d(x, w, Some(b), plain::options(conv)), conv)
-    }
-    fn fused_conv_transpose(
-        x: FloatTensor<Self>,
-        w: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        conv: Conv,
-    ) -> FloatTensor<Self> {
-        plain::activated::<Self>(Self::conv_transpose2d(x, w, Some(b), plain::transpose_options(conv)), conv)
+    fn fused_conv(x: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, way: Way) -> FloatTensor<Self> {
+        plain::conv::<Self>(x, w, b, way)
     }
 }
 
-/// What the backward passes need of the backend below autodiff.
+/// What the backward pass needs of the backend below autodiff.
 pub(crate) trait ConvBackward: ConvOps {
     /// The gradients before bias and leaky ReLU, and of the bias.
     fn channels_backward(g: FloatTensor<Self>, y: FloatTensor<Self>, conv: Conv) -> [FloatTensor<Self>; 2] {
         plain::channels_backward::<Self>(g, y, conv)
     }
-    fn conv_input(x: FloatTensor<Self>, w: FloatTensor<Self>, g: FloatTensor<Self>, conv: Conv) -> FloatTensor<Self> {
-        Self::conv2d_x_backward(x, w, g, plain::options(conv))
+    /// The gradient of x.
+    fn conv_input(x: FloatTensor<Self>, w: FloatTensor<Self>, g: FloatTensor<Self>, way: Way) -> FloatTensor<Self> {
+        plain::conv_input::<Self>(x, w, g, way)
     }
-    fn conv_weight(x: FloatTensor<Self>, w: FloatTensor<Self>, g: FloatTensor<Self>, conv: Conv) -> FloatTensor<Self> {
-        Self::conv2d_weight_backward(x, w, g, plain::options(conv))
-    }
-    fn transpose_input(w: FloatTensor<Self>, g: FloatTensor<Self>, conv: Conv) -> FloatTensor<Self> {
-        Self::conv_transpose2d_x_backward(w, g, plain::transpose_options(conv))
-    }
-    fn transpose_weight(
-        x: FloatTensor<Self>,
-        w: FloatTensor<Self>,
-        g: FloatTensor<Self>,
-        conv: Conv,
-    ) -> FloatTensor<Self> {
-        Self::conv_transpose2d_weight_backward(x, w, g, plain::transpose_options(conv))
+    /// The gradient of W.
+    fn conv_weight(x: FloatTensor<Self>, w: FloatTensor<Self>, g: FloatTensor<Self>, way: Way) -> FloatTensor<Self> {
+        plain::conv_weight::<Self>(x, w, g, way)
     }
 }
 
@@ -98,8 +89,32 @@ mod plain {
         ConvTransposeOptions::new([conv.stride; 2], [conv.padding; 2], [0; 2], [1; 2], 1)
     }
 
-    pub fn activated<B: Backend>(y: FloatTensor<B>, conv: Conv) -> FloatTensor<B> {
+    pub fn conv<B: Backend>(x: FloatTensor<B>, w: FloatTensor<B>, b: FloatTensor<B>, way: Way) -> FloatTensor<B> {
+        let Way { conv, transposed } = way;
+        let y = match transposed {
+            false => B::conv2d(x, w, Some(b), options(conv)),
+            true => B::conv_transpose2d(x, w, Some(b), transpose_options(conv)),
+        };
         if conv.slope == 1.0 { y } else { B::leaky_relu(y, conv.slope.into()) }
+    }
+
+    pub fn conv_input<B: Backend>(x: FloatTensor<B>, w: FloatTensor<B>, g: FloatTensor<B>, way: Way) -> FloatTensor<B> {
+        match way.transposed {
+            false => B::conv2d_x_backward(x, w, g, options(way.conv)),
+            true => B::conv_transpose2d_x_backward(w, g, transpose_options(way.conv)),
+        }
+    }
+
+    pub fn conv_weight<B: Backend>(
+        x: FloatTensor<B>,
+        w: FloatTensor<B>,
+        g: FloatTensor<B>,
+        way: Way,
+    ) -> FloatTensor<B> {
+        match way.transposed {
+            false => B::conv2d_weight_backward(x, w, g, options(way.conv)),
+            true => B::conv_transpose2d_weight_backward(x, w, g, transpose_options(way.conv)),
+        }
     }
 
     pub fn channels_backward<B: Backend>(g: FloatTensor<B>, y: FloatTensor<B>, conv: Conv) -> [FloatTensor<B>; 2] {
@@ -113,17 +128,15 @@ mod plain {
     }
 }
 
-/// The shapes of a convolution of tensors `[n, ic, h, w]` and `[oc, ic, kh, kw]`.
-fn shape(x: &Shape, weight: &Shape, conv: Conv) -> conv::Shape {
-    let (stride, padding) = (conv.stride, conv.padding);
-    let [n, ic, h, w] = [x[0], x[1], x[2], x[3]];
-    conv::Shape { n, ic, h, w, oc: weight[0], kh: weight[2], kw: weight[3], stride, padding }
-}
-
-/// The convolution whose transpose takes x `[n, ic, h, w]` by a weight `[ic, oc, kh, kw]`.
-fn transpose_shape(x: &Shape, weight: &Shape, conv: Conv) -> conv::Shape {
-    let side = |i: usize| (x[i] - 1) * conv.stride + weight[i] - 2 * conv.padding;
-    shape(&Shape::from(vec![x[0], weight[1], side(2), side(3)]), weight, conv)
+/// The convolution of x `[n, ic, h, w]`, or the one whose transpose takes x: then the result has x's shape.
+fn shape(x: &FlexTensor, weight: &FlexTensor, way: Way) -> conv::Shape {
+    let (x, weight, Conv { stride, padding, .. }) = (dims(x), dims(weight), way.conv);
+    let (oc, kh, kw) = (weight[0], weight[2], weight[3]);
+    let [ic, h, w] = match way.transposed {
+        false => [x[1], x[2], x[3]],
+        true => [weight[1], (x[2] - 1) * stride + kh - 2 * padding, (x[3] - 1) * stride + kw - 2 * padding],
+    };
+    conv::Shape { n: x[0], ic, h, w, oc, kh, kw, stride, padding }
 }
 
 fn dims(tensor: &FlexTensor) -> Shape {
@@ -131,27 +144,18 @@ fn dims(tensor: &FlexTensor) -> Shape {
 }
 
 impl ConvOps for Flex {
-    fn fused_conv(x: FlexTensor, w: FlexTensor, b: FlexTensor, conv: Conv) -> FlexTensor {
+    fn fused_conv(x: FlexTensor, w: FlexTensor, b: FlexTensor, way: Way) -> FlexTensor {
         if !all_f32(&[&x, &w, &b]) {
-            return plain::activated::<Self>(Self::conv2d(x, w, Some(b), plain::options(conv)), conv);
+            return plain::conv::<Self>(x, w, b, way);
         }
         let (x, w, b) = (contiguous(x), contiguous(w), contiguous(b));
-        let s = shape(&dims(&x), &dims(&w), conv);
-        let mut y = conv::forward(&s, values(&x), values(&w));
-        pointwise::forward_channels(&mut y, values(&b), s.oh() * s.ow(), conv.slope as f32);
-        wrapped(y, Shape::from(vec![s.n, s.oc, s.oh(), s.ow()]))
-    }
-
-    fn fused_conv_transpose(x: FlexTensor, w: FlexTensor, b: FlexTensor, conv: Conv) -> FlexTensor {
-        if !all_f32(&[&x, &w, &b]) {
-            let y = Self::conv_transpose2d(x, w, Some(b), plain::transpose_options(conv));
-            return plain::activated::<Self>(y, conv);
-        }
-        let (x, w, b) = (contiguous(x), contiguous(w), contiguous(b));
-        let s = transpose_shape(&dims(&x), &dims(&w), conv);
-        let mut y = conv::backward_input(&s, values(&x), values(&w));
-        pointwise::forward_channels(&mut y, values(&b), s.h * s.w, conv.slope as f32);
-        wrapped(y, Shape::from(vec![s.n, s.ic, s.h, s.w]))
+        let s = shape(&x, &w, way);
+        let (mut y, [channels, h, w]) = match way.transposed {
+            false => (conv::forward(&s, values(&x), values(&w)), [s.oc, s.oh(), s.ow()]),
+            true => (conv::backward_input(&s, values(&x), values(&w)), [s.ic, s.h, s.w]),
+        };
+        pointwise::forward_channels(&mut y, values(&b), h * w, way.conv.slope as f32);
+        wrapped(y, Shape::from(vec![s.n, channels, h, w]))
     }
 }
 
@@ -167,63 +171,53 @@ impl ConvBackward for Flex {
         [g, wrapped(sums, Shape::from(vec![channels]))]
     }
 
-    fn conv_input(x: FlexTensor, w: FlexTensor, g: FlexTensor, conv: Conv) -> FlexTensor {
+    fn conv_input(x: FlexTensor, w: FlexTensor, g: FlexTensor, way: Way) -> FlexTensor {
         if !all_f32(&[&x, &w, &g]) {
-            return Self::conv2d_x_backward(x, w, g, plain::options(conv));
+            return plain::conv_input::<Self>(x, w, g, way);
         }
         let (w, g) = (contiguous(w), contiguous(g));
-        let s = shape(&dims(&x), &dims(&w), conv);
-        wrapped(conv::backward_input(&s, values(&g), values(&w)), dims(&x))
+        let s = shape(&x, &w, way);
+        let gradient = match way.transposed {
+            false => conv::backward_input(&s, values(&g), values(&w)),
+            true => conv::forward(&s, values(&g), values(&w)),
+        };
+        wrapped(gradient, dims(&x))
     }
 
-    fn conv_weight(x: FlexTensor, w: FlexTensor, g: FlexTensor, conv: Conv) -> FlexTensor {
+    fn conv_weight(x: FlexTensor, w: FlexTensor, g: FlexTensor, way: Way) -> FlexTensor {
         if !all_f32(&[&x, &w, &g]) {
-            return Self::conv2d_weight_backward(x, w, g, plain::options(conv));
+            return plain::conv_weight::<Self>(x, w, g, way);
         }
         let (x, g) = (contiguous(x), contiguous(g));
-        let s = shape(&dims(&x), &dims(&w), conv);
-        wrapped(conv::backward_weight(&s, values(&x), values(&g)), dims(&w))
-    }
-
-    fn transpose_input(w: FlexTensor, g: FlexTensor, conv: Conv) -> FlexTensor {
-        if !all_f32(&[&w, &g]) {
-            return Self::conv_transpose2d_x_backward(w, g, plain::transpose_options(conv));
-        }
-        let (w, g) = (contiguous(w), contiguous(g));
-        let s = shape(&dims(&g), &dims(&w), conv);
-        wrapped(conv::forward(&s, values(&g), values(&w)), Shape::from(vec![s.n, s.oc, s.oh(), s.ow()]))
-    }
-
-    fn transpose_weight(x: FlexTensor, w: FlexTensor, g: FlexTensor, conv: Conv) -> FlexTensor {
-        if !all_f32(&[&x, &w, &g]) {
-            return Self::conv_transpose2d_weight_backward(x, w, g, plain::transpose_options(conv));
-        }
-        let (x, g) = (contiguous(x), contiguous(g));
-        let s = shape(&dims(&g), &dims(&w), conv);
-        wrapped(conv::backward_weight(&s, values(&g), values(&x)), dims(&w))
+        let s = shape(&x, &w, way);
+        let gradient = match way.transposed {
+            false => conv::backward_weight(&s, values(&x), values(&g)),
+            true => conv::backward_weight(&s, values(&g), values(&x)),
+        };
+        wrapped(gradient, dims(&w))
     }
 }
 
 impl<B: ConvBackward, C: CheckpointStrategy> ConvOps for Autodiff<B, C> {
-    fn fused_conv(x: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, conv: Conv) -> FloatTensor<Self> {
+    fn fused_conv(x: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, way: Way) -> FloatTensor<Self> {
         #[derive(Debug)]
         struct ConvStep;
 
         impl<B: ConvBackward> Backward<B, 3> for ConvStep {
-            type State = ([FloatTensor<B>; 3], Conv);
+            type State = ([FloatTensor<B>; 3], Way);
 
             fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-                let ([x, w, y], conv) = ops.state;
+                let ([x, w, y], way) = ops.state;
                 let [to_x, to_w, to_b] = ops.parents;
-                let [g, g_bias] = B::channels_backward(grads.consume::<B>(&ops.node), y, conv);
+                let [g, g_bias] = B::channels_backward(grads.consume::<B>(&ops.node), y, way.conv);
                 if let Some(node) = to_b {
                     grads.register::<B>(node.id, g_bias);
                 }
                 if let Some(node) = to_w {
-                    grads.register::<B>(node.id, B::conv_weight(x.clone(), w.clone(), g.clone(), conv));
+                    grads.register::<B>(node.id, B::conv_weight(x.clone(), w.clone(), g.clone(), way));
                 }
                 if let Some(node) = to_x {
-                    grads.register::<B>(node.id, B::conv_input(x, w, g, conv));
+                    grads.register::<B>(node.id, B::conv_input(x, w, g, way));
                 }
             }
         }
@@ -231,48 +225,10 @@ impl<B: ConvBackward, C: CheckpointStrategy> ConvOps for Autodiff<B, C> {
         let ((x, x_node), (w, w_node), (b, b_node)) = (x.into_parts(), w.into_parts(), b.into_parts());
         match ConvStep.prepare::<C>([x_node, w_node, b_node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let y = B::fused_conv(x.clone(), w.clone(), b, conv);
-                prep.finish(([x, w, y.clone()], conv), y)
+                let y = B::fused_conv(x.clone(), w.clone(), b, way);
+                prep.finish(([x, w, y.clone()], way), y)
             }
-            OpsKind::UnTracked(prep) => prep.finish(B::fused_conv(x, w, b, conv)),
-        }
-    }
-
-    fn fused_conv_transpose(
-        x: FloatTensor<Self>,
-        w: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        conv: Conv,
-    ) -> FloatTensor<Self> {
-        #[derive(Debug)]
-        struct TransposeStep;
-
-        impl<B: ConvBackward> Backward<B, 3> for TransposeStep {
-            type State = ([FloatTensor<B>; 3], Conv);
-
-            fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-                let ([x, w, y], conv) = ops.state;
-                let [to_x, to_w, to_b] = ops.parents;
-                let [g, g_bias] = B::channels_backward(grads.consume::<B>(&ops.node), y, conv);
-                if let Some(node) = to_b {
-                    grads.register::<B>(node.id, g_bias);
-                }
-                if let Some(node) = to_w {
-                    grads.register::<B>(node.id, B::transpose_weight(x, w.clone(), g.clone(), conv));
-                }
-                if let Some(node) = to_x {
-                    grads.register::<B>(node.id, B::transpose_input(w, g, conv));
-                }
-            }
-        }
-
-        let ((x, x_node), (w, w_node), (b, b_node)) = (x.into_parts(), w.into_parts(), b.into_parts());
-        match TransposeStep.prepare::<C>([x_node, w_node, b_node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                let y = B::fused_conv_transpose(x.clone(), w.clone(), b, conv);
-                prep.finish(([x, w, y.clone()], conv), y)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(B::fused_conv_transpose(x, w, b, conv)),
+            OpsKind::UnTracked(prep) => prep.finish(B::fused_conv(x, w, b, way)),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Fused CPU operations for Burn tensors, with their backward passes. A caller never asks where it runs: on the CPU in
-//! f32 the fused code runs, elsewhere the plain twin made of Burn's own operations.
+//! Fused CPU operations for Burn tensors, with their backward passes. Who calls one on tensors never asks where it runs:
+//! on the CPU in f32 the fused code runs, elsewhere the plain twin made of Burn's own operations. [`adam`] works on slices,
+//! and its caller has the twin.
 //!
 //! Every operation is deterministic, whatever the number of threads.
 #![warn(missing_docs)]

@@ -4,8 +4,8 @@
 use faer::Accum;
 use rayon::prelude::*;
 
-use super::Shared;
 use super::matmul::{Matrix, product_into};
+use super::{Shared, sum_in_order};
 
 /// Bytes of one tile of columns: well within a core's second-level cache, beside the packed weights.
 const TILE_BYTES: usize = 512 * 1024;
@@ -110,9 +110,15 @@ fn add_columns(s: &Shape, columns: &[f32], rows: std::ops::Range<usize>, image: 
     }
 }
 
-/// A 1x1 convolution at stride 1 multiplies the image itself.
-fn is_pointwise(s: &Shape) -> bool {
-    (s.kh, s.kw, s.stride, s.padding) == (1, 1, 1, 0)
+/// The patches of some output rows of an image as a matrix `[patch, rows.len() * ow]`, in the scratch where need be.
+fn patches<'a>(s: &Shape, image: &'a [f32], rows: std::ops::Range<usize>, scratch: &'a mut Vec<f32>) -> Matrix<'a> {
+    let (ow, width) = (s.ow(), rows.len() * s.ow());
+    if (s.kh, s.kw, s.stride, s.padding) == (1, 1, 1, 0) {
+        return Matrix::strided(&image[rows.start * ow..], s.ic, width, s.oh() * ow); // the image itself
+    }
+    scratch.resize(s.patch() * width, 0.0);
+    columns(s, image, rows, scratch);
+    Matrix::new(scratch, s.patch(), width)
 }
 
 /// x `[n, ic, h, w]` and weights `[oc, ic, kh, kw]` to `[n, oc, oh, ow]`.
@@ -123,16 +129,9 @@ pub fn forward(s: &Shape, x: &[f32], weight: &[f32]) -> Vec<f32> {
     let tiles = (0..s.n).flat_map(|image| s.tiles().map(move |rows| (image, rows))).collect::<Vec<_>>();
     tiles.into_par_iter().for_each_init(Vec::new, |scratch, (image, rows)| {
         let from = &x[image * s.in_image()..][..s.in_image()];
-        let width = rows.len() * ow;
-        let patches = if is_pointwise(s) {
-            Matrix::strided(&from[rows.start * ow..], s.ic, width, positions)
-        } else {
-            scratch.resize(s.patch() * width, 0.0);
-            columns(s, from, rows.clone(), &mut scratch[..s.patch() * width]);
-            Matrix::new(&scratch[..s.patch() * width], s.patch(), width)
-        };
+        let patches = patches(s, from, rows.clone(), scratch);
         let to = shared.at(image * s.out_image() + rows.start * ow);
-        // SAFETY: the tile is `oc` rows of `width` values within this image, and no other tile has them.
+        // SAFETY: the tile is `oc` rows of as many values as it has positions, within this image, and no other tile has them.
         unsafe {
             product_into(to, positions, Accum::Replace, Matrix::new(weight, s.oc, s.patch()), patches);
         }
@@ -168,7 +167,7 @@ pub fn backward_input(s: &Shape, gradient: &[f32], weight: &[f32]) -> Vec<f32> {
                 let tile = Matrix::strided(&gradient[rows.start * ow..], s.oc, width, positions);
                 // SAFETY: the scratch has `patch` rows of `width` values and is this task's own.
                 unsafe { product_into(scratch.as_mut_ptr(), width, Accum::Replace, kernel, tile) };
-                add_columns(s, &scratch[..s.patch() * width], rows, image);
+                add_columns(s, scratch, rows, image);
             }
         },
     );
@@ -188,13 +187,7 @@ pub fn backward_weight(s: &Shape, x: &[f32], gradient: &[f32]) -> Vec<f32> {
             for rows in s.tiles() {
                 let width = rows.len() * ow;
                 let tile = Matrix::strided(&gradient[rows.start * ow..], s.oc, width, positions);
-                let patches = if is_pointwise(s) {
-                    Matrix::strided(&from[rows.start * ow..], s.ic, width, positions)
-                } else {
-                    scratch.resize(s.patch() * width, 0.0);
-                    columns(s, from, rows.clone(), &mut scratch[..s.patch() * width]);
-                    Matrix::new(&scratch[..s.patch() * width], s.patch(), width)
-                };
+                let patches = patches(s, from, rows, &mut scratch);
                 // SAFETY: the sum has `oc` rows of `patch` initialised values and is this task's own.
                 unsafe {
                     product_into(sum.as_mut_ptr(), s.patch(), Accum::Add, tile, patches.transposed());
@@ -203,9 +196,5 @@ pub fn backward_weight(s: &Shape, x: &[f32], gradient: &[f32]) -> Vec<f32> {
         }
         sum
     });
-    let mut total = vec![0.0_f32; size];
-    for sum in sums.collect::<Vec<_>>() {
-        total.iter_mut().zip(sum).for_each(|(total, sum)| *total += sum); // in order: the same sum with any threads
-    }
-    total
+    sum_in_order(size, sums.collect::<Vec<_>>())
 }

@@ -31,6 +31,15 @@ pub fn flushed<R>(work: impl FnOnce() -> R) -> R {
 /// Floats per task of a pointwise loop: large enough to pay for the task, small enough to stay in a core's cache.
 pub const TASK: usize = 16_384;
 
+/// The elementwise sum of `parts`, each `[length]`, in their order: the same bits whichever thread made which.
+pub fn sum_in_order(length: usize, parts: impl IntoIterator<Item: AsRef<[f32]>>) -> Vec<f32> {
+    let mut total = vec![0.0_f32; length];
+    for part in parts {
+        total.iter_mut().zip(part.as_ref()).for_each(|(total, value)| *total += value);
+    }
+    total
+}
+
 /// A pointer that tasks share because each writes a part of its own.
 #[derive(Clone, Copy)]
 pub struct Shared(pub *mut f32);

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{TASK, wide};
+use super::{TASK, sum_in_order, wide};
 use crate::dropout::{Dropout, bits};
 
 /// What follows the product in a linear layer.
@@ -76,11 +76,7 @@ pub fn backward(gradient: &mut [f32], y: &[f32], width: usize, after: After) -> 
             sums
         })
         .collect::<Vec<_>>();
-    let mut total = vec![0.0_f32; width];
-    for sums in sums {
-        total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum); // in order: the same sum with any threads
-    }
-    total
+    sum_in_order(width, sums)
 }
 
 /// y becomes leaky_relu(y + bias of its channel), in place; y is `[n, bias.len(), inner]`.
@@ -128,9 +124,5 @@ pub fn backward_channels(gradient: &mut [f32], y: &[f32], channels: usize, inner
         sums
     });
     let sums = sums.collect::<Vec<f32>>(); // [n, channels], in order
-    let mut total = vec![0.0_f32; channels];
-    for sums in sums.chunks(channels.max(1)) {
-        total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
-    }
-    total
+    sum_in_order(channels, sums.chunks(channels.max(1)))
 }
