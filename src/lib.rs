@@ -12,7 +12,7 @@
 //! let config = Resolved::new(recipe("ring")?, None, &sets)?;
 //! let session = config.open(&Device::flex())?;
 //! let run = RunDir::create(&runs, "toy", &config)?;
-//! train(&run, &config, session, None, &mut |progress| {
+//! train(&run, &run.lock()?, &config, session, None, &mut |progress| {
 //!     assert!(progress.step <= progress.total_steps);
 //!     ControlFlow::Continue(())
 //! })?;

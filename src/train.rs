@@ -13,7 +13,7 @@ use crate::media::sheet;
 use crate::parts::{LayerHealth, Parts, Tensors};
 use crate::random::Draws;
 use crate::recipe::{Session, StepCx};
-use crate::run::{Checkpoint, Event, EventLog, Record, RunDir, Writing};
+use crate::run::{Checkpoint, Event, EventLog, Lock, Record, RunDir, Writing};
 
 /// Samples a row of a preview.
 const PREVIEW_COLUMNS: usize = 8;
@@ -45,16 +45,16 @@ pub enum Outcome {
 
 /// Trains a run to its end, from `from` or from the beginning, on the CPU. `session` is `config` just opened.
 ///
-/// It runs on one of rayon's threads, because operations that begin on the pool need not wake it. The run is locked
-/// meanwhile. Errors: see [`Error`]; whatever happens, the run can go on from its last checkpoint.
+/// It runs on one of rayon's threads, because operations that begin on the pool need not wake it. The lock is
+/// [`RunDir::lock`] of this run; take it before `from` is chosen. Errors: see [`Error`]; whatever happens, the run can go on from its last checkpoint.
 pub fn train(
     run: &RunDir,
+    _lock: &Lock,
     config: &Resolved,
     mut session: Box<dyn Session>,
     from: Option<&Checkpoint>,
     watch: &mut Watch,
 ) -> Result<Outcome> {
-    let _lock = run.lock()?;
     rayon::scope(|_| {
         let mut trainer = Trainer::begin(run, config, from, session.as_mut())?;
         let outcome = trainer.steps(session.as_mut(), &Device::flex(), watch);

@@ -21,7 +21,8 @@ fn open(config: &Resolved) -> Box<dyn Session> {
 /// Trains a new run to its end and returns it.
 fn trained(runs: &Path, config: &Resolved) -> RunDir {
     let run = RunDir::create(runs, config.entry.info.name, config).unwrap();
-    let outcome = train(&run, config, open(config), None, &mut |_| ControlFlow::Continue(())).unwrap();
+    let outcome =
+        train(&run, &run.lock().unwrap(), config, open(config), None, &mut |_| ControlFlow::Continue(())).unwrap();
     assert_eq!(outcome, Outcome::Done);
     run
 }
@@ -85,7 +86,8 @@ fn twenty_steps_equal_ten_a_stop_and_ten_more_bit_for_bit() {
         let longer = half.config(RECIPES).unwrap().with("train.steps=20").unwrap();
         let from = half.checkpoint(None).unwrap().unwrap();
         assert_eq!(from.step(), 10);
-        train(&half, &longer, open(&longer), Some(&from), &mut |_| ControlFlow::Continue(())).unwrap();
+        train(&half, &half.lock().unwrap(), &longer, open(&longer), Some(&from), &mut |_| ControlFlow::Continue(()))
+            .unwrap();
 
         let (whole, half) = (state(&whole), state(&half));
         assert_eq!(whole.keys().collect::<Vec<_>>(), half.keys().collect::<Vec<_>>());

@@ -28,7 +28,10 @@ fn mnist_learns_where_digits_have_ink_within_fifty_thousand_images() {
     let sets = ["train.steps=400".to_owned(), "train.seed=3".to_owned()];
     let config = Resolved::new(recipe("mnist").unwrap(), None, &sets).unwrap();
     let run = RunDir::create(folder.path(), "mnist", &config).unwrap();
-    train(&run, &config, config.open(&Device::flex()).unwrap(), None, &mut |_| ControlFlow::Continue(())).unwrap();
+    train(&run, &run.lock().unwrap(), &config, config.open(&Device::flex()).unwrap(), None, &mut |_| {
+        ControlFlow::Continue(())
+    })
+    .unwrap();
 
     let digits = mnist::read(&mnist::default_dir().unwrap(), Part::Test).unwrap(); // pictures it has not seen
     let real = mean_picture((0..digits.len()).map(|i| digits.image(i)));

@@ -1,9 +1,11 @@
 //! Progress on long work: a bar on a terminal, a plain line every ten seconds elsewhere.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ganvas::data::fetch;
+use ganvas::data::DataSet;
+use ganvas::data::fetch::Progress as FetchProgress;
 use ganvas::{Progress, Resolved};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -89,21 +91,23 @@ impl Training {
     }
 }
 
-/// The progress of fetching a data set.
-pub struct Fetching {
+/// Fetches a data set into a folder and shows how far it is.
+pub fn fetch(set: &DataSet, folder: &Path) -> ganvas::Result<()> {
+    let mut fetching = Fetching { bar: None, name: set.name, last_line: None };
+    let fetched = (set.fetch)(folder, &mut |progress| fetching.show(&progress));
+    fetching.end();
+    fetched
+}
+
+struct Fetching {
     bar: Option<ProgressBar>,
     name: &'static str,
     last_line: Option<Instant>,
 }
 
 impl Fetching {
-    /// Fetching the data set called `name`.
-    pub fn new(name: &'static str) -> Self {
-        Fetching { bar: None, name, last_line: None }
-    }
-
     /// Shows how far it is. Nothing is shown when nothing has to be fetched.
-    pub fn show(&mut self, progress: &fetch::Progress) {
+    fn show(&mut self, progress: &FetchProgress) {
         let bar = self.bar.get_or_insert_with(|| bar(0, "[{bar:30}] {msg}  {binary_bytes}/{binary_total_bytes}"));
         if bar.is_hidden() {
             if self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
@@ -121,7 +125,7 @@ impl Fetching {
     }
 
     /// Clears the bar.
-    pub fn end(&self) {
+    fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -95,7 +95,7 @@ impl Default for Config {
             dropout: 0.3,
             learning_rate: 2e-4,
             beta1: 0.5,
-            epsilon: 1e-7, // Keras' default, which the tutorial has; the paper's 1e-8 lets a beaten G drift to pure black and white
+            epsilon: 1e-7,      // Keras' default, which the tutorial has; Adam's paper says 1e-8
             average_kimg: 20.0, // the tutorial keeps none; the average is visibly cleaner
             data: Data::default(),
             train: Train {

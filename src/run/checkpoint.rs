@@ -72,8 +72,8 @@ impl Writing {
     /// Makes it the latest checkpoint and deletes the oldest beyond `keep`.
     ///
     /// It gets its name when every file is on the disk, so a crash at any moment leaves the latest one as it was.
-    pub fn finish(self, step: u64, images: u64, keep: usize) -> Result<Checkpoint> {
-        let (version, files) = (env!("CARGO_PKG_VERSION").to_owned(), self.files.clone());
+    pub fn finish(mut self, step: u64, images: u64, keep: usize) -> Result<Checkpoint> {
+        let (version, files) = (env!("CARGO_PKG_VERSION").to_owned(), std::mem::take(&mut self.files));
         let state = State { format: FORMAT, version, step, images, files };
         let text = toml::to_string(&state)
             .map_err(|error| Error::failed(format!("the state cannot be written as TOML: {error}")))?;
@@ -120,12 +120,11 @@ impl Checkpoint {
             return Self::read(&path).map(Some);
         }
         let latest = fs::read_to_string(folder.join(LATEST)).unwrap_or_default();
-        let named = Self::all(folder).into_iter().rev().map(|checkpoint| checkpoint.path);
         let exists = |path: &PathBuf| !latest.trim().is_empty() && path.is_dir();
         match Some(folder.join(latest.trim())).filter(exists) {
             Some(path) => Self::read(&path).map(Some),
             // A crashed run, or one copied in part: the newest that is whole.
-            None => Ok(named.filter_map(|path| Self::read(&path).ok()).find(Self::is_whole)),
+            None => Ok(Self::all(folder).into_iter().rev().find(Self::is_whole)),
         }
     }
 
@@ -191,9 +190,8 @@ impl Checkpoint {
     }
 
     fn is_whole(&self) -> bool {
-        let whole = |(file, hashed): (&String, &String)| {
-            fs::read(self.path.join(file)).is_ok_and(|bytes| sha256(&bytes) == *hashed)
-        };
+        let whole =
+            |(file, hashed): (&String, &String)| file_sha256(&self.path.join(file)).is_ok_and(|found| found == *hashed);
         !self.state.files.is_empty() && self.state.files.iter().all(whole)
     }
 

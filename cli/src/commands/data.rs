@@ -6,7 +6,7 @@ use ganvas::Error;
 use ganvas::data::{self, SETS, mnist};
 use serde_json::json;
 
-use crate::progress::Fetching;
+use crate::progress::fetch;
 
 /// List, fetch and check data sets.
 #[derive(clap::Args)]
@@ -54,10 +54,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Verb::Get { name, output } => {
             let set = data::set(&name)?;
             let folder = output.map_or_else(set.folder, Ok)?;
-            let mut fetching = Fetching::new(set.name);
-            let fetched = (set.fetch)(&folder, &mut |progress| fetching.show(&progress));
-            fetching.end();
-            fetched?;
+            fetch(&set, &folder)?;
             super::print(&format!("{}\n", folder.display()))
         }
         Verb::Check { path, json } => check(&path, json),

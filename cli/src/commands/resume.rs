@@ -51,6 +51,5 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if !sets.is_empty() {
         run.reconfigure(&config)?;
     }
-    drop(lock); // the trainer takes its own
-    super::train::go(&run, &config, session, from.as_ref(), args.json)
+    super::train::go(&run, &lock, &config, session, from.as_ref(), args.json)
 }

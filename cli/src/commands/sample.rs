@@ -99,15 +99,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if request.latents.is_empty() {
         return Err(Error::input("no seeds: write them from low to high, as in 0-63").into());
     }
-    let samples = sample::generate(model.as_ref(), &request)?;
-    if let Some(Media::Point(_)) = samples.first().filter(|_| zoom > 4 && args.interpolate.is_some()) {
-        return Err(Error::input("points are drawn large already; give --zoom 4 or less").into());
-    }
     let extension = args.output.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     if let (None, Some(other)) = (&args.interpolate, extension.as_deref().filter(|extension| *extension != "png")) {
         let sentence =
             format!("a grid is a .png, not a .{other}; end -o in .png, or give a folder without a dot in its name");
         return Err(Error::input(sentence).into());
+    }
+    let samples = sample::generate(model.as_ref(), &request)?;
+    if let Some(Media::Point(_)) = samples.first().filter(|_| zoom > 4 && args.interpolate.is_some()) {
+        return Err(Error::input("points are drawn large already; give --zoom 4 or less").into());
     }
 
     if args.interpolate.is_some() {

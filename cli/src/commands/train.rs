@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use ganvas::run::Checkpoint;
+use ganvas::run::{Checkpoint, Lock};
 use ganvas::{Device, Entry, Error, Outcome, RECIPES, Resolved, RunDir, Session};
 use serde_json::json;
 
-use crate::progress::{Fetching, Training, say};
+use crate::progress::{Training, fetch, say};
 use crate::signals;
 
 /// Train a recipe. Prints the run directory when it ends.
@@ -58,7 +58,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let session = config.open(&Device::flex())?; // before there is a directory that a mistake would leave behind
     let name = args.name.as_deref().unwrap_or(config.entry.info.name);
     let run = RunDir::create(&args.runs, name, &config)?;
-    go(&run, &config, session, None, args.json)
+    go(&run, &run.lock()?, &config, session, None, args.json)
 }
 
 fn resolve(args: &Args) -> ganvas::Result<Resolved> {
@@ -86,10 +86,7 @@ pub fn prepare(config: &Resolved) -> anyhow::Result<()> {
     pool.map_err(|error| Error::input(format!("the threads cannot be started ({error}); give fewer with --threads")))?;
     let Some(set) = config.entry.info.dataset.map(ganvas::data::set).transpose()? else { return Ok(()) };
     if config.data_path().is_none() {
-        let mut fetching = Fetching::new(set.name);
-        let fetched = (set.fetch)(&(set.folder)()?, &mut |progress| fetching.show(&progress));
-        fetching.end();
-        fetched?;
+        fetch(&set, &(set.folder)()?)?;
     }
     Ok(())
 }
@@ -97,6 +94,7 @@ pub fn prepare(config: &Resolved) -> anyhow::Result<()> {
 /// Trains a run to its end or to Ctrl-C, showing its progress, and says where it is.
 pub fn go(
     run: &RunDir,
+    lock: &Lock,
     config: &Resolved,
     session: Box<dyn Session>,
     from: Option<&Checkpoint>,
@@ -106,7 +104,7 @@ pub fn go(
     let path = run.path().display().to_string();
     say(&format!("{} in {path}", config.entry.info.title));
     let mut training = Training::new(config, from.map_or(0, Checkpoint::step));
-    let outcome = ganvas::train(run, config, session, from, &mut |progress| {
+    let outcome = ganvas::train(run, lock, config, session, from, &mut |progress| {
         training.show(progress);
         signals.flow()
     });
