@@ -1,0 +1,42 @@
+//! Our side of a workload in a process of its own, which runs steps when asked: torch_side.py's protocol.
+
+use std::io::stdin;
+use std::time::Instant;
+
+use ganvas::peak_memory;
+use serde_json::{Value, json};
+
+use crate::workload::Workload;
+
+/// Answers on stdout until stdin ends. All work begins on the pool, as `train`'s does: operations need not wake it then.
+pub fn serve(workload: &Workload, threads: usize) {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("the first pool");
+    let start_memory = peak_memory_mb();
+    let mut opened = rayon::scope(|_| (workload.open)());
+    let numbers = opened.numbers.iter().map(|(name, value)| (name.clone(), json!(value)));
+    say(json!({
+        "ready": concat!("ganvas ", env!("CARGO_PKG_VERSION")),
+        "numbers": numbers.collect::<serde_json::Map<_, _>>(),
+        "start_memory_mb": start_memory,
+    }));
+    for line in stdin().lines() {
+        let line = line.expect("requests in UTF-8");
+        let Some(count) = line.strip_prefix("go ").and_then(|count| count.parse::<usize>().ok()) else { break };
+        let timed = (0..count).map(|_| {
+            let begun = Instant::now();
+            (opened.step)();
+            begun.elapsed().as_secs_f64()
+        });
+        say(json!({ "secs": rayon::scope(|_| timed.collect::<Vec<f64>>()) }));
+    }
+}
+
+fn say(mut line: Value) {
+    line["peak_memory_mb"] = peak_memory_mb();
+    println!("{line}");
+}
+
+/// In 10⁶ bytes; null where the system does not tell.
+fn peak_memory_mb() -> Value {
+    json!(peak_memory().map(|bytes| (bytes as f64 / 1e5).round() / 10.0))
+}
