@@ -28,13 +28,6 @@ impl<'a> Matrix<'a> {
         Matrix { values, rows, columns, row_stride: columns, column_stride: 1 }
     }
 
-    /// `rows` rows of `columns` values that lie `row_stride` apart. Panics if the slice is too short.
-    pub fn strided(values: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
-        let needed = if rows == 0 { 0 } else { (rows - 1) * row_stride + columns };
-        assert!(values.len() >= needed && row_stride >= columns, "{rows} rows of {columns} at {row_stride}");
-        Matrix { values, rows, columns, row_stride, column_stride: 1 }
-    }
-
     /// The same values read as columns.
     pub fn transposed(self) -> Self {
         let Matrix { values, rows, columns, row_stride, column_stride } = self;

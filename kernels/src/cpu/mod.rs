@@ -2,12 +2,23 @@
 //! they are the same bits with any.
 
 pub mod conv;
+mod direct;
 pub mod matmul;
+pub mod pixels;
 pub mod pointwise;
+mod scratch;
+mod tile;
+mod winograd;
 
 /// Runs a loop compiled for the widest vectors this processor has (AVX-512, AVX2, NEON, or what every one has).
 #[inline(always)]
 pub fn wide<R>(work: impl FnOnce() -> R) -> R {
+    flushed(|| pulp::Arch::new().dispatch(work))
+}
+
+/// Runs a loop written in vectors, with the widest that this processor has.
+#[inline(always)]
+pub fn vectors<W: pulp::WithSimd>(work: W) -> W::Output {
     flushed(|| pulp::Arch::new().dispatch(work))
 }
 

@@ -79,25 +79,6 @@ pub fn backward(gradient: &mut [f32], y: &[f32], width: usize, after: After) -> 
     sum_in_order(width, sums)
 }
 
-/// y becomes leaky_relu(y + bias of its channel), in place; y is `[n, bias.len(), inner]`.
-pub fn forward_channels(y: &mut [f32], bias: &[f32], inner: usize, slope: f32) {
-    let planes = (TASK / inner.max(1)).max(1);
-    y.par_chunks_mut(planes * inner.max(1)).enumerate().for_each(|(task, values)| {
-        wide(
-            #[inline(always)]
-            || {
-                for (plane, values) in values.chunks_mut(inner.max(1)).enumerate() {
-                    let b = bias[(task * planes + plane) % bias.len()];
-                    for v in values {
-                        let u = *v + b;
-                        *v = if u > 0.0 { u } else { u * slope };
-                    }
-                }
-            },
-        );
-    });
-}
-
 /// The gradient before bias and leaky ReLU, in place, from the one after and the result `y` (both `[n, channels,
 /// inner]`); also the bias's gradient `[channels]`.
 pub fn backward_channels(gradient: &mut [f32], y: &[f32], channels: usize, inner: usize, slope: f32) -> Vec<f32> {

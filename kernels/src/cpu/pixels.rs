@@ -1,0 +1,412 @@
+//! Pictures with their channels together: a convolution's inner loops run over the channels of a pixel, while a tensor
+//! keeps the pixels of a channel together. Both ways are transpositions of 16 by 16 blocks.
+
+use std::ops::Range;
+
+use super::tile::GRAIN;
+
+/// A rectangle of an image, which may reach beyond it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Window {
+    pub top: isize,
+    pub left: isize,
+    pub rows: usize,
+    pub columns: usize,
+}
+
+/// The shape of a tensor's image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Planes {
+    pub channels: usize,
+    pub h: usize,
+    pub w: usize,
+}
+
+impl Window {
+    /// The part of the window that lies within the image: rows, columns.
+    fn within(&self, planes: Planes) -> (Range<usize>, Range<usize>) {
+        let part = |first: isize, length: usize, limit: usize| {
+            let end = (first + length as isize).clamp(0, limit as isize) as usize;
+            (first.max(0) as usize).min(end)..end
+        };
+        (part(self.top, self.rows, planes.h), part(self.left, self.columns, planes.w))
+    }
+
+    /// Calls with the runs of the part within the image, some at a time; their places are those of pixels of `depth` values.
+    fn each_runs(&self, planes: Planes, depth: usize, mut work: impl FnMut(&[Run])) {
+        let (rows, columns) = self.within(planes);
+        let place = |y: usize, x: usize| {
+            ((y as isize - self.top) as usize * self.columns + (x as isize - self.left) as usize) * depth
+        };
+        // Whole rows follow each other in memory, so that runs may cross their ends.
+        let whole = columns == (0..planes.w);
+        let (lines, length) = if whole { (1, rows.len() * planes.w) } else { (rows.len(), columns.len()) };
+        let mut runs = [Run { first: 0, count: 0, places: [0; GRAIN] }; RUNS];
+        let mut ready = 0;
+        for line in 0..lines {
+            let (mut y, mut x) = (rows.start + line, columns.start);
+            let first = y * planes.w + x;
+            for begin in (0..length).step_by(GRAIN) {
+                let count = GRAIN.min(length - begin);
+                let run = &mut runs[ready];
+                (run.first, run.count) = (first + begin, count);
+                if x + count <= planes.w {
+                    let at = place(y, x);
+                    run.places.iter_mut().enumerate().for_each(|(j, to)| *to = at + j * depth);
+                    x += count;
+                    if x == planes.w {
+                        (y, x) = (y + 1, 0);
+                    }
+                } else {
+                    for to in &mut run.places[..count] {
+                        *to = place(y, x);
+                        x += 1;
+                        if x == planes.w {
+                            (y, x) = (y + 1, 0);
+                        }
+                    }
+                }
+                ready += 1;
+                if ready == RUNS {
+                    work(&runs);
+                    ready = 0;
+                }
+            }
+        }
+        work(&runs[..ready]);
+    }
+}
+
+/// Up to 16 pixels that follow each other in a channel.
+#[derive(Clone, Copy)]
+struct Run {
+    /// The first one's place in a channel.
+    first: usize,
+    count: usize,
+    /// Where each begins in the window.
+    places: [usize; GRAIN],
+}
+
+/// Runs at a time: a group of channels is read along so many, as few streams that the processor fetches ahead.
+const RUNS: usize = 16;
+
+/// The window of an image `[channels, h, w]` as `[rows, columns, depth]`, where `depth`, a multiple of [`GRAIN`], is at least
+/// the number of channels; zeros beyond the image and the channels.
+pub fn gather(image: &[f32], planes: Planes, window: Window, depth: usize, out: &mut [f32]) {
+    let area = planes.h * planes.w;
+    assert_eq!(image.len(), planes.channels * area, "{planes:?}");
+    assert_eq!(out.len(), window.rows * window.columns * depth, "{window:?} of depth {depth}");
+    assert!(depth.is_multiple_of(GRAIN) && depth >= planes.channels);
+    let (rows, columns) = window.within(planes);
+    if rows.len() < window.rows || columns.len() < window.columns {
+        out.fill(0.0);
+    }
+    window.each_runs(planes, depth, |runs| {
+        for first in (0..planes.channels).step_by(GRAIN) {
+            let lines = (planes.channels - first).min(GRAIN);
+            for run in runs {
+                // SAFETY: the run lies within every channel, and the places within the window, which `out` holds whole.
+                unsafe {
+                    let from = image.as_ptr().add(first * area + run.first);
+                    to_columns(from, area, lines, run.count, &run.places, out.as_mut_ptr().add(first));
+                }
+            }
+        }
+    });
+}
+
+/// The same backwards, for the part of the window within the image: pixels of `stride` values, of which the first
+/// `planes.channels` are the channels.
+///
+/// # Safety
+/// `image` must be writable at that part for `planes.channels` channels, and nobody else may use it meanwhile.
+pub unsafe fn scatter(pixels: &[f32], stride: usize, window: Window, planes: Planes, after: After, image: *mut f32) {
+    assert!(pixels.len() >= window.rows * window.columns * stride, "{window:?} of {stride}");
+    assert!(stride >= planes.channels.next_multiple_of(GRAIN));
+    assert!(after.bias.is_empty() || after.bias.len() >= planes.channels.next_multiple_of(GRAIN));
+    let area = planes.h * planes.w;
+    window.each_runs(planes, stride, |runs| {
+        for first in (0..planes.channels).step_by(GRAIN) {
+            let lines = (planes.channels - first).min(GRAIN);
+            let bias = after.bias.get(first..).unwrap_or(&[]);
+            for run in runs {
+                // SAFETY: the places lie within the window, and the caller's promise.
+                unsafe {
+                    let (from, to) = (pixels.as_ptr().add(first), image.add(first * area + run.first));
+                    from_columns(from, &run.places, run.count, to, area, lines, After { bias, ..after });
+                }
+            }
+        }
+    });
+}
+
+/// What happens to a value on its way out: leaky_relu(value + bias of the channel).
+#[derive(Clone, Copy, Debug)]
+pub struct After<'a> {
+    /// One value for each channel, filled up to a multiple of [`GRAIN`]; or none.
+    pub bias: &'a [f32],
+    /// Leaky ReLU's slope for negative values; 1 leaves values as they are.
+    pub slope: f32,
+}
+
+impl After<'_> {
+    /// Nothing.
+    pub const NOTHING: After<'static> = After { bias: &[], slope: 1.0 };
+}
+
+/// Writes columns of a matrix of `lines` lines, `stride` apart: column j, filled with zeros up to a multiple of 16, to
+/// `to[places[j]]`.
+///
+/// # Safety
+/// `count` (at most 16) values of every line must be readable, and every place writable.
+pub unsafe fn to_columns(
+    from: *const f32,
+    stride: usize,
+    lines: usize,
+    count: usize,
+    places: &[usize; GRAIN],
+    to: *mut f32,
+) {
+    for first in (0..lines).step_by(GRAIN) {
+        // SAFETY: the caller's promise, and the processor has what the function is compiled for.
+        unsafe {
+            let (from, to, lines) = (from.add(first * stride), to.add(first), (lines - first).min(GRAIN));
+            #[cfg(target_arch = "x86_64")]
+            if std::arch::is_x86_feature_detected!("avx512f") {
+                x86::to_columns_512(from, stride, lines, count, places, to);
+                continue;
+            } else if lines == GRAIN && count == GRAIN && std::arch::is_x86_feature_detected!("avx") {
+                x86::to_columns_256(from, stride, places, to);
+                continue;
+            }
+            plain::to_columns(from, stride, lines, count, places, to);
+        }
+    }
+}
+
+/// Reads columns of `lines` values, column j from `from[places[j]]`, and writes them as `lines` lines, `stride` apart.
+///
+/// # Safety
+/// Every place must be readable up to a multiple of 16 values, and `count` (at most 16) values of every line writable.
+pub unsafe fn from_columns(
+    from: *const f32,
+    places: &[usize; GRAIN],
+    count: usize,
+    to: *mut f32,
+    stride: usize,
+    lines: usize,
+    after: After,
+) {
+    for first in (0..lines).step_by(GRAIN) {
+        let bias = if after.bias.is_empty() { &[0.0; GRAIN] } else { &after.bias[first..first + GRAIN] };
+        // SAFETY: the caller's promise, and the processor has what the function is compiled for.
+        unsafe {
+            let (from, to, lines) = (from.add(first), to.add(first * stride), (lines - first).min(GRAIN));
+            #[cfg(target_arch = "x86_64")]
+            if std::arch::is_x86_feature_detected!("avx512f") {
+                x86::from_columns_512(from, places, count, to, stride, lines, bias, after.slope);
+                continue;
+            } else if lines == GRAIN && count == GRAIN && std::arch::is_x86_feature_detected!("avx") {
+                x86::from_columns_256(from, places, to, stride, bias, after.slope);
+                continue;
+            }
+            plain::from_columns(from, places, count, to, stride, lines, bias, after.slope);
+        }
+    }
+}
+
+mod plain {
+    use super::GRAIN;
+
+    pub unsafe fn to_columns(
+        from: *const f32,
+        stride: usize,
+        lines: usize,
+        count: usize,
+        places: &[usize; GRAIN],
+        to: *mut f32,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            for (column, place) in places[..count].iter().enumerate() {
+                for line in 0..GRAIN {
+                    *to.add(place + line) = if line < lines { *from.add(line * stride + column) } else { 0.0 };
+                }
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    pub unsafe fn from_columns(
+        from: *const f32,
+        places: &[usize; GRAIN],
+        count: usize,
+        to: *mut f32,
+        stride: usize,
+        lines: usize,
+        bias: &[f32],
+        slope: f32,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            for (line, bias) in bias[..lines].iter().enumerate() {
+                for (column, place) in places[..count].iter().enumerate() {
+                    let value = *from.add(place + line) + bias;
+                    *to.add(line * stride + column) = if value > 0.0 { value } else { value * slope };
+                }
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::GRAIN;
+    use std::arch::x86_64::*;
+
+    /// 16 vectors become the 16 vectors of their places.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn transposed(r: [__m512; GRAIN]) -> [__m512; GRAIN] {
+        // Pairs, then fours, of values that belong together; then quarters of vectors, twice.
+        let pairs: [__m512; GRAIN] = std::array::from_fn(|i| {
+            let (a, b) = (r[i / 2 * 2], r[i / 2 * 2 + 1]);
+            if i % 2 == 0 { _mm512_unpacklo_ps(a, b) } else { _mm512_unpackhi_ps(a, b) }
+        });
+        let fours: [__m512; GRAIN] = std::array::from_fn(|i| {
+            let (group, k) = (i / 4 * 4, i % 4);
+            let (a, b) = (_mm512_castps_pd(pairs[group + k / 2]), _mm512_castps_pd(pairs[group + 2 + k / 2]));
+            _mm512_castpd_ps(if k % 2 == 0 { _mm512_unpacklo_pd(a, b) } else { _mm512_unpackhi_pd(a, b) })
+        });
+        // fours[4g + k] holds, of lines 4g.., the columns k, 4 + k, 8 + k and 12 + k.
+        std::array::from_fn(|column| {
+            let (k, quarter) = (column % 4, column / 4);
+            let (a, b, c, d) = (fours[k], fours[4 + k], fours[8 + k], fours[12 + k]);
+            let (ab, cd) = match quarter % 2 {
+                0 => (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0x88>(c, d)),
+                _ => (_mm512_shuffle_f32x4::<0xdd>(a, b), _mm512_shuffle_f32x4::<0xdd>(c, d)),
+            };
+            match quarter / 2 {
+                0 => _mm512_shuffle_f32x4::<0x88>(ab, cd),
+                _ => _mm512_shuffle_f32x4::<0xdd>(ab, cd),
+            }
+        })
+    }
+
+    #[target_feature(enable = "avx512f")]
+    pub unsafe fn to_columns_512(
+        from: *const f32,
+        stride: usize,
+        lines: usize,
+        count: usize,
+        places: &[usize; GRAIN],
+        to: *mut f32,
+    ) {
+        let mask = ((1_u32 << count) - 1) as u16;
+        // SAFETY: the caller's promise; masked places are not touched.
+        unsafe {
+            let lines = std::array::from_fn(|line| match line < lines {
+                true => _mm512_maskz_loadu_ps(mask, from.add(line * stride)),
+                false => _mm512_setzero_ps(),
+            });
+            let columns = transposed(lines);
+            for (column, place) in columns.iter().zip(places).take(count) {
+                _mm512_storeu_ps(to.add(*place), *column);
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    #[target_feature(enable = "avx512f")]
+    pub unsafe fn from_columns_512(
+        from: *const f32,
+        places: &[usize; GRAIN],
+        count: usize,
+        to: *mut f32,
+        stride: usize,
+        lines: usize,
+        bias: &[f32],
+        slope: f32,
+    ) {
+        let mask = ((1_u32 << count) - 1) as u16;
+        // SAFETY: the caller's promise; masked places are not touched.
+        unsafe {
+            let (bias, slope) = (_mm512_loadu_ps(bias.as_ptr()), _mm512_set1_ps(slope));
+            let columns = std::array::from_fn(|column| {
+                if column >= count {
+                    return _mm512_setzero_ps();
+                }
+                let value = _mm512_add_ps(_mm512_loadu_ps(from.add(places[column])), bias);
+                let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(value, _mm512_setzero_ps());
+                _mm512_mask_blend_ps(positive, _mm512_mul_ps(value, slope), value)
+            });
+            let values = transposed(columns);
+            for (line, values) in values.iter().enumerate().take(lines) {
+                _mm512_mask_storeu_ps(to.add(line * stride), mask, *values);
+            }
+        }
+    }
+
+    /// 8 vectors become the 8 vectors of their places.
+    #[target_feature(enable = "avx")]
+    #[inline]
+    fn transposed_8(r: [__m256; 8]) -> [__m256; 8] {
+        let pairs: [__m256; 8] = std::array::from_fn(|i| {
+            let (a, b) = (r[i / 2 * 2], r[i / 2 * 2 + 1]);
+            if i % 2 == 0 { _mm256_unpacklo_ps(a, b) } else { _mm256_unpackhi_ps(a, b) }
+        });
+        let fours: [__m256; 8] = std::array::from_fn(|i| {
+            let (group, k) = (i / 4 * 4, i % 4);
+            let (a, b) = (pairs[group + k / 2], pairs[group + 2 + k / 2]);
+            if k % 2 == 0 { _mm256_shuffle_ps::<0x44>(a, b) } else { _mm256_shuffle_ps::<0xee>(a, b) }
+        });
+        std::array::from_fn(|column| match column / 4 {
+            0 => _mm256_permute2f128_ps::<0x20>(fours[column], fours[4 + column]),
+            _ => _mm256_permute2f128_ps::<0x31>(fours[column - 4], fours[column]),
+        })
+    }
+
+    #[target_feature(enable = "avx")]
+    pub unsafe fn to_columns_256(from: *const f32, stride: usize, places: &[usize; GRAIN], to: *mut f32) {
+        for (half, places) in places.as_chunks::<8>().0.iter().enumerate() {
+            for part in 0..2 {
+                // SAFETY: the caller's promise, for 16 lines of 16 values.
+                unsafe {
+                    let from = from.add(part * 8 * stride + half * 8);
+                    let columns = transposed_8(std::array::from_fn(|line| _mm256_loadu_ps(from.add(line * stride))));
+                    for (column, place) in columns.iter().zip(places) {
+                        _mm256_storeu_ps(to.add(place + part * 8), *column);
+                    }
+                }
+            }
+        }
+    }
+
+    #[target_feature(enable = "avx")]
+    pub unsafe fn from_columns_256(
+        from: *const f32,
+        places: &[usize; GRAIN],
+        to: *mut f32,
+        stride: usize,
+        bias: &[f32],
+        slope: f32,
+    ) {
+        let slope = _mm256_set1_ps(slope);
+        for (half, places) in places.as_chunks::<8>().0.iter().enumerate() {
+            for part in 0..2 {
+                // SAFETY: the caller's promise, for 16 lines of 16 values.
+                unsafe {
+                    let bias = _mm256_loadu_ps(bias.as_ptr().add(part * 8));
+                    let values = transposed_8(std::array::from_fn(|column| {
+                        let value = _mm256_add_ps(_mm256_loadu_ps(from.add(places[column] + part * 8)), bias);
+                        let positive = _mm256_cmp_ps::<_CMP_GT_OQ>(value, _mm256_setzero_ps());
+                        _mm256_blendv_ps(_mm256_mul_ps(value, slope), value, positive)
+                    }));
+                    for (line, values) in values.iter().enumerate() {
+                        _mm256_storeu_ps(to.add((part * 8 + line) * stride + half * 8), *values);
+                    }
+                }
+            }
+        }
+    }
+}
