@@ -14,9 +14,9 @@ const KEEP: usize = 16 << 20;
 pub fn with<R>(length: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     const LINE: usize = 16;
     let mut buffer = IDLE.with_borrow_mut(|idle| {
-        // The smallest that suffices, else the largest, which then grows.
+        // The smallest that suffices, of those the last used; else the largest, which then grows.
         let suits = |buffer: &Vec<f32>| (buffer.len() < length + LINE, buffer.len().abs_diff(length + LINE));
-        let best = (0..idle.len()).min_by_key(|&i| suits(&idle[i]));
+        let best = (0..idle.len()).rev().min_by_key(|&i| suits(&idle[i]));
         best.map_or_else(Vec::new, |best| idle.swap_remove(best))
     });
     if buffer.len() < length + LINE {
