@@ -6,13 +6,17 @@
 #![warn(missing_docs)]
 
 mod adam;
+#[cfg(test)]
+mod agreement;
 mod conv;
 mod cpu;
 mod dropout;
 mod flex;
 mod linear;
+mod norm;
 
 pub use adam::{AdamConstants, adam};
 pub use conv::{Conv, conv_transpose2d, conv2d};
 pub use dropout::Dropout;
 pub use linear::linear;
+pub use norm::{Norm, Normalized, Over, norm, norm_by};

@@ -3,6 +3,7 @@
 
 pub mod conv;
 pub mod matmul;
+pub mod norm;
 pub mod pointwise;
 
 /// Runs a loop compiled for the widest vectors this processor has (AVX-512, AVX2, NEON, or what every one has).
@@ -52,4 +53,33 @@ impl Shared {
     pub fn at(self, offset: usize) -> *mut f32 {
         self.0.wrapping_add(offset)
     }
+}
+
+/// `length` values that `fill` writes, without writing zeros first.
+///
+/// # Safety
+///
+/// `fill` writes every one of them.
+pub unsafe fn filled(length: usize, fill: impl FnOnce(Shared)) -> Vec<f32> {
+    let mut out = Vec::with_capacity(length);
+    fill(Shared(out.as_mut_ptr()));
+    // SAFETY: the buffer has room for them, and the caller vouches that each was written.
+    unsafe { out.set_len(length) };
+    out
+}
+
+/// Partial sums that a loop keeps apart, so that the processor adds many at a time.
+pub const LANES: usize = 32;
+
+/// The sum of the lanes, by halves: the order in which a processor adds them fastest.
+#[inline(always)]
+pub fn total(mut lanes: [f32; LANES]) -> f64 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] += lanes[i + half];
+        }
+        half /= 2;
+    }
+    f64::from(lanes[0])
 }
