@@ -5,6 +5,7 @@
 //! Every operation is deterministic, whatever the number of threads.
 #![warn(missing_docs)]
 
+mod activation;
 mod adam;
 #[cfg(test)]
 mod agreement;
@@ -15,8 +16,10 @@ mod flex;
 mod linear;
 mod norm;
 
+pub use activation::{bce_with_logits, bias_act, dropout, leaky_mask};
 pub use adam::{AdamConstants, adam};
 pub use conv::{Conv, conv_transpose2d, conv2d};
+pub use cpu::activation::Act;
 pub use dropout::Dropout;
 pub use linear::linear;
 pub use norm::{Norm, Normalized, Over, norm, norm_by};

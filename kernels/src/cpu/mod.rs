@@ -1,7 +1,11 @@
 //! Loops over plain slices: no Burn types here. Sums are split by fixed sizes, never by the number of threads, so that
 //! they are the same bits with any.
 
+use rayon::prelude::*;
+
+pub mod activation;
 pub mod conv;
+pub mod exponential;
 pub mod matmul;
 pub mod norm;
 pub mod pointwise;
@@ -82,4 +86,40 @@ pub fn total(mut lanes: [f32; LANES]) -> f64 {
         half /= 2;
     }
     f64::from(lanes[0])
+}
+
+/// Changes values in place, task by task; `change` gets a run of them with the index of its first.
+pub fn changed_in_place(values: &mut [f32], change: impl Fn(usize, &mut [f32]) + Sync) {
+    values.par_chunks_mut(TASK).enumerate().for_each(|(task, values)| {
+        wide(
+            #[inline(always)]
+            || change(task * TASK, values),
+        );
+    });
+}
+
+/// A changed copy of the values: each piece is changed while it is in the first-level cache.
+pub fn changed_copy(values: &[f32], change: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    const PIECE: usize = 2048;
+    let fill = |out: Shared| {
+        values.par_chunks(TASK).enumerate().for_each(|(task, values)| {
+            wide(
+                #[inline(always)]
+                || {
+                    for (piece, values) in values.chunks(PIECE).enumerate() {
+                        let first = task * TASK + piece * PIECE;
+                        // SAFETY: the buffer is as long as the values, no other task has this piece, and it is a slice
+                        // of numbers once they are copied there.
+                        let copy = unsafe {
+                            std::ptr::copy_nonoverlapping(values.as_ptr(), out.at(first), values.len());
+                            std::slice::from_raw_parts_mut(out.at(first), values.len())
+                        };
+                        change(first, copy);
+                    }
+                },
+            );
+        });
+    };
+    // SAFETY: the pieces cover the buffer.
+    unsafe { filled(values.len(), fill) }
 }
