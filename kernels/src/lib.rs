@@ -15,6 +15,7 @@ mod dropout;
 mod flex;
 mod linear;
 mod norm;
+mod resample;
 
 pub use activation::{bce_with_logits, bias_act, dropout, leaky_mask};
 pub use adam::{AdamConstants, adam};
@@ -23,3 +24,4 @@ pub use cpu::activation::Act;
 pub use dropout::Dropout;
 pub use linear::linear;
 pub use norm::{Norm, Normalized, Over, norm, norm_by};
+pub use resample::{Fir, avg_pool2, pixel_shuffle, pixel_unshuffle, spread2, upfirdn2d};

@@ -9,6 +9,7 @@ pub mod exponential;
 pub mod matmul;
 pub mod norm;
 pub mod pointwise;
+pub mod resample;
 
 /// Runs a loop compiled for the widest vectors this processor has (AVX-512, AVX2, NEON, or what every one has).
 #[inline(always)]
