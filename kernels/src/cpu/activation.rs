@@ -51,7 +51,11 @@ pub fn bias_act_backward(gradient: &mut [f32], y: &[f32], channels: usize, inner
     match act {
         Act::Leaky(slope) => {
             let slope = slope as f32;
-            by_channel_backward(gradient, y, channels, inner, |y| if y > 0.0 { 1.0 } else { slope })
+            // 1 or the slope. Written as an `if`, the loop over a gradient took seven times as long.
+            by_channel_backward(gradient, y, channels, inner, move |y| {
+                let positive = f32::from(u8::from(y > 0.0));
+                positive + (1.0 - positive) * slope
+            })
         }
         Act::Tanh => by_channel_backward(gradient, y, channels, inner, |y| 1.0 - y * y),
         Act::Sigmoid => by_channel_backward(gradient, y, channels, inner, |y| y * (1.0 - y)),
