@@ -5,10 +5,9 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use ganvas::optim::{AdamConfig, Trained};
 use ganvas::random::Draws;
-use ganvas_kernels::{Conv, conv_transpose2d, conv2d};
+use ganvas_kernels::{Act, Conv, Norm, Normalized, Over, bce_with_logits, bias_act, conv_transpose2d, conv2d, norm};
 
 use crate::count::{self, Layers, convolution};
-use crate::pending::{Act, Norm, Normalized, Over, bce_with_logits, bias_act, norm};
 use crate::tensors::noise;
 use crate::workload::{Opened, Rival, Workload, numbers};
 
@@ -131,7 +130,7 @@ impl Generator {
             h = conv_transpose2d(h, weight.val(), zeros(layer.to), layer.way(1.0)); // [n, oc, 4·2^i, 4·2^i]
             h = match self.norms.get(i) {
                 Some(norm) => norm.forward(h, 0.0, &mut running[i]),
-                None => bias_act(h, zeros(layer.to), Act::Tanh),
+                None => bias_act(h, None, Act::Tanh),
             };
         }
         h // [n, 3, 64, 64]

@@ -11,7 +11,6 @@ mod count;
 mod dcgan;
 mod mlp;
 mod modulated;
-mod pending;
 mod product;
 mod r1;
 mod report;

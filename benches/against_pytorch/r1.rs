@@ -3,10 +3,9 @@
 
 use burn::tensor::{Device, Tensor};
 use ganvas::loss::adversarial::non_saturating;
-use ganvas_kernels::{Conv, conv_transpose2d, conv2d, linear};
+use ganvas_kernels::{Conv, avg_pool2, conv_transpose2d, conv2d, leaky_mask, linear, spread2};
 
 use crate::count::{self, Layers, convolution};
-use crate::pending::{avg_pool2, leaky_mask, spread2};
 use crate::tensors::{norm_of, wave};
 use crate::workload::{Numbers, Opened, Rival, Workload};
 

@@ -3,6 +3,8 @@
 use burn::tensor::{Bytes, DType, Shape};
 use burn_flex::{FlexTensor, Layout};
 
+use crate::cpu::{changed_copy, changed_in_place};
+
 /// The same tensor with its values in row-major order from the start of its buffer.
 pub fn contiguous(tensor: FlexTensor) -> FlexTensor {
     let whole = tensor.is_contiguous() && tensor.layout().start_offset() == 0;
@@ -36,4 +38,16 @@ pub fn in_place<R>(tensor: FlexTensor, change: impl FnOnce(&mut [f32]) -> R) -> 
     let mut copy = values(&tensor).to_vec();
     let result = change(&mut copy);
     (wrapped(copy, shape), result)
+}
+
+/// The tensor with its values changed run by run, as `changed_in_place` does: in its own buffer when nobody else holds
+/// it, else in one pass into another.
+pub fn changed(tensor: FlexTensor, change: impl Fn(usize, &mut [f32]) + Sync) -> FlexTensor {
+    let mut tensor = contiguous(tensor);
+    let shape = tensor.layout().shape().clone();
+    if let Some(own) = tensor.try_storage_mut::<f32>().filter(|own| own.len() == shape.num_elements()) {
+        changed_in_place(own, change);
+        return tensor;
+    }
+    wrapped(changed_copy(values(&tensor), change), shape)
 }

@@ -5,14 +5,23 @@
 //! Every operation is deterministic, whatever the number of threads.
 #![warn(missing_docs)]
 
+mod activation;
 mod adam;
+#[cfg(test)]
+mod agreement;
 mod conv;
 mod cpu;
 mod dropout;
 mod flex;
 mod linear;
+mod norm;
+mod resample;
 
+pub use activation::{bce_with_logits, bias_act, dropout, leaky_mask};
 pub use adam::{AdamConstants, adam};
 pub use conv::{Conv, conv_transpose2d, conv2d};
+pub use cpu::activation::Act;
 pub use dropout::Dropout;
 pub use linear::linear;
+pub use norm::{Norm, Normalized, Over, norm, norm_by};
+pub use resample::{Fir, avg_pool2, pixel_shuffle, pixel_unshuffle, spread2, upfirdn2d};

@@ -1,11 +1,17 @@
 //! Loops over plain slices: no Burn types here. Sums are split by fixed sizes, never by the number of threads, so that
 //! they are the same bits with any.
 
+use rayon::prelude::*;
+
+pub mod activation;
 pub mod conv;
 mod direct;
+pub mod exponential;
 pub mod matmul;
+pub mod norm;
 pub mod pixels;
 pub mod pointwise;
+pub mod resample;
 mod scratch;
 mod tile;
 mod winograd;
@@ -63,4 +69,69 @@ impl Shared {
     pub fn at(self, offset: usize) -> *mut f32 {
         self.0.wrapping_add(offset)
     }
+}
+
+/// `length` values that `fill` writes, without writing zeros first.
+///
+/// # Safety
+///
+/// `fill` writes every one of them.
+pub unsafe fn filled(length: usize, fill: impl FnOnce(Shared)) -> Vec<f32> {
+    let mut out = Vec::with_capacity(length);
+    fill(Shared(out.as_mut_ptr()));
+    // SAFETY: the buffer has room for them, and the caller vouches that each was written.
+    unsafe { out.set_len(length) };
+    out
+}
+
+/// Partial sums that a loop keeps apart, so that the processor adds many at a time.
+pub const LANES: usize = 32;
+
+/// The sum of the lanes, by halves: the order in which a processor adds them fastest.
+#[inline(always)]
+pub fn total(mut lanes: [f32; LANES]) -> f64 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] += lanes[i + half];
+        }
+        half /= 2;
+    }
+    f64::from(lanes[0])
+}
+
+/// Changes values in place, task by task; `change` gets a run of them with the index of its first.
+pub fn changed_in_place(values: &mut [f32], change: impl Fn(usize, &mut [f32]) + Sync) {
+    values.par_chunks_mut(TASK).enumerate().for_each(|(task, values)| {
+        wide(
+            #[inline(always)]
+            || change(task * TASK, values),
+        );
+    });
+}
+
+/// A changed copy of the values: each piece is changed while it is in the first-level cache.
+pub fn changed_copy(values: &[f32], change: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    const PIECE: usize = 2048;
+    let fill = |out: Shared| {
+        values.par_chunks(TASK).enumerate().for_each(|(task, values)| {
+            wide(
+                #[inline(always)]
+                || {
+                    for (piece, values) in values.chunks(PIECE).enumerate() {
+                        let first = task * TASK + piece * PIECE;
+                        // SAFETY: the buffer is as long as the values, no other task has this piece, and it is a slice
+                        // of numbers once they are copied there.
+                        let copy = unsafe {
+                            std::ptr::copy_nonoverlapping(values.as_ptr(), out.at(first), values.len());
+                            std::slice::from_raw_parts_mut(out.at(first), values.len())
+                        };
+                        change(first, copy);
+                    }
+                },
+            );
+        });
+    };
+    // SAFETY: the pieces cover the buffer.
+    unsafe { filled(values.len(), fill) }
 }
