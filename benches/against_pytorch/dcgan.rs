@@ -25,6 +25,7 @@ pub const WORKLOAD: Workload = Workload {
         },
     ],
     wanted: Vec::new,
+    tolerance: 1e-3,
     open,
 };
 

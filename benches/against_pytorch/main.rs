@@ -34,8 +34,6 @@ use crate::workload::{Numbers, WORKLOADS, Workload};
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 const THREADS: usize = 2;
-/// How far two sides' numbers may lie apart, relative to the wanted one.
-const TOLERANCE: f64 = 1e-3;
 const USAGE: &str = "cargo bench --bench against_pytorch -p ganvas -- PYTHON [WORKLOAD ...] [--pairs N] [--json]";
 
 struct Arguments {
@@ -157,7 +155,7 @@ fn measured(workload: &'static Workload, arguments: &Arguments) -> Result<Measur
 fn agreed(workload: &Workload, side: &Side, wanted: &Numbers) -> Result<(), String> {
     let wrong = wanted.iter().filter_map(|(name, wanted)| {
         let found = side.numbers.iter().find(|(other, _)| other == name).map_or(f64::NAN, |(_, value)| *value);
-        let near = (found - wanted).abs() <= TOLERANCE * wanted.abs();
+        let near = (found - wanted).abs() <= workload.tolerance * wanted.abs();
         (!near).then(|| format!("  {name} is {found:e}, not {wanted:e}"))
     });
     let wrong = wrong.collect::<Vec<String>>();

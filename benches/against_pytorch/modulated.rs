@@ -21,6 +21,7 @@ pub const WORKLOAD: Workload = Workload {
         Rival { title: "channels last, scaled", arguments: &["--form", "scaled", "--channels-last"] },
     ],
     wanted: Vec::new,
+    tolerance: 1e-3,
     open,
 };
 

@@ -13,6 +13,7 @@ pub const WORKLOAD: Workload = Workload {
     gflop: || count::gflop(SIDE.pow(3) as f64),
     rivals: &[Rival { title: "mm", arguments: &[] }],
     wanted: Vec::new,
+    tolerance: 1e-3,
     open,
 };
 

@@ -24,6 +24,8 @@ pub const WORKLOAD: Workload = Workload {
         Rival { title: "channels last", arguments: &["--channels-last"] },
     ],
     wanted: golden,
+    // In f32 some results of convolutions are so near 0 that another order of sums puts them on another side of it.
+    tolerance: 2e-3,
     open,
 };
 

@@ -25,6 +25,7 @@ pub const WORKLOAD: Workload = Workload {
         Rival { title: "channels last", arguments: &["--channels-last"] },
     ],
     wanted: Vec::new,
+    tolerance: 1e-3,
     open,
 };
 

@@ -14,6 +14,8 @@ pub struct Workload {
     pub rivals: &'static [Rival],
     /// The numbers both sides must reproduce; where it has none, those of our side.
     pub wanted: fn() -> Numbers,
+    /// How far two sides' numbers may lie apart, relative to the wanted one.
+    pub tolerance: f64,
     /// Our side.
     pub open: fn() -> Opened,
 }
