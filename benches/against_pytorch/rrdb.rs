@@ -4,7 +4,7 @@
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
-use ganvas_kernels::{Conv, conv2d};
+use ganvas_kernels::{Conv, conv2d_joined};
 
 use crate::count::{self, convolution};
 use crate::tensors::{noise, norm_of};
@@ -45,7 +45,11 @@ struct Layer {
 
 impl Layer {
     fn forward(&self, x: Tensor<4>, slope: f64) -> Tensor<4> {
-        conv2d(x, self.weight.clone(), self.bias.clone(), Conv { stride: 1, padding: 1, slope })
+        self.joined(&[x], slope)
+    }
+
+    fn joined(&self, parts: &[Tensor<4>], slope: f64) -> Tensor<4> {
+        conv2d_joined(parts, self.weight.clone(), self.bias.clone(), Conv { stride: 1, padding: 1, slope })
     }
 }
 
@@ -94,11 +98,11 @@ impl Rrdb {
 }
 
 fn grown(x: Tensor<4>, [growing @ .., last]: &Dense) -> Tensor<4> {
-    let seen = growing.iter().fold(x.clone(), |seen, layer| {
-        let result = layer.forward(seen.clone(), SLOPE);
-        Tensor::cat(vec![seen, result], 1)
-    });
-    last.forward(seen, 1.0) * RESIDUAL + x
+    let mut seen = vec![x.clone()];
+    for layer in growing {
+        seen.push(layer.joined(&seen, SLOPE));
+    }
+    last.joined(&seen, 1.0) * RESIDUAL + x
 }
 
 /// Every pixel four times.

@@ -1,15 +1,16 @@
 //! Convolution and transposed convolution with bias and leaky ReLU, forwards and backwards.
 
-use burn::backend::ops::{ConvOptions, ConvTransposeOptions};
+use burn::backend::ops::{ConvOptions, ConvTransposeOptions, FloatTensorOps};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
-use burn::tensor::{Shape, Tensor};
+use burn::tensor::{Shape, Tensor, TensorData};
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_flex::FlexTensor;
 
-use crate::cpu::pixels::After;
+use crate::cpu::pixels::{After, Pictures};
+use crate::cpu::tile::GRAIN;
 use crate::cpu::{conv, pointwise};
 use crate::flex::{all_f32, contiguous, in_place, values, wrapped};
 
@@ -36,6 +37,45 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, conv: Conv) -> T
     Tensor::from_dispatch(Dispatch::fused_conv(x, weight, bias, Way { conv, transposed: false }))
 }
 
+/// [`conv2d`] of the pictures that `parts`, `[n, c, h, w]` each, are together along their channels, without a copy of them
+/// where nothing asks for gradients. Panics with the shapes when they do not fit, or when there are no parts.
+pub fn conv2d_joined(parts: &[Tensor<4>], weight: Tensor<4>, bias: Tensor<1>, conv: Conv) -> Tensor<4> {
+    let shapes = parts.iter().map(Tensor::dims).collect::<Vec<_>>();
+    let (wanted, biases) = (weight.dims(), bias.dims());
+    let alike = shapes.iter().all(|[n, _, h, w]| [*n, *h, *w] == [shapes[0][0], shapes[0][2], shapes[0][3]]);
+    let channels = shapes.iter().map(|shape| shape[1]).sum::<usize>();
+    assert!(alike && !parts.is_empty() && channels == wanted[1], "x is {shapes:?}, the weight is {wanted:?}");
+    assert_eq!(biases[0], wanted[0], "the bias is {biases:?}, the weight is {wanted:?}");
+    let fits = (2..4).all(|i| shapes[0][i] + 2 * conv.padding >= wanted[i]);
+    assert!(conv.stride > 0 && fits, "x is {shapes:?}, the weight is {wanted:?}, {conv:?}");
+    // An operation takes five parts, as many as a dense block of ESRGAN has; of more, the first are copied together.
+    let together = parts.len().saturating_sub(5);
+    let first = if together > 0 { Tensor::cat(parts[..=together].to_vec(), 1) } else { parts[0].clone() };
+    let rest = &parts[together + 1..];
+    let part = |i: usize| rest.get(i).unwrap_or(&first).clone().into_dispatch();
+    let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
+    let [p1, p2, p3, p4] = [0, 1, 2, 3].map(part);
+    let count = 1 + rest.len();
+    Tensor::from_dispatch(Dispatch::fused_conv_joined(first.into_dispatch(), p1, p2, p3, p4, count, weight, bias, conv))
+}
+
+/// [`conv2d`] with a kernel of 3 x 3, stride 1 and padding 1 of x with every pixel made four (nearest neighbour, twice the size):
+/// x `[n, ic, h, w]`, W `[oc, ic, 3, 3]`, b `[oc]`, the result `[n, oc, 2h, 2w]`.
+///
+/// Four pixels that are one need no four products: the sums of neighbouring taps, 4 x 4 of them, transposed with stride 2
+/// make the same picture by 4 instead of 9 products a pixel. Panics with both shapes when they do not fit.
+pub fn conv2d_upsampled(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, slope: f64) -> Tensor<4> {
+    let [oc, ic, kh, kw] = weight.dims();
+    assert!(kh == 3 && kw == 3, "the weight is {:?}; upsampling goes with kernels of 3 x 3", weight.dims());
+    // Tap t of four, by the taps of three whose pixels fall on the same one: 2; 1 + 2; 0 + 1; 0.
+    let sums = [[0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0]];
+    let both = (0..9).flat_map(|k| (0..16).map(move |t| sums[t / 4][k / 3] * sums[t % 4][k % 3]));
+    let options = (&weight.device(), weight.dtype());
+    let both = Tensor::<2>::from_data(TensorData::new(both.collect::<Vec<f64>>(), [9, 16]), options);
+    let taps = weight.reshape([oc * ic, 9]).matmul(both).reshape([oc, ic, 4, 4]).swap_dims(0, 1); // [ic, oc, 4, 4]
+    conv_transpose2d(x, taps, bias, Conv { stride: 2, padding: 1, slope })
+}
+
 /// leaky_relu(conv_transpose(x, W) + b): x `[n, ic, h, w]`, W `[ic, oc, kh, kw]`, b `[oc]`, the result
 /// `[n, oc, oh, ow]` with oh = (h - 1)·stride + kh - 2·padding. Panics with both shapes when they do not fit.
 pub fn conv_transpose2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, conv: Conv) -> Tensor<4> {
@@ -60,6 +100,22 @@ pub(crate) struct Way {
 pub(crate) trait ConvOps: Backend {
     fn fused_conv(x: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, way: Way) -> FloatTensor<Self> {
         plain::conv::<Self>(x, w, b, way)
+    }
+    // One argument for each part, the first `count` of which count: an extension takes no lists.
+    #[allow(clippy::too_many_arguments)]
+    fn fused_conv_joined(
+        p0: FloatTensor<Self>,
+        p1: FloatTensor<Self>,
+        p2: FloatTensor<Self>,
+        p3: FloatTensor<Self>,
+        p4: FloatTensor<Self>,
+        count: usize,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        conv: Conv,
+    ) -> FloatTensor<Self> {
+        let parts = [p0, p1, p2, p3, p4].into_iter().take(count).collect();
+        Self::fused_conv(Self::float_cat(parts, 1), w, b, Way { conv, transposed: false })
     }
 }
 
@@ -153,11 +209,45 @@ impl ConvOps for Flex {
         let s = shape(&x, &w, way);
         let after = After { bias: values(&b), slope: way.conv.slope as f32 };
         let (y, [channels, h, w]) = match way.transposed {
-            false => (conv::forward(&s, values(&x), values(&w), after), [s.oc, s.oh(), s.ow()]),
+            false => {
+                let x = Pictures::new(values(&x), s.input());
+                (conv::forward(&s, &x, values(&w), after), [s.oc, s.oh(), s.ow()])
+            }
             true => (conv::backward_input(&s, values(&x), values(&w), after), [s.ic, s.h, s.w]),
         };
         wrapped(y, Shape::from(vec![s.n, channels, h, w]))
     }
+
+    fn fused_conv_joined(
+        p0: FlexTensor,
+        p1: FlexTensor,
+        p2: FlexTensor,
+        p3: FlexTensor,
+        p4: FlexTensor,
+        count: usize,
+        w: FlexTensor,
+        b: FlexTensor,
+        conv: Conv,
+    ) -> FlexTensor {
+        let parts = [p0, p1, p2, p3, p4].into_iter().take(count).collect::<Vec<_>>();
+        if !joinable(&parts) || !all_f32(&[&w, &b]) {
+            return Self::fused_conv(Self::float_cat(parts, 1), w, b, Way { conv, transposed: false });
+        }
+        let (w, b) = (contiguous(w), contiguous(b));
+        let parts = parts.into_iter().map(contiguous).collect::<Vec<_>>();
+        let ic = dims(&w)[1];
+        let s = conv::Shape { ic, ..shape(&parts[0], &w, Way { conv, transposed: false }) };
+        let channels = parts.iter().map(|part| (values(part), dims(part)[1]));
+        let x = Pictures::joined(channels.collect(), s.input());
+        let y = conv::forward(&s, &x, values(&w), After { bias: values(&b), slope: conv.slope as f32 });
+        wrapped(y, Shape::from(vec![s.n, s.oc, s.oh(), s.ow()]))
+    }
+}
+
+/// Whether the fused code can read these tensors' channels where they are.
+fn joinable(parts: &[FlexTensor]) -> bool {
+    let whole = |part: &FlexTensor| dims(part)[1].is_multiple_of(GRAIN);
+    all_f32(&parts.iter().collect::<Vec<_>>()) && parts.iter().rev().skip(1).all(whole)
 }
 
 impl ConvBackward for Flex {
@@ -180,7 +270,7 @@ impl ConvBackward for Flex {
         let s = shape(&x, &w, way);
         let gradient = match way.transposed {
             false => conv::backward_input(&s, values(&g), values(&w), After::NOTHING),
-            true => conv::forward(&s, values(&g), values(&w), After::NOTHING),
+            true => conv::forward(&s, &Pictures::new(values(&g), s.input()), values(&w), After::NOTHING),
         };
         wrapped(gradient, dims(&x))
     }
@@ -238,6 +328,7 @@ impl<B: ConvBackward, C: CheckpointStrategy> ConvOps for Autodiff<B, C> {
 mod tests {
     use super::*;
     use burn::tensor::activation::leaky_relu;
+    use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
     use burn::tensor::{DType, Device, TensorData, module};
 
     fn wave(rate: f64, shape: [usize; 4]) -> Tensor<4> {
@@ -339,6 +430,49 @@ mod tests {
                 let plain = run(transpose_twin, DType::F64);
                 alike(&format!("{x:?} by {w:?}, {conv:?}"), &run(conv_transpose2d, DType::F32), &plain);
                 alike(&format!("{x:?} by {w:?}, {conv:?}, f64"), &run(conv_transpose2d, DType::F64), &plain);
+            }
+        }
+    }
+
+    #[test]
+    fn convolution_of_joined_parts_is_that_of_the_whole() {
+        let device = Device::flex().autodiff();
+        let conv = Conv { stride: 1, padding: 1, slope: 0.2 };
+        for channels in [&[16, 32, 5][..], &[16], &[3, 16], &[48, 16], &[16; 5], &[16; 8]] {
+            let parts =
+                channels.iter().map(|c| wave(0.1 + *c as f64, [2, *c, 9, 11]).require_grad()).collect::<Vec<_>>();
+            let (total, bias) = (channels.iter().sum(), Tensor::ones([7], &device) * 0.3);
+            let w = wave(0.91, [7, total, 3, 3]);
+            let whole = conv2d(Tensor::cat(parts.clone(), 1), w.clone(), bias.clone(), conv);
+            let tracked = conv2d_joined(&parts, w.clone(), bias.clone(), conv);
+            let plain = parts.iter().map(|part| part.clone().inner()).collect::<Vec<_>>();
+            let joined = conv2d_joined(&plain, w.inner(), bias.inner(), conv);
+            assert!(
+                floats(joined) == floats(whole.clone()) && floats(tracked.clone()) == floats(whole),
+                "{channels:?}"
+            );
+            let gradients = tracked.square().sum().backward();
+            assert!(parts.iter().all(|part| part.grad(&gradients).is_some()));
+        }
+    }
+
+    #[test]
+    fn convolution_of_the_upsampled_is_that_of_four_pixels_for_one() {
+        let twin = |x: Tensor<4>, w: Tensor<4>, b: Tensor<1>, conv: Conv| {
+            let [_, _, h, width] = x.dims();
+            let twice = InterpolateOptions::new(InterpolateMode::Nearest).with_output_size([2 * h, 2 * width]);
+            twin(module::interpolate(x.inner(), twice), w.inner(), b.inner(), conv)
+        };
+        let fused = |x, w, b, conv: Conv| conv2d_upsampled(x, w, b, conv.slope);
+        let conv = Conv { stride: 1, padding: 1, slope: 0.2 };
+        for (x, oc) in [([1, 1, 1, 1], 1), ([2, 3, 5, 7], 4), ([9, 17, 16, 16], 20)] {
+            let (x, w, b) = (wave(0.37, x), wave(0.91, [oc, x[1], 3, 3]), wave(0.53, [1, 1, 1, oc]).reshape([oc]));
+            for dtype in [DType::F32, DType::F64] {
+                let [fused, plain] = [&fused as &dyn Fn(_, _, _, _) -> Tensor<4>, &twin].map(|layer| {
+                    floats(layer(x.clone().cast(dtype), w.clone().cast(dtype), b.clone().cast(dtype), conv))
+                });
+                let scale = plain.iter().fold(1e-3, |m: f32, v| m.max(v.abs()));
+                assert!(fused.iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-5 * scale), "{:?}", x.dims());
             }
         }
     }

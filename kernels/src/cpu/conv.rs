@@ -1,7 +1,7 @@
 //! Convolution, its transpose and the gradient of its weights, each in the form that wins for its shape.
 
 use super::direct::{self, Geometry};
-use super::pixels::{After, Planes};
+use super::pixels::{After, Pictures, Planes};
 use super::winograd;
 
 /// The shapes of one convolution from `[n, ic, h, w]` to `[n, oc, oh, ow]` with a kernel `[oc, ic, kh, kw]`.
@@ -39,16 +39,16 @@ impl Shape {
 }
 
 /// x `[n, ic, h, w]` and weights `[oc, ic, kh, kw]` to `[n, oc, oh, ow]`.
-pub fn forward(s: &Shape, x: &[f32], weight: &[f32], after: After) -> Vec<f32> {
+pub fn forward(s: &Shape, x: &Pictures, weight: &[f32], after: After) -> Vec<f32> {
     run(s, false, x, weight, after)
 }
 
 /// The gradient of x `[n, ic, h, w]` from that of the result `[n, oc, oh, ow]`: the transposed convolution.
 pub fn backward_input(s: &Shape, gradient: &[f32], weight: &[f32], after: After) -> Vec<f32> {
-    run(s, true, gradient, weight, after)
+    run(s, true, &Pictures::new(gradient, s.output()), weight, after)
 }
 
-fn run(s: &Shape, transposed: bool, x: &[f32], weight: &[f32], after: After) -> Vec<f32> {
+fn run(s: &Shape, transposed: bool, x: &Pictures, weight: &[f32], after: After) -> Vec<f32> {
     let (from, to) = if transposed { (s.output(), s.input()) } else { (s.input(), s.output()) };
     let Shape { n, kh, kw, stride, padding, .. } = *s;
     let geometry = Geometry { n, from, to, kh, kw, stride, padding, transposed };

@@ -6,7 +6,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::pixels::{After, Planes, Window, from_columns, gather, scatter, to_columns};
+use super::pixels::{After, Pictures, Planes, Window, from_columns, scatter, to_columns};
 use super::tile::{GRAIN, Left, PANEL, Right, Row, product};
 use super::{Shared, scratch, vectors};
 
@@ -147,13 +147,12 @@ fn parts(n: usize, planes: Planes, pixels: usize) -> Vec<Part> {
 }
 
 /// The convolution of x, `[n, from]` to `[n, to]`.
-pub fn run(g: &Geometry, x: &[f32], weight: &[f32], after: After) -> Vec<f32> {
+pub fn run(g: &Geometry, x: &Pictures, weight: &[f32], after: After) -> Vec<f32> {
     let phases = g.phases();
     let area = g.to.h * g.to.w;
     let size = g.n * g.to.channels * area;
     // Enough pixels to pay for reading the weights, and enough parts to go round.
     let pixels = (g.n * area / (4 * rayon::current_num_threads())).clamp(64, 512);
-    let from_size = g.from.channels * g.from.h * g.from.w;
     let width = g.to.channels.next_multiple_of(GRAIN).min(PANEL);
     let mut out = Vec::<f32>::with_capacity(size);
     let shared = Shared(out.as_mut_ptr());
@@ -168,7 +167,7 @@ pub fn run(g: &Geometry, x: &[f32], weight: &[f32], after: After) -> Vec<f32> {
             scratch::with(count * (window_size + output_size), |memory| {
                 let (input, output) = memory.split_at_mut(count * window_size);
                 for (image, input) in part.images.clone().zip(input.chunks_exact_mut(window_size)) {
-                    gather(&x[image * from_size..][..from_size], g.from, plan.window, g.depth(), input);
+                    x.gather(image, plan.window, g.depth(), input);
                 }
                 for panel in panels(g.to.channels) {
                     let packed = &packed[panel.start * g.taps() * g.from.channels..];
@@ -312,8 +311,8 @@ pub fn weight(g: &Geometry, x: &[f32], gradient: &[f32]) -> Vec<f32> {
         let shared = Shared(sums.as_mut_ptr());
         for first in (0..n).step_by(images) {
             let images = images.min(n - first);
-            lay_out(x, from, first, window, depth, &mut inputs[..images * window_size]);
-            lay_out(gradient, to, first, whole, columns, &mut gradients[..images * whole_size]);
+            lay_out(&Pictures::new(x, from), first, window, depth, &mut inputs[..images * window_size]);
+            lay_out(&Pictures::new(gradient, to), first, whole, columns, &mut gradients[..images * whole_size]);
             // Rows of the gradient, by how the input is read for them; some at a time.
             let rows = (0..images * to.h).map(|row| {
                 let (image, y) = (row / to.h, row % to.h);
@@ -351,14 +350,12 @@ pub fn weight(g: &Geometry, x: &[f32], gradient: &[f32]) -> Vec<f32> {
 }
 
 /// The same window of images that follow each other, from one on.
-fn lay_out(x: &[f32], planes: Planes, first: usize, window: Window, depth: usize, out: &mut [f32]) {
+fn lay_out(x: &Pictures, first: usize, window: Window, depth: usize, out: &mut [f32]) {
     const ROWS: usize = 16;
-    let size = planes.channels * planes.h * planes.w;
     out.par_chunks_mut(window.rows * window.columns * depth).enumerate().for_each(|(image, out)| {
-        let image = &x[(first + image) * size..][..size];
         out.par_chunks_mut(ROWS * window.columns * depth).enumerate().for_each(|(band, out)| {
             let rows = out.len() / (window.columns * depth);
-            gather(image, planes, Window { top: window.top + (band * ROWS) as isize, rows, ..window }, depth, out);
+            x.gather(first + image, Window { top: window.top + (band * ROWS) as isize, rows, ..window }, depth, out);
         });
     });
 }

@@ -13,7 +13,7 @@ pub mod pixels;
 pub mod pointwise;
 pub mod resample;
 mod scratch;
-mod tile;
+pub mod tile;
 mod winograd;
 
 /// Runs a loop compiled for the widest vectors this processor has (AVX-512, AVX2, NEON, or what every one has).

@@ -32,6 +32,24 @@ impl Window {
         (part(self.top, self.rows, planes.h), part(self.left, self.columns, planes.w))
     }
 
+    /// Zeros where the window reaches beyond the image.
+    fn clear_beyond(&self, planes: Planes, depth: usize, out: &mut [f32]) {
+        let (rows, columns) = self.within(planes);
+        let inside = |range: &Range<usize>, first: isize| {
+            let begin = (range.start as isize - first) as usize;
+            if range.is_empty() { 0..0 } else { begin..begin + range.len() }
+        };
+        let (rows, columns) = (inside(&rows, self.top), inside(&columns, self.left));
+        for (row, line) in out.chunks_exact_mut((self.columns * depth).max(1)).enumerate() {
+            if rows.contains(&row) {
+                line[..columns.start * depth].fill(0.0);
+                line[columns.end * depth..].fill(0.0);
+            } else {
+                line.fill(0.0);
+            }
+        }
+    }
+
     /// Calls with the runs of the part within the image, some at a time; their places are those of pixels of `depth` values.
     fn each_runs(&self, planes: Planes, depth: usize, mut work: impl FnMut(&[Run])) {
         let (rows, columns) = self.within(planes);
@@ -90,29 +108,54 @@ struct Run {
 /// Runs at a time: a group of channels is read along so many, as few streams that the processor fetches ahead.
 const RUNS: usize = 16;
 
-/// The window of an image `[channels, h, w]` as `[rows, columns, depth]`, where `depth`, a multiple of [`GRAIN`], is at least
-/// the number of channels; zeros beyond the image and the channels.
-pub fn gather(image: &[f32], planes: Planes, window: Window, depth: usize, out: &mut [f32]) {
-    let area = planes.h * planes.w;
-    assert_eq!(image.len(), planes.channels * area, "{planes:?}");
-    assert_eq!(out.len(), window.rows * window.columns * depth, "{window:?} of depth {depth}");
-    assert!(depth.is_multiple_of(GRAIN) && depth >= planes.channels);
-    let (rows, columns) = window.within(planes);
-    if rows.len() < window.rows || columns.len() < window.columns {
-        out.fill(0.0);
+/// Pictures `[n, channels, h, w]`, whose channels may lie in several tensors: a dense block's layers read the results of all
+/// layers before them, and need no copy that holds them together.
+#[derive(Clone, Debug)]
+pub struct Pictures<'a> {
+    parts: Vec<(&'a [f32], usize)>,
+    planes: Planes,
+}
+
+impl<'a> Pictures<'a> {
+    /// All channels in one tensor.
+    pub fn new(values: &'a [f32], planes: Planes) -> Self {
+        Pictures { parts: vec![(values, planes.channels)], planes }
     }
-    window.each_runs(planes, depth, |runs| {
-        for first in (0..planes.channels).step_by(GRAIN) {
-            let lines = (planes.channels - first).min(GRAIN);
-            for run in runs {
-                // SAFETY: the run lies within every channel, and the places within the window, which `out` holds whole.
-                unsafe {
-                    let from = image.as_ptr().add(first * area + run.first);
-                    to_columns(from, area, lines, run.count, &run.places, out.as_mut_ptr().add(first));
+
+    /// The channels of several tensors, each with its number of them: all but the last multiples of [`GRAIN`].
+    pub fn joined(parts: Vec<(&'a [f32], usize)>, planes: Planes) -> Self {
+        assert_eq!(parts.iter().map(|(_, channels)| channels).sum::<usize>(), planes.channels, "{planes:?}");
+        assert!(parts.iter().rev().skip(1).all(|(_, channels)| channels.is_multiple_of(GRAIN)));
+        Pictures { parts, planes }
+    }
+
+    /// The window of an image as `[rows, columns, depth]`, where `depth`, a multiple of [`GRAIN`], is at least the number of
+    /// channels; zeros beyond the image and the channels.
+    pub fn gather(&self, image: usize, window: Window, depth: usize, out: &mut [f32]) {
+        let planes = self.planes;
+        let area = planes.h * planes.w;
+        assert_eq!(out.len(), window.rows * window.columns * depth, "{window:?} of depth {depth}");
+        assert!(depth.is_multiple_of(GRAIN) && depth >= planes.channels);
+        window.clear_beyond(planes, depth, out);
+        let mut before = 0;
+        for (values, channels) in &self.parts {
+            let values = &values[image * channels * area..][..channels * area];
+            window.each_runs(planes, depth, |runs| {
+                for first in (0..*channels).step_by(GRAIN) {
+                    let lines = (channels - first).min(GRAIN);
+                    for run in runs {
+                        // SAFETY: the run lies within every channel, and the places within the window, which `out` holds.
+                        unsafe {
+                            let from = values.as_ptr().add(first * area + run.first);
+                            let to = out.as_mut_ptr().add(before + first);
+                            to_columns(from, area, lines, run.count, &run.places, to);
+                        }
+                    }
                 }
-            }
+            });
+            before += channels;
         }
-    });
+    }
 }
 
 /// The same backwards, for the part of the window within the image: pixels of `stride` values, of which the first

@@ -14,7 +14,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::direct::{Geometry, pack, panels, unpack};
-use super::pixels::{After, Planes, Window, gather, scatter};
+use super::pixels::{After, Pictures, Planes, Window, scatter};
 use super::tile::{GRAIN, Left, PANEL, Right, Row, product};
 use super::{Shared, scratch, vectors};
 
@@ -402,7 +402,7 @@ const NEAR: usize = 128 * 1024;
 const SHIFT: usize = 16;
 
 /// The convolution of x, `[n, from]` to `[n, to]`.
-pub fn run(g: &Geometry, x: &[f32], weight: &[f32], after: After) -> Vec<f32> {
+pub fn run(g: &Geometry, x: &Pictures, weight: &[f32], after: After) -> Vec<f32> {
     let job = Job::of(g).expect("the caller asked `suits`");
     match job.r {
         3 => run_as::<Three, 6, 3>(&job, x, weight, after),
@@ -412,7 +412,7 @@ pub fn run(g: &Geometry, x: &[f32], weight: &[f32], after: After) -> Vec<f32> {
 
 fn run_as<T: Minimal<N, R>, const N: usize, const R: usize>(
     job: &Job,
-    x: &[f32],
+    x: &Pictures,
     weight: &[f32],
     after: After,
 ) -> Vec<f32> {
@@ -421,7 +421,7 @@ fn run_as<T: Minimal<N, R>, const N: usize, const R: usize>(
     let (depth, channels, columns) = (g.depth(), g.from.channels, g.to.channels.next_multiple_of(GRAIN));
     let kernels = N * N * read * made * channels * columns;
     let area = g.to.h * g.to.w;
-    let (from_size, size) = (channels * g.from.h * g.from.w, g.n * g.to.channels * area);
+    let size = g.n * g.to.channels * area;
     // Many tiles where the weights are large, few where the transformed input would leave the cache; enough parts to go round.
     let few = if kernels > NEAR { 128 } else { 24 };
     let (down, along) = job.tiles();
@@ -445,7 +445,7 @@ fn run_as<T: Minimal<N, R>, const N: usize, const R: usize>(
                 let (v, memory) = memory.split_at_mut(sizes[1]);
                 let (m, made_pixels) = memory.split_at_mut(sizes[2]);
                 for (image, input) in part.images.clone().zip(input.chunks_exact_mut(frame.input_size(job))) {
-                    gather(&x[image * from_size..][..from_size], g.from, frame.input, depth, input);
+                    x.gather(image, frame.input, depth, input);
                 }
                 let transform = Transform::<T, N, R> {
                     job,
@@ -821,7 +821,7 @@ fn weight_as<T: Minimal<N, R>, const N: usize, const R: usize>(job: &Job, x: &[f
     let g = &job.g;
     let (read, _) = job.phases();
     let (depth, columns, channels) = (g.depth(), g.to.channels.next_multiple_of(GRAIN), g.from.channels);
-    let (from_size, to_size) = (channels * g.from.h * g.from.w, g.to.channels * g.to.h * g.to.w);
+    let (x, gradient) = (Pictures::new(x, g.from), Pictures::new(gradient, g.to));
     let row = read * depth;
     let chunk_tiles = (CHUNK / (N * N * (row + columns))).max(32);
     let all = parts(job, g.n, 32.min(chunk_tiles));
@@ -862,8 +862,8 @@ fn weight_as<T: Minimal<N, R>, const N: usize, const R: usize>(job: &Job, x: &[f
                     let (input, output) = memory.split_at_mut(images * sizes[0]);
                     let pixels = input.chunks_exact_mut(sizes[0]).zip(output.chunks_exact_mut(sizes[1]));
                     for (image, (input, output)) in part.images.clone().zip(pixels) {
-                        gather(&x[image * from_size..][..from_size], g.from, frame.input, depth, input);
-                        gather(&gradient[image * to_size..][..to_size], g.to, frame.output, columns, output);
+                        x.gather(image, frame.input, depth, input);
+                        gradient.gather(image, frame.output, columns, output);
                     }
                     let transform = Transform::<T, N, R> {
                         job,
