@@ -1,6 +1,6 @@
 //! Ganvas against PyTorch on six workloads, in turns, so that a noisy machine hits all sides alike.
 //!
-//! `cargo bench --bench against_pytorch -p ganvas -- PYTHON [WORKLOAD ...] [--pairs N] [--json]` where PYTHON is an
+//! `cargo bench --workspace --bench against_pytorch -- PYTHON [WORKLOAD ...] [--pairs N] [--json]` where PYTHON is an
 //! interpreter that has torch; without a workload it measures all. It checks that the sides compute the same, then prints
 //! a table for docs/performance.md; with `--json` stdout is a report with every round, and all else goes to stderr.
 //!
@@ -34,7 +34,7 @@ use crate::workload::{Numbers, WORKLOADS, Workload};
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 const THREADS: usize = 2;
-const USAGE: &str = "cargo bench --bench against_pytorch -p ganvas -- PYTHON [WORKLOAD ...] [--pairs N] [--json]";
+const USAGE: &str = "cargo bench --workspace --bench against_pytorch -- PYTHON [WORKLOAD ...] [--pairs N] [--json]";
 
 struct Arguments {
     python: String,

@@ -70,7 +70,7 @@ impl Measured {
         ((self.workload.gflop)() / fastest.fastest, &fastest.version)
     }
 
-    fn rows(&self) -> String {
+    fn rows(&self, limit: f64) -> String {
         let gflop = (self.workload.gflop)();
         let mut rows = String::new();
         let mut row = |first: &str, side: &Timed, rival: bool| {
@@ -88,9 +88,10 @@ impl Measured {
             let memories = side.memory_ratio(&self.ours).filter(|_| rival);
             let memories = memories.map_or(String::new(), |ratio| format!("{mark}{ratio:.1}{mark}"));
             let (millis, speed) = (1000.0 * secs, gflop / secs);
+            let share = 100.0 * speed / limit;
             let _ = writeln!(
                 rows,
-                "| {first} | {mark}{title}{mark} | {millis:.1} ms | {speed:.0} | {ratio} | {memory} | {memories} |"
+                "| {first} | {mark}{title}{mark} | {millis:.1} ms | {speed:.0} ({share:.0} %) | {ratio} | {memory} | {memories} |"
             );
         };
         row(&format!("{}: {gflop:.1} GFLOP", self.workload.title), &self.ours, false);
@@ -139,12 +140,12 @@ pub fn markdown(all: &[Measured], limit: (f64, &str), [rounds, threads]: [usize;
         "{threads} threads of {}, {version}, eager, f32; each side is a process of its own, and they take turns.\n\
          Times are medians of {rounds} rounds; PyTorch / Ganvas is the median of the rounds' ratios, with its quartiles. \
          Above 1, Ganvas\nis faster. The fastest of PyTorch's ways is bold.\n\
-         GFLOP/s are the operations that a step needs over its time; a product of 2048x2048 matrices reached \
-         {speed:.0} at most\n(by {whose}). Memory is the process's peak{import}.\n\n",
+         GFLOP/s are the operations that a step needs by the definition over its time, and their share of the {speed:.0} that \
+         a product of\n2048x2048 matrices reached at most (by {whose}); an algorithm with fewer multiplications can pass it. Memory is the process's peak{import}.\n\n",
         processor()
     );
     text += "| step | | time | GFLOP/s | PyTorch / Ganvas | peak memory | PyTorch / Ganvas |\n|---|---|---|---|---|---|---|\n";
-    all.iter().for_each(|measured| text += &measured.rows());
+    all.iter().for_each(|measured| text += &measured.rows(speed));
     text
 }
 

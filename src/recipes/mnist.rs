@@ -15,7 +15,6 @@ use std::path::PathBuf;
 use burn::module::Module;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor, TensorData};
-use ganvas_kernels::{Act, bias_act};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -178,8 +177,7 @@ impl Generator {
     fn forward(&self, z: Tensor<2>) -> Tensor<2> {
         let (hidden, last) = split(&self.layers);
         let h = hidden.iter().fold(z, |h, layer| layer.leaky(h, SLOPE, None)); // [n, 1024]
-        let pictures = last.forward(h).reshape([-1, 1, SIDE as i32, SIDE as i32]);
-        bias_act(pictures, None, Act::Sigmoid).flatten(1, 3) // [n, 784]
+        sigmoid(last.forward(h)) // [n, 784]
     }
 }
 
