@@ -2,7 +2,7 @@
 //! Quality of StyleGAN", equations 1 and 3, with one weight for all samples (appendix B).
 
 use burn::tensor::{Device, Tensor};
-use ganvas_kernels::{Conv, conv2d};
+use ganvas_kernels::modulated_conv2d;
 
 use crate::count::{self, convolution};
 use crate::tensors::{noise, norm_of};
@@ -29,17 +29,6 @@ const BATCH: usize = 16;
 const CHANNELS: usize = 128;
 const SIDE: usize = 32;
 
-/// The style scales x, and what demodulates scales the result: x `[n, ic, h, w]`, style `[n, ic]`, weight
-/// `[oc, ic, 3, 3]`.
-fn modulated(x: Tensor<4>, style: Tensor<2>, weight: Tensor<4>) -> Tensor<4> {
-    let ([n, ic], [oc, ..]) = (style.dims(), weight.dims());
-    let energy: Tensor<2> = weight.clone().square().sum_dim(3).sum_dim(2).reshape([oc, ic]);
-    let demodulation = (style.clone().square().matmul(energy.transpose()) + 1e-8).sqrt().recip(); // [n, oc]
-    let way = Conv { stride: 1, padding: 1, slope: 1.0 };
-    let y = conv2d(x * style.reshape([n, ic, 1, 1]), weight, Tensor::zeros([oc], &Device::flex()), way);
-    y * demodulation.reshape([n, oc, 1, 1])
-}
-
 struct Leaves {
     x: Tensor<4>,
     style: Tensor<2>,
@@ -62,7 +51,7 @@ impl Leaves {
     /// The result and the gradients of x, style and weight. The product with `gradient` is our way to begin a backward
     /// pass with it, and counts in our time.
     fn both_ways(&self) -> (Tensor<4>, Tensor<4>, Tensor<2>, Tensor<4>) {
-        let y = modulated(self.x.clone(), self.style.clone(), self.weight.clone());
+        let y = modulated_conv2d(self.x.clone(), self.style.clone(), self.weight.clone(), true, 1, 1);
         let gradients = (y.clone() * self.gradient.clone()).sum().backward();
         let missing = "a gradient";
         let to_x = self.x.grad(&gradients).expect(missing);

@@ -14,6 +14,7 @@ mod cpu;
 mod dropout;
 mod flex;
 mod linear;
+mod modulated;
 mod norm;
 mod resample;
 
@@ -23,5 +24,6 @@ pub use conv::{Conv, conv_transpose2d, conv2d, conv2d_joined, conv2d_upsampled};
 pub use cpu::activation::Act;
 pub use dropout::Dropout;
 pub use linear::linear;
+pub use modulated::{modulated_conv2d, scale};
 pub use norm::{Norm, Normalized, Over, norm, norm_by};
 pub use resample::{Fir, avg_pool2, pixel_shuffle, pixel_unshuffle, spread2, upfirdn2d};

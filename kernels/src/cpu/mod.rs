@@ -12,6 +12,7 @@ pub mod norm;
 pub mod pixels;
 pub mod pointwise;
 pub mod resample;
+pub mod scale;
 mod scratch;
 pub mod tile;
 mod winograd;
