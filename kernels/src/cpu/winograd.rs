@@ -537,7 +537,13 @@ impl Frame {
             rows: (tiles.rows + N - M) * stride,
             columns: (tiles.columns + N - M) * stride,
         };
-        if job.spreads() { Frame { input: tiles, output: around } } else { Frame { input: around, output: tiles } }
+        if job.spreads() {
+            // One more row and column, 0: what the stride leaves over of a picture beside full tiles is made, too.
+            let output = Window { rows: around.rows + 1, columns: around.columns + 1, ..around };
+            Frame { input: tiles, output }
+        } else {
+            Frame { input: around, output: tiles }
+        }
     }
 
     fn input_size(&self, job: &Job) -> usize {
