@@ -182,9 +182,14 @@ impl Dcgan {
     /// Loss and gradient norm.
     fn d_step(&mut self, z: Tensor<4>) -> [f64; 2] {
         let fake = self.g.net().valid().forward(z, &mut self.running_g);
-        let on_real = bce_with_logits(self.d.net().forward(self.real.clone(), &mut self.running_d), 1.0);
-        let on_fake = bce_with_logits(self.d.net().forward(fake, &mut self.running_d), 0.0);
-        descended(&mut self.d, on_real + on_fake)
+        // Back from each before the next one, so that one graph is alive at a time; PyTorch's side does so, too.
+        let mut backwards = |x, target| {
+            let loss = bce_with_logits(self.d.net().forward(x, &mut self.running_d), target);
+            (loss.clone().into_scalar::<f64>(), loss.backward())
+        };
+        let ((on_real, real), (on_fake, fake)) = (backwards(self.real.clone(), 1.0), backwards(fake, 0.0));
+        let norm = self.d.descend_along(vec![real, fake], 2e-4, 0.0);
+        [on_real + on_fake, norm.into_scalar::<f64>()]
     }
 
     /// Loss and gradient norm.

@@ -58,7 +58,7 @@ impl Adam {
     pub fn step<M: Module>(
         &mut self,
         net: M,
-        mut gradients: Gradients,
+        mut gradients: Vec<Gradients>,
         rate: f64,
         average_decay: f64,
     ) -> (M, Vec<LayerHealth>) {
@@ -126,7 +126,7 @@ impl ModuleVisitor for Slots {
 
 struct Update<'a> {
     slots: std::slice::IterMut<'a, Slot>,
-    gradients: &'a mut Gradients,
+    gradients: &'a mut [Gradients],
     constants: AdamConstants,
     health: Vec<LayerHealth>,
 }
@@ -134,7 +134,11 @@ struct Update<'a> {
 impl ModuleMapper for Update<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(slot) = self.slots.next() else { return param };
-        let Some(gradient) = param.val().grad_remove(self.gradients) else { return param };
+        let weight = param.val();
+        let parts = self.gradients.iter_mut().filter_map(|gradients| weight.grad_remove(gradients));
+        let gradient = parts.reduce(|sum, part| sum + part);
+        drop(weight); // else its buffer is shared, and copied
+        let Some(gradient) = gradient else { return param };
         let (id, weight, mapper) = param.consume();
         let (shape, device) = (weight.dims(), weight.device());
         let (autodiff, required) = (weight.is_autodiff(), weight.is_require_grad());

@@ -1,7 +1,7 @@
 //! A network, its optimizer and the moving average of its weights, as one thing.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Gradients, Tensor};
 
 use super::{Adam, AdamConfig};
 use crate::parts::{LayerHealth, MODEL, Parts};
@@ -43,6 +43,12 @@ impl<M: Module> Trained<M> {
     pub fn descend(&mut self, loss: Tensor<1>, rate: f64, average_decay: f64) -> Tensor<1> {
         let gradients = loss.backward();
         drop(loss); // the graph holds the weights' buffers
+        self.descend_along(vec![gradients], rate, average_decay)
+    }
+
+    /// The same along the sum of the gradients of several losses: who goes back from each before the next one is computed
+    /// holds one graph at a time. The losses must be gone by now, for a graph holds the weights' buffers.
+    pub fn descend_along(&mut self, gradients: Vec<Gradients>, rate: f64, average_decay: f64) -> Tensor<1> {
         let net = self.net.take().expect("the network is away only within `descend`");
         let (net, health) = self.adam.step(net, gradients, rate, average_decay);
         self.net = Some(net);
@@ -109,6 +115,27 @@ mod tests {
         let found = weights(&trained.sampler());
         assert_ne!(found, weights(trained.net()));
         assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}, not {expected:?}");
+    }
+
+    #[test]
+    fn two_losses_one_after_the_other_are_their_sum() {
+        let fresh = || {
+            let net = Linear::glorot(&Draws::new(1, 0), "w", 3, 2, &Device::flex().autodiff());
+            Trained::new(net, AdamConfig::with_beta1(0.5), false)
+        };
+        let losses = |trained: &Trained<Linear>| {
+            [2.0, -0.5].map(|x| trained.net().forward(Tensor::full([4, 3], x, &Device::flex())).square().mean())
+        };
+        let (mut together, mut apart) = (fresh(), fresh());
+        for _ in 0..3 {
+            let [first, second] = losses(&together);
+            let norm = together.descend(first + second, 0.1, 0.0);
+            let gradients = losses(&apart).map(|loss| loss.backward()).into();
+            let other = apart.descend_along(gradients, 0.1, 0.0);
+            assert!((norm.into_scalar::<f64>() - other.into_scalar::<f64>()).abs() < 1e-5);
+        }
+        let (together, apart) = (weights(together.net()), weights(apart.net()));
+        assert!(together.iter().zip(&apart).all(|(a, b)| (a - b).abs() < 1e-5), "{together:?}, not {apart:?}");
     }
 
     #[test]
