@@ -19,16 +19,19 @@ pub fn serve(workload: &Workload, threads: usize) {
         "numbers": numbers.collect::<serde_json::Map<_, _>>(),
         "start_memory_mb": start_memory,
     }));
-    for line in stdin().lines() {
-        let line = line.expect("requests in UTF-8");
-        let Some(count) = line.strip_prefix("go ").and_then(|count| count.parse::<usize>().ok()) else { break };
-        let timed = (0..count).map(|_| {
-            let begun = Instant::now();
-            (opened.step)();
-            begun.elapsed().as_secs_f64()
-        });
-        say(json!({ "secs": rayon::scope(|_| timed.collect::<Vec<f64>>()) }));
-    }
+    // One scope for all turns, as a training has: a thread of the pool keeps working memory, and another would need its own.
+    rayon::scope(|_| {
+        for line in stdin().lines() {
+            let line = line.expect("requests in UTF-8");
+            let Some(count) = line.strip_prefix("go ").and_then(|count| count.parse::<usize>().ok()) else { break };
+            let timed = (0..count).map(|_| {
+                let begun = Instant::now();
+                (opened.step)();
+                begun.elapsed().as_secs_f64()
+            });
+            say(json!({ "secs": timed.collect::<Vec<f64>>() }));
+        }
+    });
 }
 
 fn say(mut line: Value) {
