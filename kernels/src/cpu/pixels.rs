@@ -453,3 +453,77 @@ mod x86 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers that tell their place.
+    fn numbers(count: usize) -> Vec<f32> {
+        (0..count).map(|i| i as f32 - 100.0).collect()
+    }
+
+    const PLACES: [usize; GRAIN] = [0, 16, 48, 32, 64, 96, 80, 112, 128, 240, 224, 208, 192, 176, 160, 144];
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn the_transpositions_of_every_processor_are_those_of_the_plain_loops() {
+        let (from, stride) = (numbers(16 * 20), 20);
+        let bias: [f32; GRAIN] = std::array::from_fn(|i| i as f32 * 0.5);
+        for (lines, count) in [(16, 16), (16, 5), (3, 16), (1, 1)] {
+            let mut plain = vec![0.0; 256];
+            let mut back = vec![0.0; 16 * stride];
+            // SAFETY: 16 lines of 20 values, and 16 places of 16; the processor has what the functions are compiled for.
+            unsafe {
+                plain::to_columns(from.as_ptr(), stride, lines, count, &PLACES, plain.as_mut_ptr());
+                plain::from_columns(from.as_ptr(), &PLACES, count, back.as_mut_ptr(), stride, lines, &bias, 0.5);
+                if std::arch::is_x86_feature_detected!("avx512f") {
+                    let (mut to, mut lines_back) = (vec![0.0; 256], vec![0.0; 16 * stride]);
+                    x86::to_columns_512(from.as_ptr(), stride, lines, count, &PLACES, to.as_mut_ptr());
+                    assert_eq!(to, plain, "{lines} lines of {count}");
+                    let out = lines_back.as_mut_ptr();
+                    x86::from_columns_512(from.as_ptr(), &PLACES, count, out, stride, lines, &bias, 0.5);
+                    assert_eq!(lines_back, back, "{lines} lines of {count}");
+                }
+                if std::arch::is_x86_feature_detected!("avx") && (lines, count) == (16, 16) {
+                    let (mut to, mut lines_back) = (vec![0.0; 256], vec![0.0; 16 * stride]);
+                    x86::to_columns_256(from.as_ptr(), stride, &PLACES, to.as_mut_ptr());
+                    assert_eq!(to, plain);
+                    x86::from_columns_256(from.as_ptr(), &PLACES, lines_back.as_mut_ptr(), stride, &bias, 0.5);
+                    assert_eq!(lines_back, back);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_has_its_pixels_and_zeros_beyond_and_gives_them_back() {
+        for (channels, h, w) in [(1, 1, 1), (17, 3, 40), (5, 7, 6), (33, 4, 4)] {
+            let planes = Planes { channels, h, w };
+            let (images, depth) = (numbers(2 * channels * h * w), channels.next_multiple_of(GRAIN));
+            for (top, left, rows, columns) in
+                [(0, 0, h, w), (-1, -2, h + 3, w + 4), (1, 0, h, w), (-3, 1, 5, 2), (9, 9, 2, 2)]
+            {
+                let window = Window { top, left, rows, columns };
+                let mut pixels = vec![f32::NAN; rows * columns * depth];
+                Pictures::new(&images, planes).gather(1, window, depth, &mut pixels);
+                let mut back = vec![0.0; channels * h * w];
+                // SAFETY: the image is whole.
+                unsafe { scatter(&pixels, depth, window, planes, After::NOTHING, back.as_mut_ptr()) };
+                for (i, pixel) in pixels.chunks(depth).enumerate() {
+                    let (y, x) = (top + (i / columns) as isize, left + (i % columns) as isize);
+                    let inside = (0..h as isize).contains(&y) && (0..w as isize).contains(&x);
+                    for (channel, value) in pixel.iter().enumerate() {
+                        if !inside || channel >= channels {
+                            assert_eq!(*value, 0.0, "{planes:?}, {window:?}, pixel {i}, channel {channel}");
+                            continue;
+                        }
+                        let at = (channel * h + y as usize) * w + x as usize;
+                        assert_eq!(*value, images[channels * h * w + at], "{planes:?}, {window:?}, pixel {i}");
+                        assert_eq!(back[at], *value);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -183,3 +183,69 @@ unsafe fn sums<S: Simd, const R: usize, const V: usize>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pulp::WithSimd;
+
+    struct Go<'a> {
+        rows: &'a [Row],
+        left: Left<'a>,
+        right: Right,
+        columns: usize,
+        out: &'a mut [f32],
+    }
+
+    impl WithSimd for Go<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            // SAFETY: the test made both factors and the result large enough.
+            unsafe { product(simd, self.rows, self.left, self.right, self.columns, self.out.as_mut_ptr(), false) }
+        }
+    }
+
+    fn wave(rate: f64, count: usize) -> Vec<f32> {
+        (0..count).map(|i| (rate * (i + 1) as f64).sin() as f32).collect()
+    }
+
+    #[test]
+    fn every_processors_vectors_give_the_sums_of_the_definition() {
+        // Rows 3 apart that begin anywhere, two segments, more steps than one pass takes, every width of a panel.
+        for (depth, columns) in [(1, 16), (7, 32), (70, 48), (130, 64), (300, 16)] {
+            let segments = [5, 900];
+            let (a, b) = (wave(0.7, 2000), wave(0.3, segments.len() * depth * columns));
+            let rows = (0..15).map(|r| Row { from: 3 * r, to: (14 - r) * columns }).collect::<Vec<_>>();
+            let run = |go: &dyn Fn(Go)| {
+                let mut out = vec![f32::NAN; rows.len() * columns];
+                let left = Left { base: a.as_ptr(), segments: &segments, depth, step: 2 };
+                let right = Right { base: b.as_ptr(), step: columns };
+                go(Go { rows: &rows, left, right, columns, out: &mut out });
+                out
+            };
+            let mut found =
+                vec![run(&|go| pulp::Arch::new().dispatch(go)), run(&|go| Simd::vectorize(pulp::Scalar::new(), go))];
+            #[cfg(target_arch = "x86_64")]
+            if let Some(avx2) = pulp::x86::V3::try_new() {
+                found.push(run(&|go| Simd::vectorize(avx2, go)));
+            }
+            for (r, row) in rows.iter().enumerate() {
+                for column in 0..columns {
+                    let terms = segments.iter().enumerate().flat_map(|(s, segment)| {
+                        let (a, b) = (&a, &b);
+                        (0..depth).map(move |k| {
+                            f64::from(a[3 * r + segment + 2 * k]) * f64::from(b[(s * depth + k) * columns + column])
+                        })
+                    });
+                    let sum = terms.sum::<f64>();
+                    for (way, found) in found.iter().enumerate() {
+                        let value = f64::from(found[row.to + column]);
+                        assert!((value - sum).abs() < 1e-4, "way {way}, row {r}, column {column}: {value}, not {sum}");
+                    }
+                }
+            }
+        }
+    }
+}
