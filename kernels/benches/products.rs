@@ -10,7 +10,7 @@ use burn::tensor::module::{conv_transpose2d, conv2d};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Device, Distribution, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ganvas_kernels::{AdamConstants, Conv, adam, linear};
+use ganvas_kernels::{AdamConstants, Conv, adam, conv2d_joined, conv2d_upsampled, linear, modulated_conv2d};
 use mimalloc::MiMalloc;
 
 /// As in the command: the system's allocator would fault every buffer in anew.
@@ -70,6 +70,44 @@ fn convolutions(criterion: &mut Criterion) {
     });
 }
 
+/// What is made of convolutions: modulated, of joined parts, of an upsampled picture.
+fn composed(criterion: &mut Criterion) {
+    let (shapes, flop) = (([16, 128, 32, 32], [128, 128, 3, 3], 128), 2 * 16 * 128 * 128 * 9 * 32 * 32);
+    let style = noise([16, 128]) + 2.0;
+    let own = |x: &Tensor<4>| if x.is_autodiff() { style.clone() } else { style.clone().inner() };
+    let name = "modulated 3 x 3, 128 to 128 channels, 32 pixels, batch of 16";
+    both(criterion, &format!("{name}, fused"), shapes, flop, |x, w, _| {
+        let style = own(&x);
+        modulated_conv2d(x, style, w, true, 1, 1)
+    });
+    both(criterion, &format!("{name}, plain"), shapes, flop, |x, w, _| {
+        let style = own(&x);
+        let energy: Tensor<2> = w.clone().square().sum_dim(3).sum_dim(2).reshape([128, 128]);
+        let norms = (style.clone().square().matmul(energy.transpose()) + 1e-8).sqrt().reshape([16, 128, 1, 1]);
+        let way = ConvOptions::new([1; 2], [1; 2], [1; 2], 1);
+        conv2d(x * style.reshape([16, 128, 1, 1]), w, None, way) / norms
+    });
+
+    let (shapes, flop) = (([1, 64, 64, 64], [32, 192, 3, 3], 32), 2 * 192 * 32 * 9 * 64 * 64);
+    let way = Conv { stride: 1, padding: 1, slope: 1.0 };
+    let name = "3 x 3, three parts of 64 to 32 channels, 64 pixels";
+    both(criterion, &format!("{name}, joined"), shapes, flop, |x, w, b| {
+        conv2d_joined(&[x.clone(), x.clone(), x], w, b, way)
+    });
+    both(criterion, &format!("{name}, copied"), shapes, flop, |x, w, b| {
+        ganvas_kernels::conv2d(Tensor::cat(vec![x.clone(), x.clone(), x], 1), w, b, way)
+    });
+
+    let (shapes, flop) = (([4, 64, 32, 32], [64, 64, 3, 3], 64), 2 * 4 * 64 * 64 * 9 * 64 * 64);
+    let name = "3 x 3 of twice the size, 64 to 64 channels, 32 pixels, batch of 4";
+    both(criterion, &format!("{name}, fused"), shapes, flop, |x, w, b| conv2d_upsampled(x, w, b, 1.0));
+    both(criterion, &format!("{name}, plain"), shapes, flop, |x, w, b| {
+        let [n, c, h, width] = x.dims();
+        let twice: Tensor<6> = x.reshape([n, c, h, 1, width, 1]).expand([n, c, h, 2, width, 2]);
+        ganvas_kernels::conv2d(twice.reshape([n, c, 2 * h, 2 * width]), w, b, way)
+    });
+}
+
 fn linears(criterion: &mut Criterion) {
     let (shapes, flop) = (([256, 784], [784, 1024], 1024), 2 * 256 * 784 * 1024);
     let name = "linear and leaky ReLU, 256 by 784 by 1024";
@@ -101,5 +139,5 @@ fn adams(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, convolutions, linears, adams);
+criterion_group!(benches, convolutions, composed, linears, adams);
 criterion_main!(benches);
