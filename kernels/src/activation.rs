@@ -81,7 +81,7 @@ pub(crate) trait ActivationBackward: ActivationOps {
     }
 }
 
-mod plain {
+pub(crate) mod plain {
     use super::*;
 
     pub fn bias_act<B: Backend>(x: FloatTensor<B>, bias: FloatTensor<B>, act: Act) -> FloatTensor<B> {

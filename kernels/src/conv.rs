@@ -2,17 +2,19 @@
 
 use burn::backend::ops::{ConvOptions, ConvTransposeOptions, FloatTensorOps};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::{Shape, Tensor, TensorData};
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_flex::FlexTensor;
 
+use crate::activation::ActivationBackward;
+use crate::cpu::activation::Act;
+use crate::cpu::conv;
 use crate::cpu::pixels::{After, Pictures};
 use crate::cpu::tile::GRAIN;
-use crate::cpu::{conv, pointwise};
-use crate::flex::{all_f32, contiguous, in_place, values, wrapped};
+use crate::flex::{all_f32, contiguous, values, wrapped};
 
 /// How a convolution moves, and what follows it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -120,11 +122,7 @@ pub(crate) trait ConvOps: Backend {
 }
 
 /// What the backward pass needs of the backend below autodiff.
-pub(crate) trait ConvBackward: ConvOps {
-    /// The gradients before bias and leaky ReLU, and of the bias.
-    fn channels_backward(g: FloatTensor<Self>, y: FloatTensor<Self>, conv: Conv) -> [FloatTensor<Self>; 2] {
-        plain::channels_backward::<Self>(g, y, conv)
-    }
+pub(crate) trait ConvBackward: ConvOps + ActivationBackward {
     /// The gradient of x.
     fn conv_input(x: FloatTensor<Self>, w: FloatTensor<Self>, g: FloatTensor<Self>, way: Way) -> FloatTensor<Self> {
         plain::conv_input::<Self>(x, w, g, way)
@@ -172,16 +170,6 @@ mod plain {
             false => B::conv2d_weight_backward(x, w, g, options(way.conv)),
             true => B::conv_transpose2d_weight_backward(x, w, g, transpose_options(way.conv)),
         }
-    }
-
-    pub fn channels_backward<B: Backend>(g: FloatTensor<B>, y: FloatTensor<B>, conv: Conv) -> [FloatTensor<B>; 2] {
-        // 1 where y > 0, else the slope: 1 - (1 - slope)·(1 - positive), with positive = max(sign(y), 0).
-        let positive = B::float_clamp_min(B::float_sign(y), 0.0.into());
-        let factor = B::float_add_scalar(B::float_mul_scalar(positive, (1.0 - conv.slope).into()), conv.slope.into());
-        let g = B::float_mul(g, factor);
-        let channels = g.shape()[1];
-        let sums = [0, 2, 3].into_iter().fold(g.clone(), |sum, axis| B::float_sum_dim(sum, axis));
-        [g, B::float_reshape(sums, Shape::from(vec![channels]))]
     }
 }
 
@@ -251,17 +239,6 @@ fn joinable(parts: &[FlexTensor]) -> bool {
 }
 
 impl ConvBackward for Flex {
-    fn channels_backward(g: FlexTensor, y: FlexTensor, conv: Conv) -> [FlexTensor; 2] {
-        if !all_f32(&[&g, &y]) {
-            return plain::channels_backward::<Self>(g, y, conv);
-        }
-        let (shape, y) = (dims(&g), contiguous(y));
-        let (channels, inner) = (shape[1], shape[2] * shape[3]);
-        let slope = conv.slope as f32;
-        let (g, sums) = in_place(g, |g| pointwise::backward_channels(g, values(&y), channels, inner, slope));
-        [g, wrapped(sums, Shape::from(vec![channels]))]
-    }
-
     fn conv_input(x: FlexTensor, w: FlexTensor, g: FlexTensor, way: Way) -> FlexTensor {
         if !all_f32(&[&x, &w, &g]) {
             return plain::conv_input::<Self>(x, w, g, way);
@@ -300,7 +277,8 @@ impl<B: ConvBackward, C: CheckpointStrategy> ConvOps for Autodiff<B, C> {
             fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
                 let ([x, w, y], way) = ops.state;
                 let [to_x, to_w, to_b] = ops.parents;
-                let [g, g_bias] = B::channels_backward(grads.consume::<B>(&ops.node), y, way.conv);
+                let (g, act) = (grads.consume::<B>(&ops.node), Act::Leaky(way.conv.slope));
+                let [g, g_bias] = B::bias_act_backward(g, y, act);
                 if let Some(node) = to_b {
                     grads.register::<B>(node.id, g_bias);
                 }

@@ -3,12 +3,13 @@
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
-use burn::tensor::{Shape, Tensor, TensorData};
+use burn::tensor::{Shape, Tensor};
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_flex::FlexTensor;
 
+use crate::activation;
 use crate::cpu::matmul::{Matrix, product};
 use crate::cpu::pointwise::{self, After};
 use crate::dropout::Dropout;
@@ -70,12 +71,7 @@ mod plain {
         let y = if after.slope == 1.0 { u } else { B::leaky_relu(u, after.slope.into()) };
         match after.dropout {
             None => y,
-            Some(dropout) => {
-                let (shape, device, dtype) = (y.shape(), y.device(), y.dtype());
-                let factors = (0..shape.num_elements()).map(|i| dropout.factor(i as u32)).collect::<Vec<f32>>();
-                let mask = TensorData::new(factors, shape).convert_dtype(dtype);
-                B::float_mul(y, B::float_from_data(mask, &device))
-            }
+            Some(dropout) => activation::plain::dropout::<B>(y, dropout),
         }
     }
 
@@ -188,7 +184,7 @@ impl<B: LinearBackward, C: CheckpointStrategy> LinearOps for Autodiff<B, C> {
 mod tests {
     use super::*;
     use burn::tensor::activation::leaky_relu;
-    use burn::tensor::{DType, Device};
+    use burn::tensor::{DType, Device, TensorData};
 
     fn wave(rate: f64, shape: [usize; 2], device: &Device) -> Tensor<2> {
         let values = (0..shape[0] * shape[1]).map(|i| (rate * (i + 1) as f64).sin() as f32).collect::<Vec<f32>>();

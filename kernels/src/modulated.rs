@@ -9,6 +9,7 @@ use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_flex::FlexTensor;
 
 use crate::conv::{Conv, conv2d};
+use crate::cpu::activation::by_plane;
 use crate::cpu::scale as cpu;
 use crate::flex::{all_f32, changed, contiguous, values, wrapped};
 
@@ -89,7 +90,7 @@ impl ScaleOps for Flex {
         changed(
             x,
             #[inline(always)]
-            |first, run| cpu::scale(first, run, s, inner),
+            |first, run| by_plane(first, run, s, inner, |x, s| x * s),
         )
     }
 }

@@ -24,22 +24,24 @@ pub fn bias_act(first: usize, run: &mut [f32], bias: &[f32], inner: usize, act: 
     match act {
         Act::Leaky(slope) => {
             let slope = slope as f32;
-            by_channel(first, run, bias, inner, |u| if u > 0.0 { u } else { u * slope });
+            by_plane(first, run, bias, inner, |x, b| if x + b > 0.0 { x + b } else { (x + b) * slope });
         }
-        Act::Tanh => by_channel(first, run, bias, inner, tanh),
-        Act::Sigmoid => by_channel(first, run, bias, inner, sigmoid),
+        Act::Tanh => by_plane(first, run, bias, inner, |x, b| tanh(x + b)),
+        Act::Sigmoid => by_plane(first, run, bias, inner, |x, b| sigmoid(x + b)),
     }
 }
 
+/// A run of x, from index `first` on, becomes change(x, number of its plane); planes have `inner` values, and the numbers begin
+/// again where they are fewer than the planes.
 #[inline(always)]
-fn by_channel(first: usize, mut run: &mut [f32], bias: &[f32], inner: usize, act: impl Fn(f32) -> f32) {
+pub fn by_plane(first: usize, mut run: &mut [f32], numbers: &[f32], inner: usize, change: impl Fn(f32, f32) -> f32) {
     let mut index = first;
     while !run.is_empty() {
         let rest = (inner - index % inner).min(run.len()); // of this plane
         let (values, following) = run.split_at_mut(rest);
-        let b = bias[index / inner % bias.len()];
+        let number = numbers[index / inner % numbers.len()];
         for v in values {
-            *v = act(*v + b);
+            *v = change(*v, number);
         }
         (run, index) = (following, index + rest);
     }

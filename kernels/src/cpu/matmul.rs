@@ -73,15 +73,9 @@ pub fn product(a: Matrix, b: Matrix) -> Vec<f32> {
         // `Accum::Replace` writes each value without reading it.
         unsafe {
             if n >= m {
-                product_into(shared.at(first), n, Accum::Replace, a, b.columns_from(first, length));
+                product_into(shared.at(first), n, a, b.columns_from(first, length));
             } else {
-                product_into(
-                    shared.at(first * n),
-                    n,
-                    Accum::Replace,
-                    a.transposed().columns_from(first, length).transposed(),
-                    b,
-                );
+                product_into(shared.at(first * n), n, a.transposed().columns_from(first, length).transposed(), b);
             }
         }
     });
@@ -90,17 +84,17 @@ pub fn product(a: Matrix, b: Matrix) -> Vec<f32> {
     out
 }
 
-/// a·b into memory whose rows are `row_stride` apart, in place of what is there or added to it.
+/// a·b into memory whose rows are `row_stride` apart, in place of what is there.
 ///
 /// # Safety
 /// `out` must be valid for writes of `a.rows` rows of `b.columns` values at that stride, and nobody else may touch
-/// those values meanwhile. With `Accum::Add` they must be initialised.
-pub unsafe fn product_into(out: *mut f32, row_stride: usize, accumulate: Accum, a: Matrix, b: Matrix) {
+/// those values meanwhile.
+unsafe fn product_into(out: *mut f32, row_stride: usize, a: Matrix, b: Matrix) {
     let (m, k, n) = (a.rows, a.columns, b.columns);
     assert_eq!(k, b.rows, "{m} x {k} times {} x {n}", b.rows);
     // SAFETY: the caller's promise.
     let view = unsafe { MatMut::from_raw_parts_mut(out, m, n, row_stride as isize, 1) };
-    flushed(|| matmul(view, accumulate, a.view(), b.view(), 1.0, Par::Seq));
+    flushed(|| matmul(view, Accum::Replace, a.view(), b.view(), 1.0, Par::Seq));
     clear_upper_halves();
 }
 

@@ -78,32 +78,3 @@ pub fn backward(gradient: &mut [f32], y: &[f32], width: usize, after: After) -> 
         .collect::<Vec<_>>();
     sum_in_order(width, sums)
 }
-
-/// The gradient before bias and leaky ReLU, in place, from the one after and the result `y` (both `[n, channels,
-/// inner]`); also the bias's gradient `[channels]`.
-pub fn backward_channels(gradient: &mut [f32], y: &[f32], channels: usize, inner: usize, slope: f32) -> Vec<f32> {
-    let (inner, planes) = (inner.max(1), (TASK / inner.max(1)).max(1));
-    let tasks = gradient.par_chunks_mut(planes * inner).zip(y.par_chunks(planes * inner));
-    let sums = tasks.flat_map_iter(|(gradient, y)| {
-        let mut sums = Vec::with_capacity(planes);
-        wide(
-            #[inline(always)]
-            || {
-                for (gradient, y) in gradient.chunks_mut(inner).zip(y.chunks(inner)) {
-                    const LANES: usize = 32;
-                    let mut lanes = [0.0_f32; LANES];
-                    for (gradient, y) in gradient.chunks_mut(LANES).zip(y.chunks(LANES)) {
-                        for ((g, y), lane) in gradient.iter_mut().zip(y).zip(&mut lanes) {
-                            *g *= if *y > 0.0 { 1.0 } else { slope };
-                            *lane += *g;
-                        }
-                    }
-                    sums.push(lanes.iter().sum::<f32>());
-                }
-            },
-        );
-        sums
-    });
-    let sums = sums.collect::<Vec<f32>>(); // [n, channels], in order
-    sum_in_order(channels, sums.chunks(channels.max(1)))
-}
