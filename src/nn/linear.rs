@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use ganvas_kernels::{Dropout, linear};
 
-use super::glorot_uniform;
+use super::{Pullback, chain, glorot_uniform, leaky_pullback};
 use crate::random::Draws;
 
 /// y = x·W + b with x `[n, inputs]`, W `[inputs, outputs]`, b `[outputs]`, y `[n, outputs]`.
@@ -33,5 +33,24 @@ impl Linear {
     /// The same with leaky ReLU of this slope, and dropout after it, in one pass.
     pub fn leaky(&self, x: Tensor<2>, slope: f64, dropout: Option<Dropout>) -> Tensor<2> {
         linear(x, self.weight.val(), self.bias.val(), slope, dropout)
+    }
+
+    /// [`Linear::forward`] and its way back: g·Wᵀ.
+    pub fn vjp(&self, x: Tensor<2>) -> (Tensor<2>, Pullback<2, 2>) {
+        (self.forward(x), self.pullback())
+    }
+
+    fn pullback(&self) -> Pullback<2, 2> {
+        let weight = self.weight.val();
+        Box::new(move |gradient| {
+            let none = Tensor::zeros([weight.dims()[0]], (&weight.device().without_autodiff(), weight.dtype()));
+            linear(gradient, weight.transpose(), none, 1.0, None)
+        })
+    }
+
+    /// [`Linear::leaky`] without dropout, and its way back.
+    pub fn leaky_vjp(&self, x: Tensor<2>, slope: f64) -> (Tensor<2>, Pullback<2, 2>) {
+        let y = self.leaky(x, slope, None);
+        (y.clone(), chain(leaky_pullback(y, slope, 1.0), self.pullback()))
     }
 }

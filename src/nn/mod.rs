@@ -2,6 +2,8 @@
 
 mod init;
 mod linear;
+mod vjp;
 
 pub use init::glorot_uniform;
 pub use linear::Linear;
+pub use vjp::{Pullback, chain, leaky_pullback};
