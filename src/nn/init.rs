@@ -10,6 +10,73 @@ pub fn glorot_uniform(draws: &Draws, name: &str, [fan_in, fan_out]: [usize; 2], 
     draws.uniform(name, [fan_in, fan_out], (-bound, bound), device)
 }
 
+/// Where the weights of a layer begin, and by what they are multiplied in use.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// N(0, deviation²), as in DCGAN (0.02).
+    Normal {
+        /// The standard deviation.
+        deviation: f64,
+    },
+    /// N(0, gain² / fan_in) (He et al. 2015, equation 10); with a gain of 0 the layer begins as nothing.
+    FanIn {
+        /// The activation's gain.
+        gain: f64,
+    },
+    /// Equalised learning rate (Karras et al. 2018, "Progressive Growing of GANs", section 4.1): N(0, 1 / rate²), in use
+    /// times gain·rate / √fan_in; a bias is in use times gain·rate. So Adam moves every layer at the same relative speed.
+    Equalized {
+        /// What the result is multiplied by, such as √2 for a leaky ReLU after it.
+        gain: f64,
+        /// The learning rate relative to other layers, such as 0.01 in StyleGAN's mapping network.
+        rate: f64,
+    },
+}
+
+/// By what weights and biases are multiplied in use.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gains {
+    weight: f64,
+    bias: f64,
+}
+
+impl Gains {
+    pub(super) const ONE: Gains = Gains { weight: 1.0, bias: 1.0 };
+
+    pub(super) fn weight<const D: usize>(self, weight: Tensor<D>) -> Tensor<D> {
+        if self.weight == 1.0 { weight } else { weight * self.weight }
+    }
+
+    /// The bias whose use is `bias`.
+    pub(super) fn before(self, bias: f64) -> f64 {
+        bias / self.bias
+    }
+
+    pub(super) fn bias(self, bias: Tensor<1>) -> Tensor<1> {
+        if self.bias == 1.0 { bias } else { bias * self.bias }
+    }
+}
+
+impl Init {
+    /// The weights and the gains they are used with.
+    pub(super) fn weights<const D: usize>(
+        self,
+        shape: [usize; D],
+        fan_in: usize,
+        draws: &Draws,
+        name: &str,
+        device: &Device,
+    ) -> (Tensor<D>, Gains) {
+        let root = (fan_in as f64).sqrt();
+        let (deviation, gains) = match self {
+            Init::Normal { deviation } => (deviation, Gains::ONE),
+            Init::FanIn { gain } => (gain / root, Gains::ONE),
+            Init::Equalized { gain, rate } => (1.0 / rate, Gains { weight: gain * rate / root, bias: gain * rate }),
+        };
+        (draws.normal(&format!("{name}.weight"), shape, device) * deviation, gains)
+    }
+}
+
 fn glorot_bound(fan_in: usize, fan_out: usize) -> f32 {
     (6.0 / (fan_in + fan_out) as f64).sqrt() as f32
 }

@@ -1,9 +1,20 @@
 //! Blocks that two or more recipes share because the mathematics is the same.
 
+mod conv;
 mod init;
 mod linear;
+mod minibatch;
+mod modulated;
+mod norm;
+mod resample;
 mod vjp;
 
-pub use init::glorot_uniform;
+pub use conv::{Conv2d, ConvConfig, ConvTranspose2d};
+use init::Gains;
+pub use init::{Init, glorot_uniform};
 pub use linear::Linear;
+pub use minibatch::minibatch_deviation_vjp;
+pub use modulated::{ModulatedConfig, ModulatedConv, StylePullback};
+pub use norm::{BatchNorm, Normalization, Statistics, pixel_norm};
+pub use resample::{blur, double, halve, resample_vjp};
 pub use vjp::{Pullback, chain, leaky_pullback};

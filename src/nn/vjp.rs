@@ -18,12 +18,11 @@ pub fn chain<const A: usize, const B: usize, const C: usize>(
     Box::new(move |gradient| first(last(gradient)))
 }
 
-/// The way back through leaky ReLU of this slope, with a `gain` after it, by its result `y` (only its signs matter).
-pub fn leaky_pullback<const D: usize>(y: Tensor<D>, slope: f64, gain: f64) -> Pullback<D, D> {
+/// The way back through leaky ReLU of this slope, by its result `y` (only its signs matter).
+pub fn leaky_pullback<const D: usize>(y: Tensor<D>, slope: f64) -> Pullback<D, D> {
     Box::new(move |gradient| {
-        let (shape, rows) = (y.dims(), y.dims()[0]);
-        let four = |tensor: Tensor<D>| -> Tensor<4> { tensor.reshape([rows as i32, -1, 1, 1]) };
-        let back: Tensor<D> = leaky_mask(four(gradient), four(y), slope).reshape(shape);
-        if gain == 1.0 { back } else { back * gain }
+        let (shape, rows) = (y.dims(), y.dims()[0] as i32);
+        let four = |tensor: Tensor<D>| -> Tensor<4> { tensor.reshape([rows, -1, 1, 1]) };
+        leaky_mask(four(gradient), four(y), slope).reshape(shape)
     })
 }

@@ -52,7 +52,8 @@ impl Adam {
     }
 
     /// One update of `net` along `gradients` with the given learning rate; the moving average, when kept, becomes
-    /// `average_decay`·average + (1 - `average_decay`)·weights. A parameter without a gradient stays as it is.
+    /// `average_decay`·average + (1 - `average_decay`)·weights. A parameter without a gradient stays as it is, and its
+    /// average becomes a copy.
     ///
     /// Returns the updated network and every layer's health.
     pub fn step<M: Module>(
@@ -137,8 +138,13 @@ impl ModuleMapper for Update<'_> {
         let weight = param.val();
         let parts = self.gradients.iter_mut().filter_map(|gradients| weight.grad_remove(gradients));
         let gradient = parts.reduce(|sum, part| sum + part);
+        let Some(gradient) = gradient else {
+            if let Some(average) = &mut slot.average {
+                *average = weight.without_autodiff().reshape(average.dims()) * 1.0; // running statistics, and what is frozen
+            }
+            return param;
+        };
         drop(weight); // else its buffer is shared, and copied
-        let Some(gradient) = gradient else { return param };
         let (id, weight, mapper) = param.consume();
         let (shape, device) = (weight.dims(), weight.device());
         let (autodiff, required) = (weight.is_autodiff(), weight.is_require_grad());

@@ -24,7 +24,12 @@ impl<M: Module> Trained<M> {
 
     /// The network as it is being trained.
     pub fn net(&self) -> &M {
-        self.net.as_ref().expect("the network is away only within `descend`")
+        self.net.as_ref().expect("the network is away only while it changes")
+    }
+
+    /// Changes what no gradient reaches, such as running statistics; [`Trained::descend`] copies it to the average.
+    pub fn change(&mut self, change: impl FnOnce(M) -> M) {
+        self.net = self.net.take().map(change);
     }
 
     /// The network a player sees as a constant: gradients pass through it and none are kept for its weights.
@@ -49,7 +54,7 @@ impl<M: Module> Trained<M> {
     /// The same along the sum of the gradients of several losses: who goes back from each before the next one is computed
     /// holds one graph at a time. The losses must be gone by now, for a graph holds the weights' buffers.
     pub fn descend_along(&mut self, gradients: Vec<Gradients>, rate: f64, average_decay: f64) -> Tensor<1> {
-        let net = self.net.take().expect("the network is away only within `descend`");
+        let net = self.net.take().expect("the network is away only while it changes");
         let (net, health) = self.adam.step(net, gradients, rate, average_decay);
         self.net = Some(net);
         let squares = health.iter().map(|layer| layer.gradient.clone()).collect::<Vec<_>>();

@@ -415,10 +415,7 @@ mod tests {
             let bias = (0..w[1]).map(|j| (0.01 * (0.2 * j as f64 + layer as f64 + phase).sin()) as f32);
             let weight = TensorData::new(weight.collect::<Vec<f32>>(), [w[0], w[1]]);
             let bias = TensorData::new(bias.collect::<Vec<f32>>(), [w[1]]);
-            Linear {
-                weight: Param::from_tensor(Tensor::from_data(weight, &device)),
-                bias: Param::from_tensor(Tensor::from_data(bias, &device)),
-            }
+            Linear::of(Tensor::from_data(weight, &device), Tensor::from_data(bias, &device))
         };
         pairs.map(layer).collect()
     }

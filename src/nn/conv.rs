@@ -1,0 +1,162 @@
+//! Convolutions and their transposes, each with the way back.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+use ganvas_kernels::{Conv, conv_transpose2d, conv2d};
+
+use super::{Gains, Init, Pullback, chain, leaky_pullback};
+use crate::random::Draws;
+
+/// What a convolution is.
+#[derive(Clone, Copy, Debug)]
+pub struct ConvConfig {
+    /// Channels of x.
+    pub inputs: usize,
+    /// Channels of y.
+    pub outputs: usize,
+    /// Side of the kernel in pixels.
+    pub kernel: usize,
+    /// Pixels between two positions of the kernel (between two inputs' results, for the transpose); at least 1.
+    pub stride: usize,
+    /// Zeros around the picture on every side (pixels taken off the result, for the transpose).
+    pub padding: usize,
+    /// How many groups of channels do not see each other; 1 for all, and always 1 for the transpose.
+    pub groups: usize,
+    /// Whether a bias is added; it begins at 0.
+    pub bias: bool,
+    /// Where the weights begin.
+    pub init: Init,
+}
+
+impl ConvConfig {
+    /// A `kernel` x `kernel` convolution of odd side that keeps the picture's size, in one group, with a bias.
+    pub fn same([inputs, outputs]: [usize; 2], kernel: usize, init: Init) -> Self {
+        ConvConfig { inputs, outputs, kernel, stride: 1, padding: kernel / 2, groups: 1, bias: true, init }
+    }
+}
+
+/// x `[n, inputs, h, w]` to y `[n, outputs, (h + 2·padding - kernel) / stride + 1, ..]`: cross-correlation, as the field
+/// calls convolution.
+#[derive(Module, Debug)]
+pub struct Conv2d {
+    /// Shape `[outputs, inputs / groups, kernel, kernel]`.
+    pub weight: Param<Tensor<4>>,
+    /// Shape `[outputs]`.
+    pub bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    config: ConvConfig,
+    #[module(skip)]
+    gains: Gains,
+}
+
+/// x `[n, inputs, h, w]` to y `[n, outputs, (h - 1)·stride - 2·padding + kernel, ..]`: the adjoint of a [`Conv2d`] from
+/// `outputs` to `inputs` channels.
+#[derive(Module, Debug)]
+pub struct ConvTranspose2d {
+    /// Shape `[inputs, outputs, kernel, kernel]`.
+    pub weight: Param<Tensor<4>>,
+    /// Shape `[outputs]`.
+    pub bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    config: ConvConfig,
+    #[module(skip)]
+    gains: Gains,
+}
+
+/// No bias: zeros that want no gradient.
+fn zeros(channels: usize, like: &Tensor<4>) -> Tensor<1> {
+    Tensor::zeros([channels], (&like.device().without_autodiff(), like.dtype()))
+}
+
+fn zero_bias(config: &ConvConfig, device: &Device) -> Option<Param<Tensor<1>>> {
+    config.bias.then(|| Param::from_tensor(Tensor::zeros([config.outputs], device)))
+}
+
+impl Conv2d {
+    /// A convolution at the start of training. `name` makes its draws its own.
+    pub fn new(config: ConvConfig, draws: &Draws, name: &str, device: &Device) -> Self {
+        let ConvConfig { inputs, outputs, kernel, groups, .. } = config;
+        assert!(inputs % groups == 0 && outputs % groups == 0, "{config:?}: the groups do not divide the channels");
+        let shape = [outputs, inputs / groups, kernel, kernel];
+        let (weight, gains) = config.init.weights(shape, shape[1] * kernel * kernel, draws, name, device);
+        Conv2d { weight: Param::from_tensor(weight), bias: zero_bias(&config, device), config, gains }
+    }
+
+    /// y from x. Panics with both shapes when x does not fit.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.leaky(x, 1.0)
+    }
+
+    /// The same with leaky ReLU of this slope, in one pass.
+    pub fn leaky(&self, x: Tensor<4>, slope: f64) -> Tensor<4> {
+        let ConvConfig { stride, padding, groups, outputs, .. } = self.config;
+        let way = Conv { stride, padding, slope };
+        let weight = self.gains.weight(self.weight.val());
+        let bias = self.bias.as_ref().map_or_else(|| zeros(outputs, &weight), |bias| self.gains.bias(bias.val()));
+        if groups == 1 {
+            return conv2d(x, weight, bias, way);
+        }
+        let parts = x.chunk(groups, 1).into_iter().zip(weight.chunk(groups, 0)).zip(bias.chunk(groups, 0));
+        Tensor::cat(parts.map(|((x, weight), bias)| conv2d(x, weight, bias, way)).collect(), 1)
+    }
+
+    /// [`Conv2d::forward`] and its way back: the transposed convolution with the same weights.
+    pub fn vjp(&self, x: Tensor<4>) -> (Tensor<4>, Pullback<4, 4>) {
+        let back = self.pullback(&x);
+        (self.forward(x), back)
+    }
+
+    /// [`Conv2d::leaky`] and its way back.
+    pub fn leaky_vjp(&self, x: Tensor<4>, slope: f64) -> (Tensor<4>, Pullback<4, 4>) {
+        let back = self.pullback(&x);
+        let y = self.leaky(x, slope);
+        (y.clone(), chain(leaky_pullback(y, slope), back))
+    }
+
+    fn pullback(&self, x: &Tensor<4>) -> Pullback<4, 4> {
+        let ConvConfig { kernel, stride, padding, groups, inputs, .. } = self.config;
+        let [_, _, h, w] = x.dims();
+        let whole = |side: usize| (side + 2 * padding - kernel).is_multiple_of(stride);
+        assert!(whole(h) && whole(w), "the stride {stride} leaves out the last pixels of {:?}: no way back", x.dims());
+        let weight = self.gains.weight(self.weight.val());
+        let way = Conv { stride, padding, slope: 1.0 };
+        Box::new(move |gradient| {
+            let none = zeros(inputs / groups, &weight);
+            if groups == 1 {
+                return conv_transpose2d(gradient, weight, none, way);
+            }
+            let parts = gradient.chunk(groups, 1).into_iter().zip(weight.chunk(groups, 0));
+            Tensor::cat(parts.map(|(g, weight)| conv_transpose2d(g, weight, none.clone(), way)).collect(), 1)
+        })
+    }
+}
+
+impl ConvTranspose2d {
+    /// A transposed convolution at the start of training. `name` makes its draws its own.
+    pub fn new(config: ConvConfig, draws: &Draws, name: &str, device: &Device) -> Self {
+        let ConvConfig { inputs, outputs, kernel, groups, .. } = config;
+        assert_eq!(groups, 1, "{config:?}: transposed convolutions have one group");
+        let fan_in = inputs * kernel * kernel;
+        let (weight, gains) = config.init.weights([inputs, outputs, kernel, kernel], fan_in, draws, name, device);
+        ConvTranspose2d { weight: Param::from_tensor(weight), bias: zero_bias(&config, device), config, gains }
+    }
+
+    /// y from x. Panics with both shapes when x does not fit.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let ConvConfig { stride, padding, outputs, .. } = self.config;
+        let weight = self.gains.weight(self.weight.val());
+        let bias = self.bias.as_ref().map_or_else(|| zeros(outputs, &weight), |bias| self.gains.bias(bias.val()));
+        conv_transpose2d(x, weight, bias, Conv { stride, padding, slope: 1.0 })
+    }
+
+    /// [`ConvTranspose2d::forward`] and its way back: the convolution with the same weights.
+    pub fn vjp(&self, x: Tensor<4>) -> (Tensor<4>, Pullback<4, 4>) {
+        let ConvConfig { stride, padding, inputs, .. } = self.config;
+        let weight = self.gains.weight(self.weight.val());
+        let back = move |gradient| {
+            let none = zeros(inputs, &weight);
+            conv2d(gradient, weight, none, Conv { stride, padding, slope: 1.0 })
+        };
+        (self.forward(x), Box::new(back))
+    }
+}

@@ -1,0 +1,124 @@
+//! Normalisations, each with the way back.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+use ganvas_kernels::{Norm, Normalized, Over, norm, norm_by};
+
+use super::{Pullback, chain, leaky_pullback};
+
+/// x·rsqrt(mean of x² over the axis 1 + 1e-8): x `[n, c, ..]`. Pixel norm (Karras et al. 2018, "Progressive Growing of
+/// GANs", section 4.2); on `[n, c]`, what StyleGAN does to its latent vectors.
+pub fn pixel_norm<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let root = (x.clone().square().mean_dim(1) + 1e-8).sqrt();
+    x / root
+}
+
+/// Batch norm (Ioffe and Szegedy 2015) with the running statistics that a generator samples by.
+#[derive(Module, Debug)]
+pub struct BatchNorm {
+    /// γ, shape `[c]`.
+    pub gamma: Param<Tensor<1>>,
+    /// β, shape `[c]`.
+    pub beta: Param<Tensor<1>>,
+    /// The running mean, shape `[c]`; no gradient.
+    pub mean: Param<Tensor<1>>,
+    /// The running variance, unbiased as PyTorch's, shape `[c]`; no gradient.
+    pub variance: Param<Tensor<1>>,
+    #[module(skip)]
+    epsilon: f64,
+}
+
+/// What a batch told of one [`BatchNorm`]: mean and unbiased variance, `[c]` each.
+pub type Statistics = [Tensor<1>; 2];
+
+impl BatchNorm {
+    /// For `channels` channels, with these γ `[channels]`, β = 0 and ε = `epsilon`.
+    pub fn new(gamma: Tensor<1>, epsilon: f64) -> Self {
+        let kept = |tensor: Tensor<1>| Param::from_tensor(tensor).set_require_grad(false);
+        BatchNorm {
+            beta: Param::from_tensor(gamma.zeros_like()),
+            mean: kept(gamma.zeros_like()),
+            variance: kept(gamma.ones_like()),
+            gamma: Param::from_tensor(gamma),
+            epsilon,
+        }
+    }
+
+    fn way(&self, slope: f64) -> Norm {
+        Norm { over: Over::Batch, epsilon: self.epsilon, slope }
+    }
+
+    /// x `[n, c, h, w]` normalised by the batch's own statistics, then leaky ReLU of this slope; and the statistics.
+    pub fn train(&self, x: Tensor<4>, slope: f64) -> (Tensor<4>, Statistics) {
+        let [n, _, h, w] = x.dims();
+        let count = (n * h * w) as f64;
+        let Normalized { y, mean, variance } = norm(x, self.gamma.val(), self.beta.val(), self.way(slope));
+        (y, [mean, variance * (count / (count - 1.0).max(1.0))])
+    }
+
+    /// The same by the running statistics: what a picture becomes does not depend on the others.
+    pub fn sample(&self, x: Tensor<4>, slope: f64) -> Tensor<4> {
+        norm_by(x, self.mean.val(), self.variance.val(), self.gamma.val(), self.beta.val(), self.way(slope))
+    }
+
+    /// The running statistics a share of `momentum` nearer to a batch's.
+    pub fn follow(mut self, [mean, variance]: Statistics, momentum: f64) -> Self {
+        let nearer = |kept: Param<Tensor<1>>, now: Tensor<1>| {
+            kept.map(|old| {
+                let moved = old.without_autodiff() * (1.0 - momentum) + now.without_autodiff() * momentum;
+                moved.autodiff().set_require_grad(false)
+            })
+        };
+        self.mean = nearer(self.mean, mean);
+        self.variance = nearer(self.variance, variance);
+        self
+    }
+}
+
+/// Batch, instance or layer norm by the statistics at hand, with γ and β, and the way back.
+#[derive(Module, Debug)]
+pub struct Normalization {
+    /// γ, shape `[c]`.
+    pub gamma: Param<Tensor<1>>,
+    /// β, shape `[c]`.
+    pub beta: Param<Tensor<1>>,
+    #[module(skip)]
+    over: Over,
+    #[module(skip)]
+    epsilon: f64,
+}
+
+impl Normalization {
+    /// γ = 1, β = 0.
+    pub fn new(over: Over, channels: usize, epsilon: f64, device: &Device) -> Self {
+        let filled = |value| Param::from_tensor(Tensor::full([channels], value, device));
+        Normalization { gamma: filled(1.0), beta: filled(0.0), over, epsilon }
+    }
+
+    /// x `[n, c, h, w]` to the same shape, then leaky ReLU of this slope; 1 for none.
+    pub fn leaky(&self, x: Tensor<4>, slope: f64) -> Tensor<4> {
+        norm(x, self.gamma.val(), self.beta.val(), Norm { over: self.over, epsilon: self.epsilon, slope }).y
+    }
+
+    /// [`Normalization::leaky`] and its way back. With x̂ = (x - mean)/σ and g = γ·(gradient by the result):
+    /// (g - mean(g) - x̂·mean(g·x̂))/σ, the means over what shares its statistics.
+    pub fn leaky_vjp(&self, x: Tensor<4>, slope: f64) -> (Tensor<4>, Pullback<4, 4>) {
+        let axes: &'static [usize] = match self.over {
+            Over::Batch => &[0, 2, 3],
+            Over::Instance => &[2, 3],
+            Over::Layer => &[1, 2, 3],
+        };
+        let mean = move |x: Tensor<4>| x.mean_dims(axes);
+        let (gamma, epsilon) = (self.gamma.val().reshape([1, -1, 1, 1]), self.epsilon);
+        let y = self.leaky(x.clone(), slope);
+        let back: Pullback<4, 4> = Box::new(move |gradient| {
+            let centred = x.clone() - mean(x);
+            let deviation = (mean(centred.clone().square()) + epsilon).sqrt();
+            let normal = centred / deviation.clone();
+            let g = gradient * gamma;
+            (g.clone() - mean(g.clone()) - normal.clone() * mean(g * normal)) / deviation
+        });
+        let back = if slope == 1.0 { back } else { chain(leaky_pullback(y.clone(), slope), back) };
+        (y, back)
+    }
+}
