@@ -1,6 +1,7 @@
 //! Data: where it comes from, how it is checked, how batches are drawn.
 
 pub mod fetch;
+pub mod images;
 pub mod mnist;
 pub mod source;
 
