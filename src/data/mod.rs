@@ -36,6 +36,15 @@ pub const SETS: &[DataSet] = &[DataSet {
     fetch: mnist::fetch,
 }];
 
+/// Whether a folder holds idx files, as digits come, rather than pictures.
+pub fn holds_digits(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).any(|name| {
+        let known = |file: &mnist::IdxFile| name.replace(".idx", "-idx").trim_end_matches(".gz") == file.name;
+        mnist::FILES.iter().any(known)
+    })
+}
+
 /// The data set called `name`.
 pub fn set(name: &str) -> Result<DataSet> {
     SETS.iter().find(|set| set.name == name).copied().ok_or_else(|| {

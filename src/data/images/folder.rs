@@ -134,7 +134,7 @@ impl Listing {
             }
         }
         if left > 0 {
-            notes.push(format!("{left} pictures belong to neither part and are left alone"));
+            notes.push(format!("left alone, as they belong to neither part: {left} pictures"));
         }
         if matches!(split, Split::Share(_)) && pictures.iter().all(|picture| picture.held_out) {
             pictures.iter_mut().take(1).for_each(|first| first.held_out = false); // something must be learned from
@@ -339,9 +339,7 @@ fn label(pictures: &mut [Picture], base: usize, split: bool, notes: &mut Vec<Str
     }
     if beside > 0 {
         let folders = classes.len();
-        notes.push(format!(
-            "{beside} pictures lie beside the {folders} folders, so the folders are not taken for classes"
-        ));
+        notes.push(format!("the {folders} folders are not taken for classes, as pictures lie beside them: {beside}"));
         return Vec::new();
     }
     for picture in pictures {
