@@ -573,7 +573,15 @@ mod tests {
         let whole = fs::read(&pack).unwrap();
         let (mut magic, mut length, mut text) = (whole.clone(), whole.clone(), whole.clone());
         (magic[3], length[23], text[30]) = (0, 0xFF, b'!');
-        for damaged in [magic, length, text, whole[..whole.len() - 1].to_vec(), whole[..10].to_vec(), Vec::new()] {
+        for damaged in [
+            magic,
+            length,
+            text,
+            whole[..whole.len() - 1].to_vec(),
+            [whole.as_slice(), &[0]].concat(),
+            whole[..10].to_vec(),
+            Vec::new(),
+        ] {
             fs::write(&pack, &damaged).unwrap();
             assert_eq!(reds(&open()), fresh);
             assert_eq!(fs::read(&pack).unwrap(), whole);
