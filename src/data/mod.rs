@@ -1,6 +1,7 @@
 //! Data: where it comes from, how it is checked, how batches are drawn.
 
 pub mod fetch;
+pub mod images;
 pub mod mnist;
 pub mod source;
 
@@ -34,6 +35,15 @@ pub const SETS: &[DataSet] = &[DataSet {
     folder: mnist::default_dir,
     fetch: mnist::fetch,
 }];
+
+/// Whether a folder holds idx files, as digits come, rather than pictures.
+pub fn holds_digits(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).any(|name| {
+        let known = |file: &mnist::IdxFile| name.replace(".idx", "-idx").trim_end_matches(".gz") == file.name;
+        mnist::FILES.iter().any(known)
+    })
+}
 
 /// The data set called `name`.
 pub fn set(name: &str) -> Result<DataSet> {

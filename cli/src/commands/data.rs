@@ -1,8 +1,9 @@
 //! `ganvas data`: the data sets Ganvas can fetch, and whether a folder can be used.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ganvas::Error;
+use ganvas::data::images::{self, Images};
 use ganvas::data::{self, SETS, mnist};
 use serde_json::json;
 
@@ -13,7 +14,7 @@ use crate::progress::fetch;
 #[command(after_help = "Examples:
   ganvas data list
   ganvas data get mnist
-  ganvas data check my-digits/")]
+  ganvas data check my-pictures/")]
 pub struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -37,10 +38,12 @@ enum Verb {
         #[arg(short, long, value_name = "DIR")]
         output: Option<PathBuf>,
     },
-    /// Decode everything in a folder and list every problem at once.
-    #[command(after_help = "Example: ganvas data check mnist/")]
+    /// Decode everything in a folder, tell what it holds and list every problem at once.
+    #[command(after_help = "Examples:
+  ganvas data check my-pictures/
+  ganvas data check my-pictures.zip --json")]
     Check {
-        /// A folder of the four idx files of MNIST, or of others in the same format.
+        /// A folder or .zip of pictures, or a folder of the four idx files of MNIST or others in that format.
         path: PathBuf,
         /// Print the facts and problems as JSON.
         #[arg(long)]
@@ -87,17 +90,25 @@ fn list(as_json: bool) -> anyhow::Result<()> {
     super::print(&lines.collect::<ganvas::Result<String>>()?)
 }
 
-fn check(path: &std::path::Path, as_json: bool) -> anyhow::Result<()> {
-    let report = mnist::check(path);
-    if as_json {
-        super::print_json(&json!({ "facts": report.facts, "problems": report.problems }))?;
+fn check(path: &Path, as_json: bool) -> anyhow::Result<()> {
+    let (facts, problems, way_out) = if data::holds_digits(path) {
+        let report = mnist::check(path);
+        (report.facts, report.problems, "")
     } else {
-        let facts = report.facts.iter().map(|fact| format!("{fact}\n"));
-        super::print(&facts.collect::<String>())?;
+        match images::survey(&Images { path: path.to_owned(), ..Images::default() }, "") {
+            Ok(survey) if survey.pictures == 0 => (survey.facts(), survey.problems, ""),
+            Ok(survey) => (survey.facts(), survey.problems, "\n`--set data.skip_broken=true` trains without these"),
+            Err(error) => (Vec::new(), vec![error.to_string()], ""),
+        }
+    };
+    if as_json {
+        super::print_json(&json!({ "facts": facts, "problems": problems }))?;
+    } else {
+        super::print(&facts.iter().map(|fact| format!("{fact}\n")).collect::<String>())?;
     }
-    if report.problems.is_empty() {
+    if problems.is_empty() {
         return Ok(());
     }
-    let problems = report.problems.iter().map(|problem| format!("\n  {problem}")).collect::<String>();
-    Err(Error::input(format!("{} cannot be used:{problems}", path.display())).into())
+    let problems = problems.iter().map(|problem| format!("\n  {problem}")).collect::<String>();
+    Err(Error::input(format!("{} cannot be used as it is:{problems}{way_out}", path.display())).into())
 }

@@ -1,0 +1,384 @@
+//! The pictures of a folder or a zip: which there are, of which class each is, and which are held out.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use zip::ZipArchive;
+
+use crate::data::fetch;
+use crate::error::{Error, Result};
+
+use super::Layout;
+
+const READ: &[&str] = &["png", "jpg", "jpeg", "jfif", "webp", "gif"];
+const OTHER: &[&str] = &["bmp", "tif", "tiff", "heic", "heif", "avif", "jxl", "jp2"]; // pictures, but not for us
+const HELD_OUT: &[&str] = &["validation", "val", "test", "held-out"];
+const ATTRIBUTES: &str = "list_attr_celeba.txt";
+const PARTITION: &str = "list_eval_partition.txt";
+const LARGEST: u64 = 1 << 30; // bytes of one file
+
+/// The pictures of a folder or zip, in the order of their names.
+pub struct Listing {
+    /// Those to be decoded.
+    pub pictures: Vec<Picture>,
+    /// The names of the classes, in order; empty when there are none.
+    pub classes: Vec<String>,
+    /// What cannot be used, known without decoding.
+    pub problems: Vec<String>,
+    /// What a survey should tell.
+    pub notes: Vec<String>,
+    place: PathBuf,
+    zipped: bool,
+    attributes: Option<File>, // CelebA's list of them
+}
+
+/// A file that should be a picture.
+pub struct Picture {
+    /// The class, 0 without classes.
+    pub label: u32,
+    /// Whether it is kept from training.
+    pub held_out: bool,
+    file: File,
+}
+
+/// A file of a folder or zip.
+struct File {
+    name: String, // its path below the folder, with `/`
+    at: At,
+    bytes: u64,
+    stamp: u64, // when it was written, or in a zip its CRC-32
+}
+
+/// Where a file's bytes are.
+enum At {
+    Path(PathBuf),
+    Member(usize),
+}
+
+/// The archive that files are read from; `None` for a plain folder.
+type Archive = Option<ZipArchive<BufReader<fs::File>>>;
+
+/// How pictures are parted into those to learn from (0), those held out (1) and the rest (2).
+enum Split {
+    /// By these two folders.
+    Folders { train: String, held_out: String },
+    /// By CelebA's list; a picture it does not name is learned from.
+    List(HashMap<String, u8>),
+    /// By the hash of the name, which stays when other pictures come.
+    Share(f64),
+}
+
+impl Split {
+    fn part(&self, key: &str) -> u8 {
+        match self {
+            Split::Folders { train, held_out } => match first(key) {
+                Some(folder) if folder == train => 0,
+                Some(folder) if folder == held_out => 1,
+                _ => 2,
+            },
+            Split::List(parts) => parts.get(last(key)).copied().unwrap_or(0),
+            Split::Share(share) => {
+                let hash = Sha256::digest(key);
+                let hash = hash[..4].iter().fold(0, |sum, byte| sum * 256 + u32::from(*byte));
+                u8::from(f64::from(hash) < share * 4_294_967_296.0)
+            }
+        }
+    }
+}
+
+impl Listing {
+    /// Walks a folder or a zip without decoding anything. Hidden files and files whose names do not say that they are
+    /// pictures are passed over, and so are folders met again through a link.
+    ///
+    /// A folder in which everything lies counts as the place itself. Folders `train` and `validation` (or `val`, `test`,
+    /// `held-out`) are the split; else CelebA's list is, in that layout; else a `share` by the hash of the names.
+    /// An error when there is no picture at all.
+    pub fn of(place: &Path, layout: Layout, share: f64) -> Result<Self> {
+        let zipped = is_zip(place)?;
+        let (mut problems, mut notes) = (Vec::new(), Vec::new());
+        let mut files = if zipped { members(place)? } else { walk(place, &mut problems) };
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut take = |name: &str| files.iter().position(|file| last(&file.name) == name).map(|at| files.remove(at));
+        let (attributes, partition) = (take(ATTRIBUTES), take(PARTITION));
+        files.retain(|file| {
+            let kind = file.name.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase()).unwrap_or_default();
+            if OTHER.contains(&kind.as_str()) {
+                problems.push(format!("{} is of a kind that is not read; convert it to PNG or JPEG", file.name));
+            }
+            READ.contains(&kind.as_str())
+        });
+        if files.is_empty() && problems.is_empty() {
+            let (place, kinds) = (place.display(), READ.join(", "));
+            return Err(Error::input(format!("{place} holds no pictures, that is, no files named .{kinds}")));
+        }
+        let base = wrapping(&files);
+        let mut split = Split::Share(share);
+        match (layout, partition) {
+            (Layout::Folder, _) => split = split_folders(&files, base).unwrap_or(split),
+            (Layout::Celeba, Some(file)) => match text(place, zipped, &file).and_then(|text| parse_partition(&text)) {
+                Ok(parts) => split = Split::List(parts),
+                Err(why) => problems.push(format!("{} {why}", file.name)),
+            },
+            (Layout::Celeba, None) => (),
+        }
+        let (mut pictures, mut left) = (Vec::new(), 0);
+        for file in files {
+            match split.part(&file.name[base..]) {
+                part @ (0 | 1) => pictures.push(Picture { label: 0, held_out: part == 1, file }),
+                _ => left += 1,
+            }
+        }
+        if left > 0 {
+            notes.push(format!("left alone, as they belong to neither part: {left} pictures"));
+        }
+        if matches!(split, Split::Share(_)) && pictures.iter().all(|picture| picture.held_out) {
+            pictures.iter_mut().take(1).for_each(|first| first.held_out = false); // something must be learned from
+        }
+        let classes = match layout {
+            Layout::Folder => label(&mut pictures, base, matches!(split, Split::Folders { .. }), &mut notes),
+            Layout::Celeba => Vec::new(),
+        };
+        Ok(Listing { pictures, classes, problems, notes, place: place.to_owned(), zipped, attributes })
+    }
+
+    /// What changes when any file, its class or its part does.
+    pub fn fingerprint(&self) -> String {
+        let mut all = Vec::new();
+        for Picture { label, held_out, file } in &self.pictures {
+            let File { name, bytes, stamp, .. } = file;
+            all.extend(format!("{name}\0{bytes} {stamp} {label} {held_out}\n").bytes());
+        }
+        self.problems.iter().for_each(|problem| all.extend(problem.bytes()));
+        fetch::sha256(&all)
+    }
+
+    /// The work's result for every picture's bytes, in order, on all threads. An error of the work is a sentence without
+    /// its subject, the file's name, which comes before it here.
+    pub fn each<T: Send>(&self, work: impl Fn(&Picture, &[u8]) -> Result<T, String> + Sync) -> Vec<Result<T, String>> {
+        let some = self.pictures.len().div_ceil(4 * rayon::current_num_threads()).max(1); // each opens a zip once
+        let chunks = self.pictures.par_chunks(some).map(|pictures| {
+            let mut archive = archive(&self.place, self.zipped);
+            let results = pictures.iter().map(|picture| {
+                let bytes =
+                    archive.as_mut().map_err(|why| why.clone()).and_then(|archive| bytes(&picture.file, archive));
+                bytes.and_then(|bytes| work(picture, &bytes)).map_err(|why| format!("{} {why}", picture.file.name))
+            });
+            results.collect::<Vec<_>>()
+        });
+        chunks.collect::<Vec<_>>().into_iter().flatten().collect()
+    }
+
+    /// What CelebA's list of attributes says of itself, or what is wrong with it; `None` where there is none.
+    pub fn attributes(&self) -> Option<Result<String, String>> {
+        let file = self.attributes.as_ref()?;
+        let found = text(&self.place, self.zipped, file).and_then(|text| parse_attributes(&text));
+        let name = &file.name;
+        Some(match found {
+            Ok((attributes, pictures)) => Ok(format!("{name} has {attributes} attributes of {pictures} pictures")),
+            Err(why) => Err(format!("{name} {why}")),
+        })
+    }
+}
+
+/// Whether a place is a zip; an error when it is no folder either.
+fn is_zip(place: &Path) -> Result<bool> {
+    let shown = place.display();
+    match fs::metadata(place) {
+        Ok(data) if data.is_dir() => Ok(false),
+        Ok(_) if place.extension().is_some_and(|end| end.eq_ignore_ascii_case("zip")) => Ok(true),
+        Ok(_) => Err(Error::input(format!("{shown} is a file; give a folder or a .zip of pictures"))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::input(format!("{shown} does not exist; give a folder or a .zip of pictures")))
+        }
+        Err(error) => Err(Error::io("read the pictures", place, &error)),
+    }
+}
+
+fn archive(place: &Path, zipped: bool) -> Result<Archive, String> {
+    if !zipped {
+        return Ok(None);
+    }
+    let file = fs::File::open(place).map_err(|error| format!("cannot be read: {error}"))?;
+    let archive = ZipArchive::new(BufReader::new(file));
+    archive.map(Some).map_err(|error| format!("cannot be read: {error}"))
+}
+
+/// The files of a zip.
+fn members(place: &Path) -> Result<Vec<File>> {
+    let broken = |why: String| Error::input(format!("{} is not a sound zip: {why}", place.display()));
+    let Some(mut archive) = archive(place, true).map_err(broken)? else { return Ok(Vec::new()) };
+    let mut files = Vec::new();
+    for index in 0..archive.len() {
+        let member = archive.by_index_raw(index).map_err(|error| broken(error.to_string()))?;
+        let name = member.name().replace('\\', "/"); // as some Windows programs write it
+        if member.is_file() && !name.split('/').any(hidden) {
+            files.push(File { name, at: At::Member(index), bytes: member.size(), stamp: u64::from(member.crc32()) });
+        }
+    }
+    Ok(files)
+}
+
+/// The files below a folder. What cannot be looked into goes to `problems`.
+fn walk(place: &Path, problems: &mut Vec<String>) -> Vec<File> {
+    let mut files = Vec::new();
+    let (mut folders, mut linked) = (vec![(place.to_owned(), String::new())], Vec::new());
+    let mut seen = HashSet::new();
+    // Links come last, so that a folder has its own name where it has two; one met again is left, or a loop would hang.
+    while let Some((folder, prefix)) = folders.pop().or_else(|| linked.pop()) {
+        if !seen.insert(fs::canonicalize(&folder).unwrap_or_else(|_| folder.clone())) {
+            continue;
+        }
+        let entries = fs::read_dir(&folder).and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>());
+        let mut entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => {
+                problems.push(format!("{prefix} cannot be looked into: {error}"));
+                continue;
+            }
+        };
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.file_name())); // links in an order of their own, too
+        for entry in entries {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if hidden(&name) {
+                continue;
+            }
+            let (path, name) = (entry.path(), format!("{prefix}{name}"));
+            match fs::metadata(&path) {
+                Ok(data) if data.is_dir() => {
+                    let link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+                    if link { &mut linked } else { &mut folders }.push((path, format!("{name}/")));
+                }
+                Ok(data) if data.is_file() => {
+                    let written = data.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+                    let stamp = written.map_or(0, |time| time.as_nanos() as u64);
+                    files.push(File { name, at: At::Path(path), bytes: data.len(), stamp });
+                }
+                Ok(_) => (), // a socket, a pipe
+                Err(_) => files.push(File { name, at: At::Path(path), bytes: 0, stamp: 0 }), // reading it says why
+            }
+        }
+    }
+    files
+}
+
+/// The bytes of a file.
+fn bytes(file: &File, archive: &mut Archive) -> Result<Vec<u8>, String> {
+    if file.bytes > LARGEST {
+        return Err(format!("has {} bytes, more than a picture can have here", file.bytes));
+    }
+    let mut bytes = Vec::new();
+    let read = match (&file.at, archive) {
+        (At::Path(path), _) => fs::read(path).map(|read| bytes = read),
+        (At::Member(index), Some(archive)) => {
+            let member = archive.by_index(*index).map_err(|error| format!("cannot be unpacked: {error}"))?;
+            member.take(LARGEST).read_to_end(&mut bytes).map(drop)
+        }
+        (At::Member(_), None) => Ok(()),
+    };
+    read.map_err(|error| format!("cannot be read: {error}"))?;
+    Ok(bytes)
+}
+
+fn text(place: &Path, zipped: bool, file: &File) -> Result<String, String> {
+    let bytes = bytes(file, &mut archive(place, zipped)?)?;
+    String::from_utf8(bytes).map_err(|_| "is not text".to_owned())
+}
+
+fn hidden(name: &str) -> bool {
+    name.starts_with('.') || name == "__MACOSX"
+}
+
+/// The last part of a path.
+fn last(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+/// The first folder of a path; `None` for a file that lies in none.
+fn first(key: &str) -> Option<&str> {
+    key.split_once('/').map(|(folder, _)| folder)
+}
+
+/// How many bytes at the start of every name are folders that hold all files, as a zip often has one.
+fn wrapping(files: &[File]) -> usize {
+    let mut base = 0;
+    loop {
+        let Some(folder) = files.first().and_then(|file| first(&file.name[base..])) else { return base };
+        if !files.iter().all(|file| first(&file.name[base..]) == Some(folder)) {
+            return base;
+        }
+        base += folder.len() + 1;
+    }
+}
+
+/// The two folders that are a split by their names, where both are there.
+fn split_folders(files: &[File], base: usize) -> Option<Split> {
+    let folders = files.iter().filter_map(|file| first(&file.name[base..])).collect::<BTreeSet<_>>();
+    let named = |name: &str| folders.iter().find(|folder| folder.eq_ignore_ascii_case(name));
+    let train = named("train")?.to_string();
+    let held_out = HELD_OUT.iter().find_map(|name| named(name))?.to_string();
+    Some(Split::Folders { train, held_out })
+}
+
+/// Gives pictures the class of their folder, the first one below those of the split, and returns the classes' names.
+/// There are classes when there are two such folders or more and no picture lies beside them.
+fn label(pictures: &mut [Picture], base: usize, split: bool, notes: &mut Vec<String>) -> Vec<String> {
+    fn folder(picture: &Picture, base: usize, split: bool) -> Option<&str> {
+        let key = &picture.file.name[base..];
+        first(if split { key.split_once('/').map_or("", |(_, below)| below) } else { key })
+    }
+    let folders = pictures.iter().filter_map(|picture| folder(picture, base, split)).collect::<BTreeSet<_>>();
+    let classes = folders.into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let beside = pictures.iter().filter(|picture| folder(picture, base, split).is_none()).count();
+    if classes.len() < 2 {
+        return Vec::new();
+    }
+    if beside > 0 {
+        let folders = classes.len();
+        notes.push(format!("the {folders} folders are not taken for classes, as pictures lie beside them: {beside}"));
+        return Vec::new();
+    }
+    for picture in pictures {
+        let class = folder(picture, base, split).and_then(|name| classes.iter().position(|class| class == name));
+        picture.label = class.unwrap_or(0) as u32;
+    }
+    classes
+}
+
+/// CelebA's list of parts: a picture's name and 0, 1 or 2 on each line.
+fn parse_partition(text: &str) -> Result<HashMap<String, u8>, String> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty()).enumerate();
+    let parts = lines.map(|(number, line)| {
+        let mut words = line.split_whitespace();
+        match (words.next(), words.next().map(str::parse), words.next()) {
+            (Some(name), Some(Ok(part @ 0..=2)), None) => Ok((name.to_owned(), part)),
+            _ => Err(format!("has no picture and part, 0, 1 or 2, in line {}", number + 1)),
+        }
+    });
+    parts.collect()
+}
+
+/// CelebA's list of attributes: the number of pictures, the attributes' names, then for each picture its name and a 1 or
+/// -1 for each attribute. The numbers of attributes and pictures.
+fn parse_attributes(text: &str) -> Result<(usize, usize), String> {
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
+    let count = first.trim().parse::<usize>().map_err(|_| "does not begin with the number of pictures".to_owned())?;
+    let attributes = lines.next().unwrap_or_default().split_whitespace().count();
+    let mut pictures = 0;
+    for (number, line) in lines.enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let values = line.split_whitespace().skip(1).collect::<Vec<_>>();
+        if values.len() != attributes || values.iter().any(|value| !matches!(*value, "1" | "-1")) {
+            return Err(format!("has in line {} something else than {attributes} values of 1 or -1", number + 3));
+        }
+        pictures += 1;
+    }
+    if pictures != count {
+        return Err(format!("says that it has {count} pictures and has {pictures}"));
+    }
+    Ok((attributes, pictures))
+}

@@ -1,0 +1,772 @@
+//! Pictures to learn from: a folder or zip of them, checked whole before step 0, packed once, drawn in batches.
+
+mod decode;
+mod folder;
+mod pack;
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::TensorData;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::data::fetch;
+use crate::data::source::{Order, Sampling, Source};
+use crate::error::{Error, Result};
+use crate::random::Draws;
+
+use self::folder::Listing;
+use self::pack::Pack;
+
+const SHOWN: usize = 20; // problems in one error
+
+/// The pictures a recipe learns from.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Images {
+    /// Folder or zip of pictures (PNG, JPEG, WebP, GIF); empty for the recipe's own set, fetched once into the cache.
+    pub path: PathBuf,
+    /// How the folder is laid out.
+    pub layout: Layout,
+    /// Which part of a picture is seen.
+    pub crop: Crop,
+    /// Whether each picture is mirrored, left for right, with probability 1/2.
+    pub mirror: bool,
+    /// Whether to go on without the files that cannot be used, instead of stopping before the first step.
+    pub skip_broken: bool,
+    /// Share of the pictures to hold out, where the folder does not say by its own subfolders (train, validation).
+    pub validation_share: f64,
+    /// How a batch is drawn.
+    pub sampling: Sampling,
+}
+
+/// How a folder of pictures is laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// Pictures at any depth. The folders of the first level, when there are two or more, are the classes.
+    #[default]
+    Folder,
+    /// As CelebA comes: img_align_celeba/ without classes, split by list_eval_partition.txt.
+    Celeba,
+}
+
+/// Which part of a picture is seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Crop {
+    /// The largest square in the middle.
+    #[default]
+    Centre,
+    /// A square at random, 8/9 as wide as the largest one in the middle, another at every draw.
+    Random,
+}
+
+/// What pictures are brought to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// 1 for grey, 3 for colour.
+    pub channels: usize,
+    /// Pixels along an edge of the square.
+    pub side: usize,
+}
+
+/// One batch on the host.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// `[n, channels, side, side]`, f32 in [-1, 1].
+    pub pixels: TensorData,
+    /// `[n]`, the class by the order of the classes' names; 0 without classes.
+    pub labels: Vec<u32>,
+}
+
+impl Default for Images {
+    fn default() -> Self {
+        Images {
+            path: PathBuf::new(),
+            layout: Layout::Folder,
+            crop: Crop::Centre,
+            mirror: false,
+            skip_broken: false,
+            validation_share: 0.05,
+            sampling: Sampling::Shuffle,
+        }
+    }
+}
+
+impl Images {
+    /// What is wrong with the values, as one sentence with the way out.
+    pub fn problem(&self) -> Option<String> {
+        let share = self.validation_share;
+        let wrong = !(0.0..1.0).contains(&share);
+        wrong.then(|| format!("data.validation_share is {share}; give a share in [0, 1), such as 0.05"))
+    }
+
+    /// Where the pictures are; the recipe's own `set` is fetched when no path is given.
+    fn place(&self, set: &str) -> Result<PathBuf> {
+        if !self.path.as_os_str().is_empty() {
+            return Ok(self.path.clone());
+        }
+        let set = crate::data::set(set)?;
+        let folder = (set.folder)()?;
+        (set.fetch)(&folder, &mut |_| {})?;
+        Ok(folder)
+    }
+
+    /// The side pictures are packed at: a random crop needs a margin.
+    fn packed_side(&self, side: usize) -> usize {
+        match self.crop {
+            Crop::Centre => side,
+            Crop::Random => side * 9 / 8,
+        }
+    }
+}
+
+/// The batches of the training pictures, or of those held out: the same for the same `seed` and step.
+///
+/// Every picture is decoded, turned upright as its EXIF data say, laid over white where it is transparent, cut to the
+/// largest square in the middle, resized with a Lanczos filter and packed into a file in the cache; later calls read that
+/// file. A random crop and mirroring happen at the draw, and not to pictures held out. `set` is the name of the recipe's
+/// own data set, used when no path is given. CMYK in a JPEG is read as Adobe writes it, inverted.
+///
+/// An error lists the files that cannot be used, all in one, unless `skip_broken` is set; it is an error, too, when no
+/// picture is left to learn from. There may be none held out. Panics when `batch` or the side is 0 or the channels are
+/// neither 1 nor 3.
+pub fn open(
+    images: &Images,
+    set: &str,
+    shape: Shape,
+    seed: u64,
+    batch: usize,
+    held_out: bool,
+) -> Result<Box<dyn Source<Batch>>> {
+    // Without a cache the pictures are packed in memory alone.
+    let cache = fetch::cache_dir().ok().map(|cache| cache.join("packed"));
+    Ok(Box::new(Pictures::open(images, &images.place(set)?, cache.as_deref(), shape, (seed, batch), held_out)?))
+}
+
+/// Pictures in memory, and what is drawn of them.
+struct Pictures {
+    pack: Pack,
+    shape: Shape,
+    seed: u64,
+    mirror: bool,
+    crop: Crop,
+    order: Option<Order>, // None when there is nothing to draw
+}
+
+impl Pictures {
+    fn open(
+        images: &Images,
+        place: &Path,
+        cache: Option<&Path>,
+        shape: Shape,
+        (seed, batch): (u64, usize),
+        held_out: bool,
+    ) -> Result<Self> {
+        assert!([1, 3].contains(&shape.channels) && shape.side > 0, "no pictures are packed as {shape:?}");
+        let listing = Listing::of(place, images.layout, images.validation_share)?;
+        let packed = Shape { side: images.packed_side(shape.side), ..shape };
+        let settings = format!("{packed:?} {:?} {} {}", images.layout, images.skip_broken, images.validation_share);
+        let file = cache.map(|cache| pack::file(cache, place, &settings));
+        let fingerprint = listing.fingerprint();
+        let kept = file.as_deref().and_then(|file| Pack::read(file, &fingerprint, packed, held_out));
+        let pack = match kept {
+            Some(pack) => pack,
+            None => {
+                let pack = Pack::of(decode_all(images, place, &listing, packed)?, fingerprint, packed);
+                if let Some(file) = &file {
+                    pack.write(file); // where it cannot be, the next call decodes again
+                }
+                pack.part(held_out)
+            }
+        };
+        let items = pack.labels.len();
+        let order = (items > 0).then(|| Order::new(seed, items, batch, images.sampling));
+        let crop = if held_out { Crop::Centre } else { images.crop };
+        Ok(Pictures { pack, shape, seed, mirror: images.mirror && !held_out, crop, order })
+    }
+}
+
+/// A picture as it is packed.
+struct Item {
+    /// `[channels, side, side]`.
+    pixels: Vec<u8>,
+    label: u32,
+    held_out: bool,
+}
+
+/// Every picture of a listing, brought to a shape. One error lists what cannot be used, unless it is to be skipped.
+fn decode_all(images: &Images, place: &Path, listing: &Listing, shape: Shape) -> Result<Vec<Item>> {
+    let found = listing.each(|file, bytes| {
+        let picture = decode::picture(bytes)?;
+        Ok(Item { pixels: decode::pixels(&picture, shape), label: file.label, held_out: file.held_out })
+    });
+    let (mut items, mut problems) = (Vec::new(), listing.problems.clone());
+    for result in found {
+        match result {
+            Ok(item) => items.push(item),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let place = place.display();
+    if !problems.is_empty() && !images.skip_broken {
+        let more = problems.len().saturating_sub(SHOWN);
+        let lines = problems.iter().take(SHOWN).map(|problem| format!("\n  {problem}")).collect::<String>();
+        let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+        return Err(Error::input(format!(
+            "{} of {} files in {place} cannot be used:{lines}{more}\n`--set data.skip_broken=true` goes on without them; \
+             `ganvas data check {place}` lists all",
+            problems.len(),
+            items.len() + problems.len(),
+        )));
+    }
+    if items.iter().all(|item| item.held_out) {
+        return Err(Error::input(format!(
+            "{place} holds no picture to learn from that can be used; see `ganvas data check {place}`"
+        )));
+    }
+    Ok(items)
+}
+
+impl Source<Batch> for Pictures {
+    fn items(&self) -> usize {
+        self.pack.labels.len()
+    }
+
+    fn batch(&self, step: u64) -> Result<Batch> {
+        let Some(order) = &self.order else { return Err(Error::input("there are no pictures to draw a batch from")) };
+        let indices = order.indices(step);
+        let (n, draws) = (indices.len(), Draws::new(self.seed, step));
+        let Shape { channels, side } = self.shape;
+        let packed = self.pack.shape.side;
+        let margin = packed - side;
+        let mirrored = if self.mirror { draws.indices("data.mirror", 2, n) } else { vec![0; n] };
+        let place = |name| match self.crop {
+            Crop::Centre => vec![margin as u32 / 2; n],
+            Crop::Random => draws.indices(name, margin as u32 + 1, n),
+        };
+        let (tops, lefts) = (place("data.crop.top"), place("data.crop.left"));
+        let mut pixels = Vec::with_capacity(n * channels * side * side);
+        for (i, &index) in indices.iter().enumerate() {
+            let picture = self.pack.picture(index as usize);
+            let (top, left) = (tops[i] as usize, lefts[i] as usize);
+            for plane in picture.chunks(packed * packed) {
+                for row in plane.chunks(packed).skip(top).take(side) {
+                    let start = pixels.len();
+                    pixels.extend(row[left..left + side].iter().map(|&value| f32::from(value) / 127.5 - 1.0));
+                    if mirrored[i] == 1 {
+                        pixels[start..].reverse();
+                    }
+                }
+            }
+        }
+        let labels = indices.iter().map(|&index| self.pack.labels[index as usize]).collect();
+        Ok(Batch { pixels: TensorData::new(pixels, [n, channels, side, side]), labels })
+    }
+}
+
+/// What a folder holds.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// Pictures that can be used.
+    pub pictures: usize,
+    /// How many of them are held out.
+    pub held_out: usize,
+    /// How many of them have colours; the others are grey, however they are stored.
+    pub colour: usize,
+    /// Their shorter sides in pixels: the smallest, the median, the largest. Zeros without pictures.
+    pub sides: [u32; 3],
+    /// The classes by name, with their numbers of pictures that can be used; empty without classes.
+    pub classes: Vec<(String, usize)>,
+    /// What there is to know beside the numbers, a sentence each.
+    pub notes: Vec<String>,
+    /// What cannot be used and why, a sentence for each file.
+    pub problems: Vec<String>,
+}
+
+/// Decodes everything in a folder or zip, for `data check` and for choosing settings. `set` is as for [`open`].
+/// An error when there is nothing that could be decoded, as in a missing or empty folder.
+pub fn survey(images: &Images, set: &str) -> Result<Survey> {
+    let place = images.place(set)?;
+    let listing = Listing::of(&place, images.layout, images.validation_share)?;
+    let seen = listing.each(|file, bytes| {
+        let picture = decode::picture(bytes)?;
+        let side = picture.width().min(picture.height());
+        Ok((side, decode::has_colour(&picture), file.label as usize, file.held_out))
+    });
+    let mut problems = listing.problems.clone();
+    let mut notes = listing.notes.clone();
+    match listing.attributes() {
+        Some(Ok(note)) => notes.push(note),
+        Some(Err(problem)) => problems.push(problem),
+        None => (),
+    }
+    let mut counts = vec![0; listing.classes.len()];
+    let (mut sides, mut colour, mut held_out) = (Vec::new(), 0, 0);
+    for result in seen {
+        match result {
+            Ok((side, coloured, label, held)) => {
+                sides.push(side);
+                colour += usize::from(coloured);
+                held_out += usize::from(held);
+                if let Some(count) = counts.get_mut(label) {
+                    *count += 1;
+                }
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    sides.sort_unstable();
+    let at = |share: usize| sides.get(sides.len().saturating_sub(1) * share / 2).copied().unwrap_or(0);
+    Ok(Survey {
+        pictures: sides.len(),
+        held_out,
+        colour,
+        sides: [at(0), at(1), at(2)],
+        classes: listing.classes.iter().cloned().zip(counts).collect(),
+        notes,
+        problems,
+    })
+}
+
+impl Survey {
+    /// A sentence when pictures of `side` pixels would be enlargements of most of these.
+    pub fn too_small_for(&self, side: usize) -> Option<String> {
+        let median = self.sides[1];
+        (self.pictures > 0 && (median as usize) < side).then(|| {
+            format!("most pictures are smaller than {side} pixels (median of the shorter sides: {median}) and would be enlarged; choose {median} or less")
+        })
+    }
+
+    /// Everything but the problems, a sentence each.
+    pub fn facts(&self) -> Vec<String> {
+        let Survey { pictures, held_out, colour, sides: [smallest, median, largest], .. } = self;
+        let mut facts = Vec::new();
+        if *pictures > 0 {
+            facts.push(format!(
+                "pictures: {pictures} ({colour} in colour, {} grey); held out: {held_out}",
+                pictures - colour
+            ));
+            facts.push(format!(
+                "shorter sides in pixels: {smallest} to {largest}, median {median}; a model for more than {median} would see most \
+                 pictures enlarged"
+            ));
+        }
+        if !self.classes.is_empty() {
+            let classes = self.classes.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>();
+            facts.push(format!("classes: {} ({})", classes.len(), classes.join(", ")));
+        }
+        facts.extend(self.notes.iter().cloned());
+        facts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decode::tests::{RED, SMALL, busy, jpeg, plain, png};
+    use super::*;
+    use image::{Rgb, RgbImage};
+    use std::fs;
+    use std::io::{Cursor, Write};
+    use std::time::{Duration, SystemTime};
+    use tempfile::{TempDir, tempdir};
+
+    fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
+        let folder = tempdir().unwrap();
+        files.iter().for_each(|(name, bytes)| put(&folder, name, bytes));
+        folder
+    }
+
+    fn put(folder: &TempDir, name: &str, bytes: &[u8]) {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    /// `count` plain pictures of different greys, as NAME0.png and so on.
+    fn greys(name: &str, count: u8) -> Vec<(String, Vec<u8>)> {
+        (0..count).map(|i| (format!("{name}{i:02}.png"), plain([i * 10; 3]))).collect()
+    }
+
+    fn folder_of(files: &[(String, Vec<u8>)]) -> TempDir {
+        let files = files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect::<Vec<_>>();
+        folder(&files)
+    }
+
+    fn all() -> Images {
+        Images { validation_share: 0.0, ..Images::default() }
+    }
+
+    fn opened(images: &Images, place: &Path, held_out: bool) -> Result<Pictures> {
+        Pictures::open(images, place, None, SMALL, (1, 4), held_out)
+    }
+
+    fn error(images: &Images, place: &Path) -> String {
+        opened(images, place, false).err().unwrap().to_string()
+    }
+
+    /// The first value of the red channel of every picture, in order.
+    fn reds(pictures: &Pictures) -> Vec<u8> {
+        (0..pictures.items()).map(|i| pictures.pack.picture(i)[0]).collect()
+    }
+
+    fn survey_of(folder: &Path, layout: Layout) -> Survey {
+        survey(&Images { path: folder.to_owned(), layout, ..Images::default() }, "").unwrap()
+    }
+
+    #[test]
+    fn one_error_lists_every_broken_file_before_the_first_step_and_only_asking_goes_on_without_them() {
+        let whole = jpeg(&busy(64), None);
+        let folder = folder(&[
+            ("cut.jpg", whole[..whole.len() / 2].to_vec()),
+            ("text.png", b"not a picture".to_vec()),
+            ("dot.png", png(&RgbImage::new(1, 1).into())),
+            ("nothing.webp", Vec::new()),
+            ("scan.tiff", b"II*\0".to_vec()),
+            ("deep/er/fine.jpg", whole.clone()),
+            ("jpeg-inside.png", whole.clone()),
+            ("cmyk.jpg", include_bytes!("../../../tests/data/cmyk.jpg").to_vec()),
+            ("readme.txt", b"passed over".to_vec()),
+            (".hidden.png", b"passed over".to_vec()),
+            ("__MACOSX/fine.png", b"passed over".to_vec()),
+        ]);
+        let place = folder.path().display();
+        assert_eq!(
+            error(&all(), folder.path()),
+            format!(
+                "5 of 8 files in {place} cannot be used:\n  \
+                 scan.tiff is of a kind that is not read; convert it to PNG or JPEG\n  \
+                 cut.jpg is cut short: its end is missing\n  \
+                 dot.png is 1 x 1 pixels; 8 x 8 are the least one can learn from\n  \
+                 nothing.webp is empty (0 bytes)\n  \
+                 text.png is not a picture, whatever its name says\n\
+                 `--set data.skip_broken=true` goes on without them; `ganvas data check {place}` lists all"
+            )
+        );
+        let pictures = opened(&Images { skip_broken: true, ..all() }, folder.path(), false).unwrap();
+        assert_eq!((pictures.items(), pictures.batch(0).unwrap().pixels.shape().to_vec()), (3, vec![4, 3, 8, 8]));
+        let survey = survey_of(folder.path(), Layout::Folder);
+        assert_eq!((survey.pictures, survey.problems.len()), (3, 5));
+    }
+
+    #[test]
+    fn a_long_list_of_broken_files_ends_with_how_many_more_there_are() {
+        let broken = (0..23).map(|i| (format!("{i:02}.png"), b"text".to_vec())).collect::<Vec<_>>();
+        let folder = folder_of(&[broken, greys("fine", 1)].concat());
+        let error = error(&all(), folder.path());
+        assert!(error.starts_with("23 of 24 files"), "{error}");
+        assert!(
+            error.contains("  19.png") && !error.contains("20.png") && error.contains("\n  and 3 more\n"),
+            "{error}"
+        );
+        assert_eq!(survey_of(folder.path(), Layout::Folder).problems.len(), 23);
+    }
+
+    #[test]
+    fn a_place_without_pictures_is_an_error_that_says_what_is_wanted() {
+        let folder = folder(&[("notes.txt", b"text".to_vec()), ("broken.zip", b"PK".to_vec())]);
+        let at = |name: &str| error(&all(), &folder.path().join(name));
+        assert!(at("").contains("holds no pictures, that is, no files named .png, jpg"), "{}", at(""));
+        assert!(at("absent").contains("absent does not exist; give a folder or a .zip"), "{}", at("absent"));
+        assert!(at("notes.txt").contains("notes.txt is a file; give a folder or a .zip"), "{}", at("notes.txt"));
+        assert!(at("broken.zip").contains("broken.zip is not a sound zip"), "{}", at("broken.zip"));
+        put(&folder, "text.png", b"text");
+        let skipping = Images { skip_broken: true, ..all() };
+        assert!(error(&skipping, folder.path()).contains("holds no picture to learn from"));
+    }
+
+    #[test]
+    fn pixels_of_a_batch_reach_from_minus_one_to_one() {
+        let folder = folder(&[("a/black.png", plain([0; 3])), ("b/white.png", plain([255; 3]))]);
+        let pictures = opened(&all(), folder.path(), false).unwrap();
+        let batch = pictures.batch(0).unwrap();
+        let pixels = batch.pixels.iter::<f32>().collect::<Vec<f32>>();
+        for (picture, label) in pixels.chunks(192).zip(batch.labels) {
+            assert_eq!(picture, vec![[-1.0, 1.0][label as usize]; 192]);
+        }
+    }
+
+    #[test]
+    fn a_step_has_its_batch_on_every_opening_whatever_was_asked_before() {
+        let files = (0..9).map(|i| (format!("{i}.png"), png(&busy(30 + i).into()))).collect::<Vec<_>>();
+        let folder = folder_of(&files);
+        let images = Images { crop: Crop::Random, mirror: true, ..all() };
+        let batch = |pictures: &Pictures, step| {
+            let Batch { pixels, labels } = pictures.batch(step).unwrap();
+            (pixels.iter::<f32>().map(f32::to_bits).collect::<Vec<_>>(), labels)
+        };
+        let (first, second) =
+            (opened(&images, folder.path(), false).unwrap(), opened(&images, folder.path(), false).unwrap());
+        let early = (0..5).map(|step| batch(&first, step)).collect::<Vec<_>>();
+        assert_eq!(batch(&second, 4), early[4]);
+        assert_ne!(early[3], early[4]);
+        let other = Pictures::open(&images, folder.path(), None, SMALL, (2, 4), false).unwrap();
+        assert_ne!(batch(&other, 4), early[4]);
+    }
+
+    #[test]
+    fn half_of_what_is_learned_from_is_mirrored_and_crops_reach_every_place() {
+        // Red falls from left to right and green from top to bottom, so a picture tells how it was cut.
+        let slope = RgbImage::from_fn(18, 18, |x, y| Rgb([250 - 10 * x as u8, 250 - 10 * y as u8, 0]));
+        let folder = folder(&[("train/a.png", png(&slope.clone().into())), ("val/a.png", png(&slope.into()))]);
+        let images = Images { crop: Crop::Random, mirror: true, ..all() };
+        let open = |held| {
+            let shape = Shape { channels: 3, side: 16 };
+            Pictures::open(&images, folder.path(), None, shape, (1, 4), held).unwrap()
+        };
+        let (learned, held) = (open(false), open(true));
+        assert_eq!(learned.pack.shape.side, 18);
+        let (mut mirrored, mut places) = (0, std::collections::BTreeSet::new());
+        for step in 0..100 {
+            let pixels = learned.batch(step).unwrap().pixels.iter::<f32>().collect::<Vec<f32>>();
+            for picture in pixels.chunks(3 * 256) {
+                let (left, right, top) = (picture[0], picture[15], picture[256]);
+                mirrored += usize::from(left < right);
+                let cut = |most: f32| (25.0 - (most + 1.0) * 12.75).round() as i32;
+                places.insert((cut(left.max(right)), cut(top)));
+            }
+        }
+        assert!((160..240).contains(&mirrored), "{mirrored} of 400");
+        assert_eq!(places.into_iter().collect::<Vec<_>>(), [0, 1, 2].map(|x| [0, 1, 2].map(|y| (x, y))).concat());
+        let held = held.batch(0).unwrap().pixels.iter::<f32>().collect::<Vec<f32>>();
+        for picture in held.chunks(3 * 256) {
+            assert_eq!((picture[0], picture[256]), (240.0 / 127.5 - 1.0, 240.0 / 127.5 - 1.0));
+        }
+    }
+
+    /// Puts other bytes in a file's place that has the same length and age, so that only decoding it would tell.
+    fn spoil(path: &Path) {
+        let (bytes, data) = (fs::read(path).unwrap(), fs::metadata(path).unwrap());
+        fs::write(path, vec![7; bytes.len()]).unwrap();
+        fs::File::options().write(true).open(path).unwrap().set_modified(data.modified().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn the_pack_is_read_instead_of_the_pictures_until_a_file_changes() {
+        let (folder, cache) = (folder_of(&greys("p", 6)), tempdir().unwrap());
+        let cache = cache.path().join("new").join("packed");
+        let images = Images { validation_share: 0.5, ..Images::default() };
+        let open = |held| Pictures::open(&images, folder.path(), Some(&cache), SMALL, (1, 4), held);
+        let fresh = (reds(&open(false).unwrap()), reds(&open(true).unwrap()));
+        assert!(fresh.0.len() + fresh.1.len() == 6 && !fresh.1.is_empty());
+        spoil(&folder.path().join("p03.png"));
+        assert_eq!((reds(&open(false).unwrap()), reds(&open(true).unwrap())), fresh);
+        let packs = || fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+        assert_eq!(packs().len(), 1);
+
+        // Another time of writing makes the pack stale, and then the picture is seen to be broken.
+        let later = SystemTime::now() + Duration::from_secs(60);
+        fs::File::options().write(true).open(folder.path().join("p03.png")).unwrap().set_modified(later).unwrap();
+        assert!(open(false).err().unwrap().to_string().contains("p03.png is not a picture"));
+        fs::remove_file(folder.path().join("p03.png")).unwrap();
+        assert_eq!(open(false).unwrap().items() + open(true).unwrap().items(), 5);
+        assert_eq!(packs().len(), 1, "the stale pack is replaced");
+    }
+
+    #[test]
+    fn a_damaged_pack_is_made_anew() {
+        let (folder, cache) = (folder_of(&greys("p", 6)), tempdir().unwrap());
+        let open = || Pictures::open(&all(), folder.path(), Some(cache.path()), SMALL, (1, 4), false).unwrap();
+        let fresh = reds(&open());
+        let pack = fs::read_dir(cache.path()).unwrap().next().unwrap().unwrap().path();
+        let whole = fs::read(&pack).unwrap();
+        let (mut magic, mut length, mut text) = (whole.clone(), whole.clone(), whole.clone());
+        (magic[3], length[23], text[30]) = (0, 0xFF, b'!');
+        for damaged in [
+            magic,
+            length,
+            text,
+            whole[..whole.len() - 1].to_vec(),
+            [whole.as_slice(), &[0]].concat(),
+            whole[..10].to_vec(),
+            Vec::new(),
+        ] {
+            fs::write(&pack, &damaged).unwrap();
+            assert_eq!(reds(&open()), fresh);
+            assert_eq!(fs::read(&pack).unwrap(), whole);
+        }
+    }
+
+    #[test]
+    fn without_a_place_for_the_pack_the_pictures_are_there_all_the_same() {
+        let folder = folder_of(&greys("p", 3));
+        put(&folder, "in-the-way", b"a file");
+        let cache = folder.path().join("in-the-way").join("packed");
+        let pictures = Pictures::open(&all(), folder.path(), Some(&cache), SMALL, (1, 4), false).unwrap();
+        assert_eq!(reds(&pictures), [0, 10, 20]);
+    }
+
+    fn zipped(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, bytes) in files {
+            zip.start_file(name.as_str(), zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn a_zip_is_as_the_folder_it_was_made_of_with_or_without_a_folder_around_all() {
+        let files = [greys("ants/", 9), greys("bees/deep/", 8)].concat();
+        let place = folder_of(&files);
+        let around = |files: &[(String, Vec<u8>)]| {
+            let mut files =
+                files.iter().map(|(name, bytes)| (format!("set/all/{name}"), bytes.clone())).collect::<Vec<_>>();
+            files.reverse(); // a zip has an order of its own
+            files.push(("__MACOSX/set/._p.png".into(), b"text".to_vec()));
+            files
+        };
+        put(&place, "out/plain.zip", &zipped(&files));
+        put(&place, "out/around.zip", &zipped(&around(&files)));
+        let images = Images { validation_share: 0.4, ..Images::default() };
+        let seen = |place: &Path| {
+            let [a, b] = [false, true].map(|held| opened(&images, place, held).unwrap());
+            (reds(&a), a.pack.labels, reds(&b), b.pack.labels)
+        };
+        let wanted = seen(place.path());
+        assert!(wanted.0.len() > 5 && wanted.2.len() > 3 && wanted.1.contains(&0) && wanted.1.contains(&1));
+        for name in ["out/plain.zip", "out/around.zip"] {
+            assert_eq!(seen(&place.path().join(name)), wanted, "{name}");
+        }
+        let classes = [("ants".to_owned(), 9), ("bees".to_owned(), 8)];
+        assert_eq!(survey_of(&place.path().join("out/around.zip"), Layout::Folder).classes, classes);
+    }
+
+    #[test]
+    fn a_broken_file_in_a_zip_is_listed_like_any_other() {
+        let place = tempdir().unwrap();
+        put(&place, "p.zip", &zipped(&[greys("p", 2), vec![("text.png".into(), b"text".to_vec())]].concat()));
+        let error = error(&all(), &place.path().join("p.zip"));
+        assert!(error.contains("1 of 3 files") && error.contains("\n  text.png is not a picture"), "{error}");
+    }
+
+    #[test]
+    fn subfolders_named_for_it_are_the_parts_and_the_folders_below_them_the_classes() {
+        for (train, held) in [("train", "val"), ("Train", "held-out"), ("train", "test")] {
+            let files = [
+                greys(&format!("{train}/cats/"), 3),
+                greys(&format!("{train}/dogs/"), 2),
+                greys(&format!("{held}/dogs/x"), 1),
+                greys("else/p", 4),
+            ];
+            let place = folder_of(&files.concat());
+            let [a, b] = [false, true].map(|held| opened(&Images::default(), place.path(), held).unwrap());
+            assert_eq!((a.pack.labels, b.pack.labels), (vec![0, 0, 0, 1, 1], vec![1]), "{train} {held}");
+            let survey = survey_of(place.path(), Layout::Folder);
+            assert_eq!((survey.pictures, survey.held_out), (6, 1));
+            assert_eq!(survey.notes, ["left alone, as they belong to neither part: 4 pictures"]);
+        }
+    }
+
+    #[test]
+    fn folders_are_no_classes_when_there_is_one_or_when_pictures_lie_beside_them() {
+        let one = folder_of(&[greys("only/", 3)].concat());
+        let beside = folder_of(&[greys("a/", 2), greys("b/", 2), greys("beside", 1)].concat());
+        for place in [&one, &beside] {
+            let pictures = opened(&all(), place.path(), false).unwrap();
+            assert!(pictures.pack.labels.iter().all(|label| *label == 0));
+            assert!(survey_of(place.path(), Layout::Folder).classes.is_empty());
+        }
+        let notes = survey_of(beside.path(), Layout::Folder).notes;
+        assert_eq!(notes, ["the 2 folders are not taken for classes, as pictures lie beside them: 1"]);
+    }
+
+    #[test]
+    fn a_share_is_held_out_by_name_and_stays_so_when_pictures_come() {
+        let names = |count: u32| (0..count).map(|i| (format!("{i}.png"), plain([i as u8; 3]))).collect::<Vec<_>>();
+        let images = Images { validation_share: 0.25, ..Images::default() };
+        let parts = |count| {
+            let place = folder_of(&names(count));
+            [false, true].map(|held| reds(&opened(&images, place.path(), held).unwrap()))
+        };
+        let [learned, held] = parts(200);
+        let mut both = [learned, held.clone()].concat();
+        both.sort_unstable();
+        assert_eq!(both, (0..200).collect::<Vec<u8>>());
+        assert!((30..70).contains(&held.len()), "{}", held.len());
+        let [_, fewer] = parts(100);
+        let mut wanted = held.into_iter().filter(|red| *red < 100).collect::<Vec<_>>();
+        wanted.sort_unstable();
+        assert_eq!(
+            {
+                let mut fewer = fewer;
+                fewer.sort_unstable();
+                fewer
+            },
+            wanted
+        );
+    }
+
+    #[test]
+    fn at_least_one_picture_is_learned_from_and_none_held_out_is_fine() {
+        let place = folder_of(&greys("p", 2));
+        let most = Images { validation_share: 0.999_999, ..Images::default() };
+        assert_eq!(opened(&most, place.path(), false).unwrap().items(), 1);
+        let none = opened(&all(), place.path(), true).unwrap();
+        assert!(none.items() == 0 && none.batch(0).is_err());
+    }
+
+    #[test]
+    fn celeba_is_split_by_its_list_and_its_attributes_are_counted() {
+        let picture = jpeg(&RgbImage::from_pixel(178, 218, Rgb(RED)), None);
+        let names = (1..=4).map(|i| format!("{i:06}.jpg"));
+        let pictures = names.map(|name| (format!("img_align_celeba/{name}"), picture.clone())).collect::<Vec<_>>();
+        let place = folder_of(&pictures);
+        put(&place, "list_eval_partition.txt", b"000001.jpg 0\n000002.jpg 1\n000003.jpg 2\n000004.jpg 0\n");
+        put(&place, "list_attr_celeba.txt", b"2\nBald Young\n000001.jpg -1  1\n000002.jpg  1 -1\n");
+        let celeba = Images { layout: Layout::Celeba, ..Images::default() };
+        assert_eq!([false, true].map(|held| opened(&celeba, place.path(), held).unwrap().items()), [2, 1]);
+        let survey = survey_of(place.path(), Layout::Celeba);
+        assert_eq!((survey.held_out, survey.sides, survey.problems.len()), (1, [178; 3], 0));
+        assert!(survey.notes.contains(&"list_attr_celeba.txt has 2 attributes of 2 pictures".to_owned()), "{survey:?}");
+
+        put(&place, "list_eval_partition.txt", b"000001.jpg 0\n000002.jpg three\n");
+        assert!(
+            error(&celeba, place.path())
+                .contains("list_eval_partition.txt has no picture and part, 0, 1 or 2, in line 2")
+        );
+        for (wrong, sentence) in [
+            ("Bald\n", "does not begin with the number of pictures"),
+            ("2\nBald\na.jpg 1\n", "says that it has 2 pictures and has 1"),
+            ("1\nBald\na.jpg 7\n", "has in line 3 something else than 1 values of 1 or -1"),
+        ] {
+            put(&place, "list_attr_celeba.txt", wrong.as_bytes());
+            let problems = survey_of(place.path(), Layout::Folder).problems;
+            assert_eq!(problems, [format!("list_attr_celeba.txt {sentence}")]);
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn links_are_followed_but_not_round_and_a_broken_one_is_a_problem() {
+        use std::os::unix::fs::symlink;
+        let (place, other) = (folder_of(&greys("a/", 2)), folder_of(&greys("p", 3)));
+        symlink("..", place.path().join("a/up")).unwrap();
+        symlink(place.path(), place.path().join("b")).unwrap();
+        symlink(other.path(), place.path().join("c")).unwrap();
+        assert_eq!(opened(&all(), place.path(), false).unwrap().items(), 5);
+        symlink("nowhere", place.path().join("gone.png")).unwrap();
+        assert!(error(&all(), place.path()).contains("\n  gone.png cannot be read: "));
+    }
+
+    #[test]
+    fn a_survey_tells_sides_colours_and_what_would_be_enlarged() {
+        let grey = RgbImage::from_pixel(20, 30, Rgb([90; 3]));
+        let folder = folder(&[("a.png", png(&grey.into())), ("b.png", plain(RED)), ("c.jpg", jpeg(&busy(90), None))]);
+        let survey = survey_of(folder.path(), Layout::Folder);
+        assert_eq!((survey.pictures, survey.colour, survey.sides), (3, 2, [16, 20, 90]));
+        assert_eq!(survey.too_small_for(20), None);
+        assert!(survey.too_small_for(21).unwrap().contains("smaller than 21 pixels"));
+        assert!(survey.facts()[0].starts_with("pictures: 3 (2 in colour, 1 grey)"), "{:?}", survey.facts());
+    }
+
+    #[test]
+    fn a_share_outside_its_range_is_a_problem_with_the_way_out() {
+        let problem = |validation_share| Images { validation_share, ..Images::default() }.problem();
+        assert_eq!((problem(0.0), problem(0.99)), (None, None));
+        for wrong in [1.0, -0.1, f64::NAN] {
+            assert!(problem(wrong).unwrap().contains("data.validation_share is "));
+        }
+    }
+}
