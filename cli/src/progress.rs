@@ -108,11 +108,12 @@ struct Fetching {
 impl Fetching {
     /// Shows how far it is. Nothing is shown when nothing has to be fetched.
     fn show(&mut self, progress: &FetchProgress) {
-        let bar = self.bar.get_or_insert_with(|| bar(0, "[{bar:30}] {msg}  {binary_bytes}/{binary_total_bytes}"));
+        let bar = self.bar.get_or_insert_with(|| bar(0, "[{bar:30}] {msg}  {percent}%"));
         if bar.is_hidden() {
             if self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
                 self.last_line = Some(Instant::now());
-                say(&format!("getting {}: {}, {:.1} MB", self.name, progress.what, progress.done as f64 / 1e6));
+                let percent = progress.total.map(|total| format!(", {}%", 100 * progress.done / total.max(1)));
+                say(&format!("getting {}: {}{}", self.name, progress.what, percent.unwrap_or_default()));
             }
             return;
         }

