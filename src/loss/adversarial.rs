@@ -1,10 +1,67 @@
-//! The two players' losses of Goodfellow et al. 2014, "Generative Adversarial Networks", computed from logits.
+//! The two players' losses, computed from logits: those of Goodfellow et al. 2014, "Generative Adversarial Networks", and
+//! what came after.
 //!
 //! With D(x) = sigmoid(l), log D = -softplus(-l) and log(1 - D) = -softplus(l): no logarithm of a clipped
 //! probability, so the gradient never dies of rounding.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::log_sigmoid;
+use burn::tensor::activation::{log_sigmoid, relu};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Which game the two players play. In a configuration its names are written `like_this`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Adversarial {
+    /// Cross-entropy for D, and G minimises what D maximises (Goodfellow et al. 2014, equation 1).
+    Minimax,
+    /// Cross-entropy for D, and G maximises log D(G(z)) (Goodfellow et al. 2014, section 3).
+    #[default]
+    NonSaturating,
+    /// Squared distance to the labels 1 for real and 0 for fake, and to 1 for G (Mao et al. 2017, equation 9).
+    LeastSquares,
+    /// D is content with a margin of 1 (Lim and Ye 2017; Miyato et al. 2018, equations 16 and 17).
+    Hinge,
+    /// The difference of means, of a D that something else must hold to bounded slopes (Arjovsky et al. 2017).
+    Wasserstein,
+    /// D tells which of a pair is real (Jolicoeur-Martineau 2019; Huang et al. 2024, "The GAN is dead; long live the
+    /// GAN!", equation 2).
+    Relativistic,
+}
+
+impl Adversarial {
+    /// D's loss from its logits on real and on fake pictures, `[n, 1]` each, to `[1]`.
+    ///
+    /// Least squares keeps the paper's factor 1/2. The relativistic loss pairs row i with row i; it panics with both
+    /// shapes when they differ.
+    pub fn discriminator(self, real: Tensor<2>, fake: Tensor<2>) -> Tensor<1> {
+        match self {
+            Adversarial::Minimax | Adversarial::NonSaturating => non_saturating(real) + non_saturating(-fake),
+            Adversarial::LeastSquares => ((real - 1.0).square().mean() + fake.square().mean()) * 0.5,
+            Adversarial::Hinge => relu(1.0 - real).mean() + relu(1.0 + fake).mean(),
+            Adversarial::Wasserstein => fake.mean() - real.mean(),
+            Adversarial::Relativistic => relativistic(real, fake),
+        }
+    }
+
+    /// G's loss `[1]` from D's logits `[n, 1]` on its pictures; only the relativistic one asks for those on real pictures.
+    pub fn generator(self, fake: Tensor<2>, real: impl FnOnce() -> Tensor<2>) -> Tensor<1> {
+        match self {
+            Adversarial::Minimax => minimax(fake),
+            Adversarial::NonSaturating => non_saturating(fake),
+            Adversarial::LeastSquares => (fake - 1.0).square().mean() * 0.5,
+            Adversarial::Hinge | Adversarial::Wasserstein => -fake.mean(),
+            Adversarial::Relativistic => relativistic(fake, real()),
+        }
+    }
+}
+
+/// Mean softplus(-(winner - loser)) over pairs of logits `[n, 1]`.
+fn relativistic(winner: Tensor<2>, loser: Tensor<2>) -> Tensor<1> {
+    let (one, other) = (winner.dims(), loser.dims());
+    assert_eq!(one, other, "the logits of pairs are {one:?} and {other:?}");
+    non_saturating(winner - loser)
+}
 
 /// Mean binary cross-entropy of `logits` `[n, 1]` against `targets` `[n, 1]` in [0, 1]:
 /// -(y·log D + (1 - y)·log(1 - D)) = softplus(l) - y·l. Returns `[1]`.
@@ -110,5 +167,36 @@ mod tests {
                 assert!(near(gradient, gradients[i]), "its gradient is {gradient}, not {}", gradients[i]);
             }
         }
+    }
+
+    #[test]
+    fn every_loss_of_the_menu_and_its_gradients_are_those_of_pytorch() {
+        let golden = serde_json::from_str::<Value>(include_str!("../../tests/golden/losses.json")).unwrap();
+        let cases = golden["losses"].as_array().unwrap();
+        assert_eq!(cases.len(), 12);
+        for case in cases {
+            let loss: Adversarial = serde_json::from_value(case["loss"].clone()).unwrap();
+            for player in ["discriminator", "generator"] {
+                let [real, fake] = ["real", "fake"]
+                    .map(|side| column(&numbers(&case[side]), &Device::flex().autodiff()).require_grad());
+                let value = match player {
+                    "discriminator" => loss.discriminator(real.clone(), fake.clone()),
+                    _ => loss.generator(fake.clone(), || real.clone()),
+                };
+                let gradients = value.backward();
+                let case = &case[player];
+                near_all(&value.into_data(), &[case["value"].as_f64().unwrap() as f32], &format!("{loss:?} {player}"));
+                for (side, logits) in [("by_real", real), ("by_fake", fake)] {
+                    let found = logits.grad(&gradients).unwrap_or(logits.without_autodiff().zeros_like());
+                    near_all(&found.into_data(), &numbers(&case[side]), &format!("{loss:?} {player} {side}"));
+                }
+            }
+        }
+    }
+
+    fn near_all(found: &TensorData, wanted: &[f32], what: &str) {
+        let found = found.iter::<f32>().collect::<Vec<_>>();
+        let near = found.iter().zip(wanted).all(|(a, b)| (a - b).abs() <= 1e-6 * b.abs().max(1.0));
+        assert!(near && found.len() == wanted.len(), "{what}: {found:?}, not {wanted:?}");
     }
 }

@@ -1,3 +1,4 @@
 //! Losses as functions, each with its equation's number.
 
 pub mod adversarial;
+pub mod penalty;
