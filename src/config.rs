@@ -13,6 +13,11 @@ use crate::recipe::{Entry, Session};
 pub trait Settings: Serialize + DeserializeOwned + Default + JsonSchema + 'static {
     /// The settings every recipe has.
     fn train(&self) -> &Train;
+    /// Chooses what the configuration leaves open, which may depend on the data, and says what it chose and why, a line for
+    /// each. A second call chooses nothing.
+    fn settle(&mut self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
     /// What is wrong with values that have the right types, as one sentence with the way out.
     fn problem(&self) -> Option<String> {
         None
@@ -138,6 +143,12 @@ impl Resolved {
         };
         let found = recipes.iter().find(|entry| entry.info.name == name).copied();
         found.ok_or_else(|| Error::input(format!("{}: {}", path.display(), unknown_recipe(name, names()))))
+    }
+
+    /// The same with everything chosen that it leaves open, and what was chosen and why, a line for each.
+    pub fn settled(&self) -> Result<(Self, Vec<String>)> {
+        let (text, said) = (self.entry.settle)(&self.text)?;
+        Ok((Resolved { text, ..self.clone() }, said))
     }
 
     /// Opens the data and builds the state of step 0.

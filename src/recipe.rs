@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use burn::module::Module;
+use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::{Keys, Settings, Train};
@@ -38,13 +39,20 @@ pub trait Model: Weights + 'static {
 pub enum Input {
     /// A latent vector, drawn from a seed or lying between two.
     Seed,
+    /// How far styles go from their average: [`Request::truncation`].
+    Truncation,
+    /// The styles of two seeds in one sample: [`Latent::Mixed`].
+    Styles,
 }
 
 /// What to generate.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Request {
     /// One sample for each.
     pub latents: Vec<Latent>,
+    /// How far styles may go from their average, as a share: 1 for as far as they are drawn, 0 for the average itself. Less
+    /// gives better and less varied samples (StyleGAN's ψ).
+    pub truncation: f64,
 }
 
 /// Where one latent vector comes from.
@@ -61,27 +69,44 @@ pub enum Latent {
         /// The share of the way.
         t: f32,
     },
+    /// The coarse layers by one seed's style, the layers from `cut` on by another's.
+    Mixed {
+        /// The seed of the layers before `cut`.
+        coarse: u64,
+        /// The seed of the others.
+        fine: u64,
+        /// The number of the first layer that goes by `fine`.
+        cut: usize,
+    },
 }
 
 impl Request {
     /// The samples of these seeds.
     pub fn seeds(seeds: impl IntoIterator<Item = u64>) -> Self {
-        Request { latents: seeds.into_iter().map(Latent::Seed).collect() }
+        Request { latents: seeds.into_iter().map(Latent::Seed).collect(), truncation: 1.0 }
     }
 
     /// `frames` samples on the way from one seed to another, both ends included.
     pub fn interpolation(from: u64, to: u64, frames: usize) -> Self {
         let last = frames.saturating_sub(1).max(1) as f32;
         let latents = (0..frames).map(|i| Latent::Between { from, to, t: i as f32 / last });
-        Request { latents: latents.collect() }
+        Request { latents: latents.collect(), truncation: 1.0 }
     }
 
-    /// The latent vectors `[n, width]` under a prior. Panics if the request is empty.
+    /// What of a model the request needs beyond seeds.
+    pub fn needs(&self) -> Vec<Input> {
+        let mixed = self.latents.iter().any(|latent| matches!(latent, Latent::Mixed { .. }));
+        let needs = [(self.truncation != 1.0, Input::Truncation), (mixed, Input::Styles)];
+        needs.into_iter().filter_map(|(needed, input)| needed.then_some(input)).collect()
+    }
+
+    /// The latent vectors `[n, width]` under a prior. Panics if the request is empty, or mixes styles.
     pub fn latent_vectors(&self, prior: Prior, width: usize, device: &Device) -> Tensor<2> {
         let seeded = |seed| prior.draw(&Draws::new(seed, 0), "latent", [1, width], device);
         let vectors = self.latents.iter().map(|latent| match *latent {
             Latent::Seed(seed) => seeded(seed),
             Latent::Between { from, to, t } => prior.between(seeded(from), seeded(to), t),
+            Latent::Mixed { .. } => panic!("{latent:?} for a model without styles"),
         });
         Tensor::cat(vectors.collect(), 0)
     }
@@ -140,6 +165,8 @@ pub struct Info {
     pub sentence: &'static str,
     /// The data set of [`crate::data::SETS`] it fetches by itself, if any.
     pub dataset: Option<&'static str>,
+    /// Settings, as for `--set`, that make its steps so small that tests can run them.
+    pub small: &'static [&'static str],
 }
 
 /// Which part of the data.
@@ -163,7 +190,8 @@ pub struct StepCx<'a> {
     pub device: &'a Device,
 }
 
-/// What one step measured: names and values `[1]` that stay on the device until somebody reads them.
+/// What one step measured: names and values `[1]` that stay on the device until somebody reads them. A step may leave out
+/// what it did not do.
 #[derive(Debug, Default)]
 pub struct Scalars(Vec<(&'static str, Tensor<1>)>);
 
@@ -172,6 +200,16 @@ impl Scalars {
     pub fn with(mut self, name: &'static str, value: Tensor<1>) -> Self {
         self.0.push((name, value.without_autodiff()));
         self
+    }
+
+    /// How D judges, from its logits on real and on fake pictures, `[n, 1]` each: the mean of D = sigmoid(logit) and the
+    /// share it is right about (a logit above 0 says real), for both.
+    pub fn judged(self, real: Tensor<2>, fake: Tensor<2>) -> Self {
+        let [real, fake] = [real, fake].map(Tensor::without_autodiff);
+        self.with("d_real", sigmoid(real.clone()).mean())
+            .with("d_fake", sigmoid(fake.clone()).mean())
+            .with("d_accuracy_real", real.greater_elem(0.0).float().mean())
+            .with("d_accuracy_fake", fake.lower_elem(0.0).float().mean())
     }
 
     /// All values, in one transfer.
@@ -246,6 +284,7 @@ pub struct Entry {
     pub info: Info,
     pub(crate) keys: fn() -> Keys,
     pub(crate) resolve: fn(&str, &Path) -> Result<(String, Train)>,
+    pub(crate) settle: fn(&str) -> Result<(String, Vec<String>)>,
     open: fn(&str, &Device) -> Result<Box<dyn Session>>,
     model: fn(&str, &Device) -> Result<Box<dyn Model>>,
 }
@@ -254,6 +293,13 @@ pub struct Entry {
 fn held_batch<R: Recipe>(config: &R::Config) -> Result<Option<R::Batch>> {
     let held = R::data(config, Split::Validation)?;
     (held.items() > 0).then(|| held.batch(0)).transpose()
+}
+
+/// The configuration with everything chosen that the text leaves open, and what was chosen.
+fn settled<R: Recipe>(text: &str) -> Result<(R::Config, Vec<String>)> {
+    let mut config = crate::config::parse::<R::Config>(text, Path::new("config.toml"))?;
+    let said = config.settle()?;
+    Ok((config, said))
 }
 
 impl Entry {
@@ -266,8 +312,12 @@ impl Entry {
                 let config = crate::config::parse::<R::Config>(text, path)?;
                 Ok((crate::config::to_toml(R::INFO.name, &config)?, config.train().clone()))
             },
+            settle: |text| {
+                let (config, said) = settled::<R>(text)?;
+                Ok((crate::config::to_toml(R::INFO.name, &config)?, said))
+            },
             open: |text, device| {
-                let config = crate::config::parse::<R::Config>(text, Path::new("config.toml"))?;
+                let (config, _) = settled::<R>(text)?;
                 let held = held_batch::<R>(&config)?; // first, so that both splits are never in memory at once
                 let source = R::data(&config, Split::Train)?;
                 let held = held.map_or_else(|| source.batch(0), Ok)?;
@@ -276,7 +326,7 @@ impl Entry {
                 Ok(Box::new(Training { recipe, source, held }))
             },
             model: |text, device| {
-                let config = crate::config::parse::<R::Config>(text, Path::new("config.toml"))?;
+                let (config, _) = settled::<R>(text)?;
                 Ok(Box::new(R::model(&config, device)))
             },
         }

@@ -6,7 +6,7 @@ use crate::config::Resolved;
 use crate::error::{Error, Result};
 use crate::media::Media;
 use crate::parts::Parts;
-use crate::recipe::{Model, Request};
+use crate::recipe::{Input, Model, Request};
 use crate::run::{Checkpoint, RunDir};
 
 /// Samples at a time, so that a long request needs no more memory than a short one.
@@ -29,8 +29,16 @@ pub fn checkpoint(run: &RunDir, name: Option<&str>) -> Result<Checkpoint> {
     })
 }
 
-/// One medium for each latent of the request, in its order.
+/// One medium for each latent of the request, in its order. An error when the request needs what the model has not.
 pub fn generate(model: &dyn Model, request: &Request) -> Result<Vec<Media>> {
-    let parts = request.latents.chunks(AT_A_TIME).map(|part| model.generate(&Request { latents: part.to_vec() }));
+    let inputs = model.inputs();
+    if let Some(missing) = request.needs().iter().find(|need| !inputs.contains(need)) {
+        return Err(Error::input(match missing {
+            Input::Truncation => "this model has no styles to truncate; leave --truncation out",
+            _ => "this model has no styles to mix; leave --mix out",
+        }));
+    }
+    let parts = request.latents.chunks(AT_A_TIME);
+    let parts = parts.map(|part| model.generate(&Request { latents: part.to_vec(), ..*request }));
     Ok(parts.collect::<Result<Vec<_>>>()?.concat())
 }

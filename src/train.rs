@@ -139,8 +139,9 @@ struct Trainer<'a> {
     step: u64,
     /// The step of the last checkpoint, if there is one.
     saved: Option<(u64, String)>,
-    /// Sums of the scalars since the last line in the log, and over how many steps.
-    sums: BTreeMap<String, f64>,
+    /// Sums of the scalars since the last line in the log, each over how many steps; not every step has every scalar.
+    sums: BTreeMap<String, (f64, u32)>,
+    /// Steps since that line.
     summed: u32,
     since: Instant,
 }
@@ -227,14 +228,16 @@ impl<'a> Trainer<'a> {
 
     fn sum(&mut self, scalars: &[(&'static str, f64)]) {
         for (name, value) in scalars {
-            *self.sums.entry((*name).to_owned()).or_insert(0.0) += value;
+            let (sum, count) = self.sums.entry((*name).to_owned()).or_default();
+            (*sum, *count) = (*sum + value, *count + 1);
         }
         self.summed += 1;
     }
 
     fn log_scalars(&mut self) -> Result<()> {
         let count = f64::from(std::mem::take(&mut self.summed).max(1));
-        let values = std::mem::take(&mut self.sums).into_iter().map(|(name, sum)| (name, sum / count)).collect();
+        let means = std::mem::take(&mut self.sums).into_iter();
+        let values = means.map(|(name, (sum, count))| (name, sum / f64::from(count))).collect();
         let secs = std::mem::replace(&mut self.since, Instant::now()).elapsed().max(Duration::from_micros(1));
         let images_per_sec = count * self.config.train.batch as f64 / secs.as_secs_f64();
         self.log(Event::Scalars { values, images_per_sec })

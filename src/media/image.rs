@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use burn::tensor::Tensor;
+
 use crate::aside::write_aside;
 use crate::error::{Error, Result};
 
@@ -45,6 +47,18 @@ impl Image {
     pub fn from_unit(width: usize, height: usize, channels: usize, values: &[f32]) -> Self {
         // A float-to-integer cast saturates, and takes NaN to 0.
         Self::new(width, height, channels, values.iter().map(|value| (value * 255.0).round() as u8).collect())
+    }
+
+    /// The pictures of a tensor `[n, channels, height, width]` with values in -1..1, rounded as in [`Image::from_unit`].
+    ///
+    /// # Panics
+    /// As [`Image::new`].
+    pub fn from_signed(pictures: Tensor<4>) -> Vec<Self> {
+        let [_, channels, height, width] = pictures.dims();
+        let unit = (pictures.permute([0, 2, 3, 1]) + 1.0) * 0.5;
+        let values = unit.into_data().iter::<f32>().collect::<Vec<f32>>();
+        let each = values.chunks(height * width * channels);
+        each.map(|values| Image::from_unit(width, height, channels, values)).collect()
     }
 
     /// Width, height and channels.

@@ -49,7 +49,7 @@ impl BatchNorm {
     }
 
     /// x `[n, c, h, w]` normalised by the batch's own statistics, then leaky ReLU of this slope; and the statistics.
-    pub fn train(&self, x: Tensor<4>, slope: f64) -> (Tensor<4>, Statistics) {
+    pub fn by_batch(&self, x: Tensor<4>, slope: f64) -> (Tensor<4>, Statistics) {
         let [n, _, h, w] = x.dims();
         let count = (n * h * w) as f64;
         let Normalized { y, mean, variance } = norm(x, self.gamma.val(), self.beta.val(), self.way(slope));
@@ -57,7 +57,7 @@ impl BatchNorm {
     }
 
     /// The same by the running statistics: what a picture becomes does not depend on the others.
-    pub fn sample(&self, x: Tensor<4>, slope: f64) -> Tensor<4> {
+    pub fn by_running(&self, x: Tensor<4>, slope: f64) -> Tensor<4> {
         norm_by(x, self.mean.val(), self.variance.val(), self.gamma.val(), self.beta.val(), self.way(slope))
     }
 

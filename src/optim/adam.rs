@@ -51,6 +51,11 @@ impl Adam {
         Adam { config, updates: 0, slots: slots.slots }
     }
 
+    /// Sets β2 for the steps to come; the bias correction is that of the present β2, as in PyTorch.
+    pub fn set_beta2(&mut self, beta2: f64) {
+        self.config.beta2 = beta2;
+    }
+
     /// One update of `net` along `gradients` with the given learning rate; the moving average, when kept, becomes
     /// `average_decay`·average + (1 - `average_decay`)·weights. A parameter without a gradient stays as it is, and its
     /// average becomes a copy.

@@ -32,6 +32,11 @@ impl<M: Module> Trained<M> {
         self.net = self.net.take().map(change);
     }
 
+    /// Sets Adam's beta2 for the steps to come.
+    pub fn set_beta2(&mut self, beta2: f64) {
+        self.adam.set_beta2(beta2);
+    }
+
     /// The network a player sees as a constant: gradients pass through it and none are kept for its weights.
     pub fn frozen(&self) -> M {
         self.net().clone().no_grad()

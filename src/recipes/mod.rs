@@ -1,9 +1,18 @@
 //! The recipes, one line each.
 
+mod dcgan;
 mod mnist;
+mod r3gan;
+mod stylegan2;
 mod template;
 
 use crate::recipe::Entry;
 
 /// Every GAN Ganvas can train, in the order a list shows them.
-pub const RECIPES: &[Entry] = &[Entry::of::<mnist::Mnist>(), Entry::of::<template::Ring>()];
+pub const RECIPES: &[Entry] = &[
+    Entry::of::<mnist::Mnist>(),
+    Entry::of::<dcgan::Dcgan>(),
+    Entry::of::<r3gan::R3gan>(),
+    Entry::of::<stylegan2::Stylegan2>(),
+    Entry::of::<template::Ring>(),
+];

@@ -6,11 +6,12 @@ use std::str::FromStr;
 
 use anyhow::Context;
 use ganvas::media::{Image, Media, sheet, write_animation};
-use ganvas::{Error, RECIPES, Request, RunDir, sample};
+use ganvas::{Error, Latent, RECIPES, Request, RunDir, sample};
 use serde_json::json;
 
 const FRAMES_PER_SEC: u32 = 20;
 const MOST_SAMPLES: u64 = 100_000;
+const MIX_CORNER: u8 = 32;
 
 /// Make pictures with a run's model: a grid, single files, or the way between two seeds.
 #[derive(clap::Args)]
@@ -18,7 +19,9 @@ const MOST_SAMPLES: u64 = 100_000;
   ganvas sample runs/0001-mnist -o grid.png
   ganvas sample runs/0001-mnist --seeds 100-163 --grid 16x4 -o grid.png
   ganvas sample runs/0001-mnist --interpolate 3-9 -o between.gif
-  ganvas sample runs/0001-mnist --seeds 0-999 -o pictures/")]
+  ganvas sample runs/0001-mnist --seeds 0-999 -o pictures/
+  ganvas sample runs/0002-stylegan2 --truncation 0.7 -o best.png
+  ganvas sample runs/0002-stylegan2 --mix 0-4x10-17 --cut 4 -o mixed.png")]
 pub struct Args {
     /// The run directory.
     run: PathBuf,
@@ -34,6 +37,16 @@ pub struct Args {
     /// An animation of the way from one seed to another and back.
     #[arg(long, value_name = "A-B", conflicts_with_all = ["grid", "seeds"])]
     interpolate: Option<Seeds>,
+    /// A grid of mixed styles: a row for each of the first seeds, which gives the coarse layers' style, a column for each of
+    /// the second ones, which gives that of the others.
+    #[arg(long, value_name = "A-BxC-D", conflicts_with_all = ["grid", "seeds", "interpolate"])]
+    mix: Option<Mix>,
+    /// With --mix, the number of coarse layers; each size of picture above 4 pixels has two.
+    #[arg(long, default_value_t = 4, value_name = "N", requires = "mix")]
+    cut: usize,
+    /// How far styles go from their average: 1 as they are drawn, less for better and less varied samples.
+    #[arg(long, default_value_t = 1.0, value_name = "F", value_parser = truncation)]
+    truncation: f64,
     /// Frames of an interpolation, one way.
     #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
     frames: u16,
@@ -66,6 +79,46 @@ impl FromStr for Seeds {
     }
 }
 
+fn truncation(text: &str) -> Result<f64, String> {
+    let value = text.parse::<f64>().ok().filter(|value| (-2.0..=2.0).contains(value));
+    value.ok_or_else(|| "write a number from -2 to 2, as in 0.7".into())
+}
+
+/// Seeds of rows and of columns.
+#[derive(Clone)]
+struct Mix {
+    coarse: RangeInclusive<u64>,
+    fine: RangeInclusive<u64>,
+}
+
+impl FromStr for Mix {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some((coarse, fine)) = text.split_once('x') else {
+            return Err("write two ranges of seeds with an x between them, as in 0-4x10-17".into());
+        };
+        let (Seeds(coarse), Seeds(fine)) = (coarse.parse()?, fine.parse()?);
+        if coarse.is_empty() || fine.is_empty() {
+            return Err("write seeds from low to high, as in 0-4x10-17".into());
+        }
+        Ok(Mix { coarse, fine })
+    }
+}
+
+impl Mix {
+    /// The seeds themselves along both edges, and between them every mixture; one more of the first comes at the corner.
+    fn latents(&self, cut: usize) -> Vec<Latent> {
+        let Mix { coarse, fine } = self;
+        let corner = Latent::Seed(*coarse.start());
+        let first = [corner].into_iter().chain(fine.clone().map(Latent::Seed));
+        let rows = coarse.clone().flat_map(|coarse| {
+            let mixed = fine.clone().map(move |fine| Latent::Mixed { coarse, fine, cut });
+            [Latent::Seed(coarse)].into_iter().chain(mixed)
+        });
+        first.chain(rows).collect()
+    }
+}
+
 /// Columns and rows.
 #[derive(Clone, Copy)]
 struct Grid {
@@ -92,20 +145,28 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let zoom = usize::from(args.zoom);
     let mut written = Vec::new();
 
-    let request = match &args.interpolate {
-        Some(Seeds(ends)) => Request::interpolation(*ends.start(), *ends.end(), usize::from(args.frames)),
-        None => Request::seeds(args.seeds.0.clone()),
+    let request = match (&args.interpolate, &args.mix) {
+        (Some(Seeds(ends)), _) => Request::interpolation(*ends.start(), *ends.end(), usize::from(args.frames)),
+        (_, Some(mix)) => Request { latents: mix.latents(args.cut), ..Request::seeds([]) },
+        _ => Request::seeds(args.seeds.0.clone()),
     };
+    let request = Request { truncation: args.truncation, ..request };
     if request.latents.is_empty() {
         return Err(Error::input("no seeds: write them from low to high, as in 0-63").into());
     }
     let extension = args.output.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    if args.mix.is_some() && extension.is_none() {
+        return Err(Error::input("mixed styles make one grid; end -o in .png").into());
+    }
     if let (None, Some(other)) = (&args.interpolate, extension.as_deref().filter(|extension| *extension != "png")) {
         let sentence =
             format!("a grid is a .png, not a .{other}; end -o in .png, or give a folder without a dot in its name");
         return Err(Error::input(sentence).into());
     }
-    let samples = sample::generate(model.as_ref(), &request)?;
+    let mut samples = sample::generate(model.as_ref(), &request)?;
+    if let (Some(_), Some(Media::Image(corner))) = (&args.mix, samples.first_mut()) {
+        corner.pixels.fill(MIX_CORNER);
+    }
     if let Some(Media::Point(_)) = samples.first().filter(|_| zoom > 4 && args.interpolate.is_some()) {
         return Err(Error::input("points are drawn large already; give --zoom 4 or less").into());
     }
@@ -116,7 +177,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         write_animation(&frames, FRAMES_PER_SEC, &args.output)?;
         written.push(json!({ "path": args.output, "frames": frames.len() }));
     } else if extension.is_some() {
-        let grid = args.grid.unwrap_or_else(|| nearly_square(samples.len()));
+        let by_mix = args.mix.as_ref().map(|mix| mix.fine.clone().count() + 1);
+        let by_mix = by_mix.map(|columns| Grid { columns, rows: samples.len() / columns });
+        let grid = args.grid.or(by_mix).unwrap_or_else(|| nearly_square(samples.len()));
         if grid.columns.saturating_mul(grid.rows) < samples.len() {
             let sentence = format!(
                 "a grid of {}x{} has no room for {} seeds; give fewer with --seeds or more rows with --grid",

@@ -24,7 +24,7 @@ pub struct Args {
     /// Set a key of the configuration; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// The data to learn from, a folder; short for --set data.path=PATH.
+    /// The data to learn from: a folder, a zip of pictures, or a set of `ganvas data list`; short for --set data.path=PATH.
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Where run directories are made.
@@ -52,6 +52,8 @@ const TRIAL_STEPS: u64 = 10;
 pub fn run(args: Args) -> anyhow::Result<()> {
     let config = resolve(&args)?;
     prepare(&config)?;
+    let (config, chosen) = config.settled()?;
+    chosen.iter().for_each(|line| say(line));
     if args.dry_run {
         return dry_run(&config, args.json);
     }
@@ -63,7 +65,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
 fn resolve(args: &Args) -> ganvas::Result<Resolved> {
     let mut sets = args.set.clone();
-    sets.extend(args.data.as_ref().map(|path| format!("data.path={}", toml_string(&path.to_string_lossy()))));
+    if let Some(path) = &args.data {
+        let path = named_set(path)?.unwrap_or_else(|| path.clone());
+        sets.push(format!("data.path={}", toml_string(&path.to_string_lossy())));
+    }
     sets.extend(args.seed.map(|seed| format!("train.seed={seed}")));
     sets.extend(args.threads.map(|threads| format!("train.threads={threads}")));
 
@@ -76,6 +81,19 @@ fn resolve(args: &Args) -> ganvas::Result<Resolved> {
     Resolved::new(entry, Some((&text, path)), &sets)
 }
 
+/// The folder of the data set that `path` names, fetched, where it names one and no file.
+fn named_set(path: &Path) -> ganvas::Result<Option<PathBuf>> {
+    let name = path.to_string_lossy();
+    match ganvas::data::SETS.iter().find(|set| set.name == name) {
+        Some(set) if !path.exists() => {
+            let folder = (set.folder)()?;
+            fetch(set, &folder)?;
+            Ok(Some(folder))
+        }
+        _ => Ok(None),
+    }
+}
+
 fn toml_string(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
@@ -84,8 +102,8 @@ fn toml_string(text: &str) -> String {
 pub fn prepare(config: &Resolved) -> anyhow::Result<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.train.threads).build_global();
     pool.map_err(|error| Error::input(format!("the threads cannot be started ({error}); give fewer with --threads")))?;
-    let Some(set) = config.entry.info.dataset.map(ganvas::data::set).transpose()? else { return Ok(()) };
-    if config.data_path().is_none() {
+    if let (Some(name), None) = (config.entry.info.dataset, config.data_path()) {
+        let set = ganvas::data::set(name)?;
         fetch(&set, &(set.folder)()?)?;
     }
     Ok(())

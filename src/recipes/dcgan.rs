@@ -1,0 +1,381 @@
+//! DCGAN: a generator of transposed convolutions against a critic of strided ones.
+//!
+//! Radford, Metz and Chintala 2016, "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
+//! Networks", with the constants of its section 4. Kernels are 4x4, as in the authors' published code, where the paper
+//! draws 5x5. The loss can be chosen: with `loss = "wasserstein"`, `penalty = "wgan_gp"`, `norm = "none"` it is the
+//! convolutional critic of Gulrajani et al. 2017, "Improved Training of Wasserstein GANs" (`configs/wgan-gp.toml`).
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use ganvas_kernels::{Act, Over, bias_act};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Settings, Train};
+use crate::data::images::{self, Batch, Images, Shape};
+use crate::data::source::Source;
+use crate::error::Result;
+use crate::loss::adversarial::Adversarial;
+use crate::loss::penalty::{self, Penalty};
+use crate::media::{Image, Media};
+use crate::nn::{BatchNorm, Conv2d, ConvConfig, ConvTranspose2d, Init, Normalization, Pullback, Statistics, chain};
+use crate::optim::{AdamConfig, Trained, average_decay};
+use crate::parts::Parts;
+use crate::random::Draws;
+use crate::recipe::{Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
+
+const SLOPE: f64 = 0.2;
+const INIT: Init = Init::Normal { deviation: 0.02 };
+const NORM_EPSILON: f64 = 1e-5;
+const MOMENTUM: f64 = 0.1; // of the running statistics, PyTorch's and Torch's default
+const PREVIEW_SEEDS: u64 = 64;
+/// What it learns when no other pictures are given.
+const SET: &str = "avatars";
+
+/// The configuration of `dcgan`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Side of the pictures in pixels: 28, 32, 64 or 128.
+    pub resolution: usize,
+    /// 3 for colour, 1 for grey.
+    pub channels: usize,
+    /// Entries of the latent vector.
+    pub latent: usize,
+    /// Where latent vectors come from.
+    pub prior: Prior,
+    /// Channels of the layers next to the picture; every halving of the side doubles them.
+    pub width: usize,
+    /// What the two players minimise.
+    pub loss: Adversarial,
+    /// The penalty on D's gradient by the picture.
+    pub penalty: Penalty,
+    /// Its weight: gamma of R1 and R2, lambda of WGAN-GP.
+    pub penalty_weight: f64,
+    /// D's normalisation, after all layers but the first and the last.
+    pub norm: Norm,
+    /// Updates of D to one of G.
+    pub d_steps: u64,
+    /// Adam's learning rate, for both players.
+    pub learning_rate: f64,
+    /// Adam's beta1, for both players.
+    pub beta1: f64,
+    /// Adam's beta2, for both players.
+    pub beta2: f64,
+    /// Half-life of the moving average of G's weights that samples come from, in thousands of images; 0 for none.
+    pub average_kimg: f64,
+    /// The pictures.
+    pub data: Images,
+    /// The run.
+    pub train: Train,
+}
+
+/// How D normalises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Norm {
+    /// Over a channel in the whole batch.
+    Batch,
+    /// Over all of one picture: what a penalty on each picture's gradient can go with.
+    Layer,
+    /// Not at all.
+    None,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            resolution: 64,
+            channels: 3,
+            latent: 100,
+            prior: Prior::Uniform,
+            width: 128,
+            loss: Adversarial::NonSaturating,
+            penalty: Penalty::None,
+            penalty_weight: 10.0,
+            norm: Norm::Batch,
+            d_steps: 1,
+            learning_rate: 2e-4,
+            beta1: 0.5,
+            beta2: 0.999,
+            average_kimg: 10.0, // the paper keeps none; the average is visibly cleaner
+            data: Images::default(),
+            train: Train {
+                kimg: 1000.0, // the paper trains on sets of 0.2 to 3 million pictures
+                batch: 128,
+                log_every_kimg: 2.0,
+                preview_every_kimg: 20.0,
+                checkpoint_every_kimg: 20.0,
+                ..Train::default()
+            },
+        }
+    }
+}
+
+impl Settings for Config {
+    fn train(&self) -> &Train {
+        &self.train
+    }
+
+    fn problem(&self) -> Option<String> {
+        if !matches!(self.resolution, 28 | 32 | 64 | 128) {
+            return Some(format!("resolution is {}; give 28, 32, 64 or 128", self.resolution));
+        }
+        if !matches!(self.channels, 1 | 3) {
+            return Some(format!("channels is {}; give 3 for colour or 1 for grey", self.channels));
+        }
+        if !(1..=4096).contains(&self.latent) || !(1..=512).contains(&self.width) || self.d_steps == 0 {
+            return Some("latent must be 1 to 4096, width 1 to 512, and d_steps at least 1".into());
+        }
+        if self.penalty == Penalty::WganGp && self.norm == Norm::Batch {
+            return Some(
+                "wgan_gp bounds D's gradient by each picture, and batch norm lets D see one picture through another; \
+                 set norm to layer or none"
+                    .into(),
+            );
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            return Some(format!("learning_rate is {}; give a number above 0", self.learning_rate));
+        }
+        if !(0.0..1.0).contains(&self.beta1) || !(0.0..1.0).contains(&self.beta2) {
+            return Some("beta1 and beta2 must lie in [0, 1)".into());
+        }
+        if !(self.average_kimg >= 0.0 && self.penalty_weight >= 0.0) {
+            return Some("average_kimg and penalty_weight must be 0 or more".into());
+        }
+        self.data.problem()
+    }
+}
+
+impl Config {
+    /// Side in pixels of the smallest pictures, and how often they double.
+    fn stages(&self) -> (usize, usize) {
+        let start = if self.resolution.is_power_of_two() { 4 } else { 7 };
+        (start, (self.resolution / start).ilog2() as usize)
+    }
+
+    /// Channels after doubling `stage` times from the smallest pictures; the picture's own at the end.
+    fn channels_at(&self, stage: usize) -> usize {
+        let (_, stages) = self.stages();
+        if stage == stages { self.channels } else { self.width << (stages - 1 - stage) }
+    }
+
+    /// The 4x4 convolution, or its transpose, that doubles or halves the side.
+    fn step_of_two(&self, [inputs, outputs]: [usize; 2], bias: bool) -> ConvConfig {
+        ConvConfig { inputs, outputs, kernel: 4, stride: 2, padding: 1, groups: 1, bias, init: INIT }
+    }
+
+    /// Between one pixel and the smallest pictures.
+    fn whole(&self, [inputs, outputs]: [usize; 2], bias: bool) -> ConvConfig {
+        ConvConfig { kernel: self.stages().0, stride: 1, padding: 0, ..self.step_of_two([inputs, outputs], bias) }
+    }
+}
+
+/// z `[n, latent]` to pictures `[n, channels, resolution, resolution]` in (-1, 1).
+#[derive(Module, Debug)]
+pub struct Generator {
+    layers: Vec<ConvTranspose2d>,
+    norms: Vec<BatchNorm>, // after each layer but the last
+    #[module(skip)]
+    prior: Prior,
+    #[module(skip)]
+    latent: usize,
+}
+
+impl Generator {
+    fn new(config: &Config, draws: &Draws, device: &Device) -> Self {
+        let (_, stages) = config.stages();
+        let name = |i| format!("generator.layers.{i}");
+        let first = config.whole([config.latent, config.channels_at(0)], false);
+        let doubling =
+            (1..=stages).map(|i| config.step_of_two([config.channels_at(i - 1), config.channels_at(i)], i == stages));
+        let layers = [first].into_iter().chain(doubling).enumerate();
+        let layers = layers.map(|(i, layer)| ConvTranspose2d::new(layer, draws, &name(i), device)).collect();
+        let norms = (0..stages).map(|i| {
+            let gamma = draws.normal(&format!("{}.gamma", name(i)), [config.channels_at(i)], device) * 0.02 + 1.0;
+            BatchNorm::new(gamma, NORM_EPSILON)
+        });
+        Generator { layers, norms: norms.collect(), prior: config.prior, latent: config.latent }
+    }
+
+    /// `norm` is how layer `i` is normalised, with ReLU.
+    fn forward(&self, z: Tensor<2>, mut norm: impl FnMut(usize, Tensor<4>) -> Tensor<4>) -> Tensor<4> {
+        let mut h = z.reshape([0, 0, 1, 1]); // [n, latent, 1, 1]
+        for (i, layer) in self.layers.iter().enumerate() {
+            h = layer.forward(h); // [n, channels_at(i), start·2^i, start·2^i]
+            h = if i < self.norms.len() { norm(i, h) } else { bias_act(h, None, Act::Tanh) };
+        }
+        h
+    }
+
+    /// Pictures, and what the batch told of each norm.
+    fn in_training(&self, z: Tensor<2>) -> (Tensor<4>, Vec<Statistics>) {
+        let mut statistics = Vec::new();
+        let pictures = self.forward(z, |i, h| {
+            let (y, told) = self.norms[i].by_batch(h, 0.0);
+            statistics.push(told);
+            y
+        });
+        (pictures, statistics)
+    }
+
+    fn follow(mut self, statistics: Vec<Statistics>) -> Self {
+        let norms = self.norms.into_iter().zip(statistics);
+        self.norms = norms.map(|(norm, told)| norm.follow(told, MOMENTUM)).collect();
+        self
+    }
+}
+
+impl Model for Generator {
+    fn inputs(&self) -> Vec<Input> {
+        vec![Input::Seed]
+    }
+
+    fn generate(&self, request: &Request) -> Result<Vec<Media>> {
+        if request.latents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let z = request.latent_vectors(self.prior, self.latent, &self.layers[0].weight.device());
+        let pictures = self.forward(z, |i, h| self.norms[i].by_running(h, 0.0));
+        Ok(Image::from_signed(pictures).into_iter().map(Media::Image).collect())
+    }
+}
+
+/// Pictures `[n, channels, resolution, resolution]` to logits `[n, 1]`.
+#[derive(Module, Debug)]
+struct Discriminator {
+    layers: Vec<Conv2d>,
+    norms: Vec<Normalization>, // after each layer but the first and the last
+}
+
+impl Discriminator {
+    fn new(config: &Config, draws: &Draws, device: &Device) -> Self {
+        let (_, stages) = config.stages();
+        let over = match config.norm {
+            Norm::Batch => Some(Over::Batch),
+            Norm::Layer => Some(Over::Layer),
+            Norm::None => None,
+        };
+        let halving = (1..=stages).rev().map(|i| {
+            let bias = i == stages || over.is_none();
+            config.step_of_two([config.channels_at(i), config.channels_at(i - 1)], bias)
+        });
+        let layers = halving.chain([config.whole([config.channels_at(0), 1], true)]).enumerate();
+        let name = |i| format!("discriminator.layers.{i}");
+        let norms = (0..stages.saturating_sub(1)).rev();
+        let norm = |i| over.map(|over| Normalization::new(over, config.channels_at(i), NORM_EPSILON, device));
+        Discriminator {
+            layers: layers.map(|(i, layer)| Conv2d::new(layer, draws, &name(i), device)).collect(),
+            norms: norms.filter_map(norm).collect(),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+        self.vjp(x).0
+    }
+
+    /// Logits, and the way back to the gradient by x.
+    fn vjp(&self, x: Tensor<4>) -> (Tensor<2>, Pullback<2, 4>) {
+        let (mut h, mut back): (_, Pullback<4, 4>) = (x, Box::new(|gradient| gradient));
+        let last = self.layers.len() - 1;
+        for (i, layer) in self.layers.iter().enumerate() {
+            let norm = (i > 0 && i < last).then(|| self.norms.get(i - 1)).flatten();
+            let slope = if i == last || norm.is_some() { 1.0 } else { SLOPE };
+            let (y, through) = layer.leaky_vjp(h, slope);
+            (h, back) = (y, chain(through, back));
+            if let Some(norm) = norm {
+                let (y, through) = norm.leaky_vjp(h, SLOPE);
+                (h, back) = (y, chain(through, back));
+            }
+        }
+        let logits = h.flatten(1, 3); // [n, 1]
+        (logits, Box::new(move |gradient| back(gradient.reshape([0, 0, 1, 1]))))
+    }
+}
+
+/// The two players in training.
+pub struct Dcgan {
+    config: Config,
+    generator: Trained<Generator>,
+    discriminator: Trained<Discriminator>,
+}
+
+impl Recipe for Dcgan {
+    const INFO: Info = Info {
+        name: "dcgan",
+        title: "DCGAN",
+        paper: "Radford et al. 2016, Unsupervised Representation Learning with Deep Convolutional GANs",
+        sentence: "Convolutional networks learn any folder of pictures at 28 to 128 pixels; loss selectable.",
+        dataset: Some(SET),
+        small: &["resolution=28", "width=4", "latent=8", "train.batch=4"],
+    };
+    type Config = Config;
+    type Model = Generator;
+    type Batch = Batch; // [n, channels, resolution, resolution] in [-1, 1]
+
+    fn data(config: &Config, split: Split) -> Result<Box<dyn Source<Batch>>> {
+        let shape = Shape { channels: config.channels, side: config.resolution };
+        let (seed, batch, held_out) = (config.train.seed, config.train.batch, split == Split::Validation);
+        images::open(&config.data, SET, shape, seed, batch, held_out)
+    }
+
+    fn model(config: &Config, device: &Device) -> Generator {
+        Generator::new(config, &Draws::new(config.train.seed, 0), device)
+    }
+
+    fn new(config: &Config, model: Generator, device: &Device) -> Self {
+        let draws = Draws::new(config.train.seed, 0);
+        let discriminator = Discriminator::new(config, &draws, &device.clone().autodiff());
+        let adam = AdamConfig { beta2: config.beta2, ..AdamConfig::with_beta1(config.beta1) };
+        Dcgan {
+            generator: Trained::new(model, adam, config.average_kimg > 0.0),
+            discriminator: Trained::new(discriminator, adam, false),
+            config: config.clone(),
+        }
+    }
+
+    fn step(&mut self, real: Batch, cx: &StepCx) -> Scalars {
+        let Config { latent, prior, loss, penalty, penalty_weight, d_steps, learning_rate, .. } = self.config;
+        let x = Tensor::<4>::from_data(real.pixels, cx.device); // [n, channels, resolution, resolution]
+        let n = x.dims()[0];
+        let z = |player: &str| prior.draw(&cx.draws, &format!("{player}.z"), [n, latent], cx.device);
+
+        // D, on real and fake in batches of their own, so that batch norm sees them apart
+        let (fake, _) = self.generator.net().valid().in_training(z("d"));
+        let critic = self.discriminator.net();
+        let (on_real, on_fake) = (critic.vjp(x.clone()), critic.vjp(fake.clone()));
+        let (real_logits, fake_logits) = (on_real.0.clone(), on_fake.0.clone());
+        let d_loss = loss.discriminator(on_real.0.clone(), on_fake.0.clone());
+        let penalised = penalty.of(penalty_weight, on_real, on_fake, || {
+            critic.vjp(penalty::between(x.clone(), fake, cx.draws.uniform("d.between", [n], (0.0, 1.0), cx.device)))
+        });
+        let total = penalised.iter().fold(d_loss.clone(), |total, penalty| total + penalty.clone());
+        let d_gradient = self.discriminator.descend(total, learning_rate, 0.0);
+
+        let scalars = Scalars::default().with("d_loss", d_loss).with("d_gradient_norm", d_gradient);
+        let scalars = scalars.judged(real_logits, fake_logits);
+        let scalars = penalised.into_iter().fold(scalars, |scalars, penalty| scalars.with("d_penalty", penalty));
+        if (cx.step + 1) % d_steps != 0 {
+            return scalars;
+        }
+
+        // G, through the D of this moment, which is a constant for it
+        let (fake, statistics) = self.generator.net().in_training(z("g"));
+        let critic = self.discriminator.frozen();
+        let g_loss = loss.generator(critic.forward(fake), || critic.forward(x));
+        drop(critic);
+        self.generator.change(|generator| generator.follow(statistics));
+        let decay = average_decay(n, self.config.average_kimg, cx.images);
+        let g_gradient = self.generator.descend(g_loss.clone(), learning_rate, decay);
+        scalars.with("g_loss", g_loss).with("g_gradient_norm", g_gradient)
+    }
+
+    fn preview(&self, _held: &Batch) -> Result<Vec<Media>> {
+        self.generator.sampler().generate(&Request::seeds(0..PREVIEW_SEEDS))
+    }
+
+    fn parts(&mut self, visit: &mut Parts) {
+        self.discriminator.parts("discriminator", visit);
+        self.generator.model_parts("generator", visit);
+    }
+}
