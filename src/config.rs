@@ -127,7 +127,13 @@ impl Resolved {
     pub fn new(entry: Entry, file: Option<(&str, &Path)>, sets: &[String]) -> Result<Self> {
         let (text, path) = file.unwrap_or(("", Path::new("defaults")));
         let (text, train) = (entry.resolve)(text, path)?;
-        sets.iter().try_fold(Resolved { entry, text, train }, |resolved, set| resolved.with(set))
+        let resolved = Resolved { entry, text, train };
+        // Together, because two settings may fit only each other; one after the other to say which is wrong.
+        let together = sets.iter().try_fold(resolved.text.clone(), |text, set| resolved.put(&text, set));
+        match together.and_then(|text| (entry.resolve)(&text, Path::new("config"))) {
+            Ok((text, train)) => Ok(Resolved { entry, text, train }),
+            Err(_) => sets.iter().try_fold(resolved, |resolved, set| resolved.with(set)),
+        }
     }
 
     /// The recipe a configuration file names by its key `recipe`, out of those given.
@@ -165,6 +171,19 @@ impl Resolved {
 
     /// The same with one `key=value` set.
     pub fn with(&self, set: &str) -> Result<Self> {
+        let text = self.put(&self.text, set)?;
+        match (self.entry.resolve)(&text, Path::new("config")) {
+            Ok((text, train)) => Ok(Resolved { entry: self.entry, text, train }),
+            Err(error) => {
+                let sentence = error.to_string();
+                let reason = sentence.lines().rfind(|line| !line.contains('|')).unwrap_or(&sentence);
+                Err(Error::input(format!("--set {set}: {}", reason.trim_start_matches("config: "))))
+            }
+        }
+    }
+
+    /// A configuration's text with one `key=value` put in, not looked at yet.
+    fn put(&self, text: &str, set: &str) -> Result<String> {
         let Some((key, value)) = set.split_once('=') else {
             return Err(Error::input(format!("--set {set}: write key=value, as in --set train.kimg=500")));
         };
@@ -178,21 +197,13 @@ impl Resolved {
             .ok()
             .and_then(|mut table| table.remove("v"))
             .unwrap_or_else(|| toml::Value::String(value.to_owned()));
-        let mut table =
-            toml::from_str::<toml::Table>(&self.text).map_err(|error| Error::input(format!("--set {set}: {error}")))?;
+        let failed = |error: &dyn std::fmt::Display| Error::input(format!("--set {set}: {error}"));
+        let mut table = toml::from_str::<toml::Table>(text).map_err(|error| failed(&error))?;
         put(&mut table, key, value);
         if key == "train.kimg" {
             put(&mut table, "train.steps", toml::Value::Integer(0)); // the length asked for last is the one meant
         }
-        let text = toml::to_string(&table).map_err(|error| Error::input(format!("--set {set}: {error}")))?;
-        match (self.entry.resolve)(&text, Path::new("config")) {
-            Ok((text, train)) => Ok(Resolved { entry: self.entry, text, train }),
-            Err(error) => {
-                let sentence = error.to_string();
-                let reason = sentence.lines().rfind(|line| !line.contains('|')).unwrap_or(&sentence);
-                Err(Error::input(format!("--set {set}: {}", reason.trim_start_matches("config: "))))
-            }
-        }
+        toml::to_string(&table).map_err(|error| failed(&error))
     }
 }
 

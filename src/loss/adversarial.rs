@@ -30,6 +30,16 @@ pub enum Adversarial {
 }
 
 impl Adversarial {
+    /// The whole menu.
+    pub const ALL: [Adversarial; 6] = [
+        Adversarial::Minimax,
+        Adversarial::NonSaturating,
+        Adversarial::LeastSquares,
+        Adversarial::Hinge,
+        Adversarial::Wasserstein,
+        Adversarial::Relativistic,
+    ];
+
     /// D's loss from its logits on real and on fake pictures, `[n, 1]` each, to `[1]`.
     ///
     /// Least squares keeps the paper's factor 1/2. The relativistic loss pairs row i with row i; it panics with both
