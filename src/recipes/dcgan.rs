@@ -379,3 +379,71 @@ impl Recipe for Dcgan {
         self.generator.model_parts("generator", visit);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::TensorData;
+
+    fn small(config: Config) -> Config {
+        let train = Train { batch: 4, ..config.train };
+        Config { width: 4, latent: 6, train, ..config }
+    }
+
+    fn pictures(config: &Config, key: &str) -> TensorData {
+        let shape = [4, config.channels, config.resolution, config.resolution];
+        Draws::new(3, 0).uniform(key, shape, (-1.0, 1.0), &Device::flex()).into_data()
+    }
+
+    #[test]
+    fn both_networks_fit_every_resolution_and_colour() {
+        for resolution in [28, 32, 64, 128] {
+            for channels in [1, 3] {
+                let config = small(Config { resolution, channels, ..Config::default() });
+                assert_eq!(config.problem(), None);
+                let (draws, device) = (Draws::new(0, 0), Device::flex());
+                let z = draws.normal("z", [2, 6], &device);
+                let (fake, told) = Generator::new(&config, &draws, &device).in_training(z);
+                assert_eq!(fake.dims(), [2, channels, resolution, resolution]);
+                assert_eq!(told.len(), config.stages().1);
+                assert_eq!(Discriminator::new(&config, &draws, &device).forward(fake).dims(), [2, 1]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_way_back_through_the_critic_is_burns_gradient() {
+        for norm in [Norm::None, Norm::Layer, Norm::Batch] {
+            let config = small(Config { resolution: 32, norm, ..Config::default() });
+            let critic = Discriminator::new(&config, &Draws::new(0, 0), &Device::flex().autodiff());
+            let x = Tensor::<4>::from_data(pictures(&config, "x"), &Device::flex().autodiff()).require_grad();
+            let (logits, back) = critic.vjp(x.clone());
+            let found = back(Tensor::ones([4, 1], &Device::flex())).without_autodiff();
+            let wanted = x.grad(&logits.sum().backward()).unwrap().without_autodiff();
+            let size = wanted.clone().abs().max().into_scalar::<f64>();
+            let apart = (found - wanted).abs().max().into_scalar::<f64>();
+            assert!(size > 0.0 && apart < 1e-5 * size, "{norm:?}: {apart} apart, of {size}");
+        }
+    }
+
+    #[test]
+    fn every_loss_goes_with_every_penalty_and_g_waits_for_d() {
+        let device = Device::flex();
+        for loss in Adversarial::ALL {
+            for penalty in [Penalty::None, Penalty::R1, Penalty::R1R2, Penalty::WganGp] {
+                let config =
+                    small(Config { resolution: 28, loss, penalty, norm: Norm::Layer, d_steps: 2, ..Config::default() });
+                assert_eq!(config.problem(), None);
+                let mut dcgan = Dcgan::new(&config, Dcgan::model(&config, &device.clone().autodiff()), &device);
+                for step in 0..2 {
+                    let cx = StepCx { step, images: step * 4, draws: Draws::new(0, step), device: &device };
+                    let real = Batch { pixels: pictures(&config, "real"), labels: vec![0; 4] };
+                    let scalars = dcgan.step(real, &cx).read();
+                    assert!(scalars.iter().all(|(_, value)| value.is_finite()), "{loss:?} {penalty:?}: {scalars:?}");
+                    let has = |name| scalars.iter().any(|(known, _)| *known == name);
+                    assert_eq!((has("g_loss"), has("d_penalty")), (step == 1, penalty != Penalty::None));
+                }
+            }
+        }
+    }
+}

@@ -382,3 +382,47 @@ impl Recipe for R3gan {
         self.generator.model_parts("generator", visit);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small() -> Config {
+        Config { resolution: 8, widths: vec![8, 4], group: 4, latent: 6, ..Config::default() }
+    }
+
+    #[test]
+    fn the_way_back_through_the_critic_is_burns_gradient() {
+        let device = Device::flex();
+        let mut critic = Discriminator::new(&small(), &Draws::new(0, 0), &device.clone().autodiff());
+        // The last convolution of a block begins at 0; with other weights the way back goes through all of it.
+        for (i, stage) in critic.stages.iter_mut().enumerate() {
+            for (j, block) in stage.blocks.iter_mut().enumerate() {
+                let last = &mut block.layers[2].weight;
+                let value = Draws::new(1, 0).normal(&format!("{i}.{j}"), last.dims(), &device).autodiff();
+                *last = Param::from_tensor(value);
+            }
+        }
+        let x = Draws::new(2, 0).normal("x", [3, 3, 8, 8], &device).autodiff().require_grad();
+        let (logits, back) = critic.vjp(x.clone());
+        assert_eq!(logits.dims(), [3, 1]);
+        let found = back(Tensor::ones([3, 1], &device)).without_autodiff();
+        let wanted = x.grad(&logits.sum().backward()).unwrap().without_autodiff();
+        let size = wanted.clone().abs().max().into_scalar::<f64>();
+        let apart = (found - wanted).abs().max().into_scalar::<f64>();
+        assert!(size > 0.0 && apart < 1e-5 * size, "{apart} apart, of {size}");
+    }
+
+    #[test]
+    fn the_papers_networks_have_the_parameters_of_its_description() {
+        // 2 blocks a stage, 768 channels (384 at 64x64) doubled within, groups of 16.
+        let block = |c: usize| c * 2 * c + 2 * c + 2 * c * 16 * 9 + 2 * c + 2 * c * c;
+        let blocks = 2 * (4 * block(768) + block(384));
+        let transitions = 768 * 384;
+        let generator = 64 * 768 + 768 * 16 + blocks + transitions + 384 * 3;
+        let discriminator = 3 * 384 + blocks + transitions + 768 * 16 + 768;
+        let (config, draws, device) = (Config::default(), Draws::new(0, 0), Device::flex());
+        assert_eq!(Generator::new(&config, &draws, &device).num_params(), generator);
+        assert_eq!(Discriminator::new(&config, &draws, &device).num_params(), discriminator);
+    }
+}
