@@ -499,4 +499,32 @@ mod tests {
         let conv = Conv { stride: 1, padding: 1, slope: 1.0 };
         conv2d(wave(1.0, [1, 3, 8, 8]), wave(1.0, [4, 2, 3, 3]), Tensor::zeros([4], &Device::flex()), conv);
     }
+
+    #[test]
+    #[should_panic(expected = "x is [1, 6, 8, 8], the weight is [4, 2, 3, 3], in 3 groups")]
+    fn groups_that_do_not_divide_the_channels_are_named() {
+        let conv = Conv { stride: 1, padding: 1, slope: 1.0 };
+        conv2d_grouped(wave(1.0, [1, 6, 8, 8]), wave(1.0, [4, 2, 3, 3]), Tensor::zeros([4], &Device::flex()), conv, 3);
+    }
+
+    #[test]
+    fn a_convolution_in_groups_is_that_of_each_group_by_itself() {
+        let device = Device::flex();
+        for (x, oc, k, groups) in [([2, 32, 9, 11], 48, 3, 2), ([2, 12, 5, 3], 6, 1, 3), ([2, 6, 7, 7], 6, 3, 6)] {
+            let conv = Conv { stride: 1, padding: k / 2, slope: 0.2 };
+            let (tensor, bias) = (wave(0.37, x).inner(), Tensor::<1>::ones([oc], &device) * 0.3);
+            let weight = wave(0.91, [oc, x[1] / groups, k, k]).inner();
+            let parts = tensor.clone().chunk(groups, 1).into_iter().zip(weight.clone().chunk(groups, 0));
+            let parts = parts.zip(bias.clone().chunk(groups, 0)).map(|((x, w), b)| conv2d(x, w, b, conv));
+            let looped = Tensor::cat(parts.collect(), 1);
+            let grouped = conv2d_grouped(tensor, weight.clone(), bias, conv, groups);
+            assert!(floats(grouped.clone()) == floats(looped), "{x:?} in {groups} groups");
+            let (none, back) = (Tensor::<1>::zeros([x[1]], &device), Conv { slope: 1.0, ..conv });
+            let parts = grouped.clone().chunk(groups, 1).into_iter().zip(weight.clone().chunk(groups, 0));
+            let parts = parts.zip(none.clone().chunk(groups, 0)).map(|((g, w), b)| conv_transpose2d(g, w, b, back));
+            let looped = Tensor::cat(parts.collect(), 1);
+            let grouped = conv_transpose2d_grouped(grouped, weight, none, back, groups);
+            assert!(floats(grouped) == floats(looped), "{x:?} in {groups} groups, transposed");
+        }
+    }
 }
