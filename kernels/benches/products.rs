@@ -10,7 +10,9 @@ use burn::tensor::module::{conv_transpose2d, conv2d};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Device, Distribution, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ganvas_kernels::{AdamConstants, Conv, adam, conv2d_joined, conv2d_upsampled, linear, modulated_conv2d};
+use ganvas_kernels::{
+    AdamConstants, Conv, adam, conv2d_grouped, conv2d_joined, conv2d_upsampled, linear, modulated_conv2d,
+};
 use mimalloc::MiMalloc;
 
 /// As in the command: the system's allocator would fault every buffer in anew.
@@ -108,6 +110,31 @@ fn composed(criterion: &mut Criterion) {
     });
 }
 
+/// What mixes the channels of each pixel, and convolutions of groups of channels.
+fn blocks(criterion: &mut Criterion) {
+    for (from, to) in [(32, 64), (64, 32), (3, 64), (64, 3)] {
+        let (shapes, flop) = (([32, from, 64, 64], [to, from, 1, 1], to), 2 * 32 * from * to * 64 * 64);
+        let name = format!("1 x 1, {from} to {to} channels, 64 pixels, batch of 32");
+        let conv = Conv { stride: 1, padding: 0, slope: 0.2 };
+        both(criterion, &format!("{name}, fused"), shapes, flop, |x, w, b| ganvas_kernels::conv2d(x, w, b, conv));
+        both(criterion, &format!("{name}, plain"), shapes, flop, |x, w, b| {
+            leaky_relu(conv2d(x, w, Some(b), ConvOptions::new([1; 2], [0; 2], [1; 2], 1)), 0.2)
+        });
+    }
+    for (channels, side) in [(64, 64), (256, 8)] {
+        let groups = channels / 16;
+        let (shapes, flop) =
+            (([32, channels, side, side], [channels, 16, 3, 3], channels), 2 * 32 * channels * 16 * 9 * side * side);
+        let name = format!("3 x 3, {groups} groups of 16 channels, {side} pixels, batch of 32");
+        let conv = Conv { stride: 1, padding: 1, slope: 0.2 };
+        both(criterion, &format!("{name}, looped"), shapes, flop, |x, w, b| {
+            let parts = x.chunk(groups, 1).into_iter().zip(w.chunk(groups, 0)).zip(b.chunk(groups, 0));
+            Tensor::cat(parts.map(|((x, w), b)| ganvas_kernels::conv2d(x, w, b, conv)).collect(), 1)
+        });
+        both(criterion, &format!("{name}, fused"), shapes, flop, |x, w, b| conv2d_grouped(x, w, b, conv, groups));
+    }
+}
+
 fn linears(criterion: &mut Criterion) {
     let (shapes, flop) = (([256, 784], [784, 1024], 1024), 2 * 256 * 784 * 1024);
     let name = "linear and leaky ReLU, 256 by 784 by 1024";
@@ -139,5 +166,5 @@ fn adams(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, convolutions, composed, linears, adams);
+criterion_group!(benches, convolutions, composed, blocks, linears, adams);
 criterion_main!(benches);

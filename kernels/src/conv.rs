@@ -30,13 +30,25 @@ pub struct Conv {
 /// leaky_relu(conv(x, W) + b): x `[n, ic, h, w]`, W `[oc, ic, kh, kw]`, b `[oc]`, the result `[n, oc, oh, ow]` with
 /// oh = (h + 2·padding - kh) / stride + 1. Panics with both shapes when they do not fit.
 pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, conv: Conv) -> Tensor<4> {
+    conv2d_grouped(x, weight, bias, conv, 1)
+}
+
+/// [`conv2d`] of each of `groups` groups of channels by itself: W `[oc, ic / groups, kh, kw]`, of which each group has
+/// oc / groups. Panics with both shapes when they do not fit, or when the groups do not divide the channels.
+pub fn conv2d_grouped(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, conv: Conv, groups: usize) -> Tensor<4> {
     let (given, wanted, biases) = (x.dims(), weight.dims(), bias.dims());
-    assert_eq!(given[1], wanted[1], "x is {given:?}, the weight is {wanted:?}");
+    let whole = groups > 0 && wanted[0].is_multiple_of(groups) && given[1] == wanted[1] * groups;
+    assert!(whole, "x is {given:?}, the weight is {wanted:?}{}", of_groups(groups));
     assert_eq!(biases[0], wanted[0], "the bias is {biases:?}, the weight is {wanted:?}");
     let fits = (2..4).all(|i| given[i] + 2 * conv.padding >= wanted[i]);
     assert!(conv.stride > 0 && fits, "x is {given:?}, the weight is {wanted:?}, {conv:?}");
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
-    Tensor::from_dispatch(Dispatch::fused_conv(x, weight, bias, Way { conv, transposed: false }))
+    Tensor::from_dispatch(Dispatch::fused_conv(x, weight, bias, Way { conv, groups, transposed: false }))
+}
+
+/// What a message adds about groups.
+fn of_groups(groups: usize) -> String {
+    if groups == 1 { String::new() } else { format!(", in {groups} groups") }
 }
 
 /// [`conv2d`] of the pictures that `parts`, `[n, c, h, w]` each, are together along their channels, without a copy of them
@@ -81,19 +93,34 @@ pub fn conv2d_upsampled(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, slope:
 /// leaky_relu(conv_transpose(x, W) + b): x `[n, ic, h, w]`, W `[ic, oc, kh, kw]`, b `[oc]`, the result
 /// `[n, oc, oh, ow]` with oh = (h - 1)·stride + kh - 2·padding. Panics with both shapes when they do not fit.
 pub fn conv_transpose2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, conv: Conv) -> Tensor<4> {
+    conv_transpose2d_grouped(x, weight, bias, conv, 1)
+}
+
+/// [`conv_transpose2d`] of each of `groups` groups of channels by itself: W `[ic, oc / groups, kh, kw]`, of which each
+/// group has ic / groups. Panics with both shapes when they do not fit, or when the groups do not divide the channels.
+pub fn conv_transpose2d_grouped(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    conv: Conv,
+    groups: usize,
+) -> Tensor<4> {
     let (given, wanted, biases) = (x.dims(), weight.dims(), bias.dims());
-    assert_eq!(given[1], wanted[0], "x is {given:?}, the weight is {wanted:?}");
-    assert_eq!(biases[0], wanted[1], "the bias is {biases:?}, the weight is {wanted:?}");
+    let whole = groups > 0 && wanted[0].is_multiple_of(groups) && given[1] == wanted[0];
+    assert!(whole, "x is {given:?}, the weight is {wanted:?}{}", of_groups(groups));
+    assert_eq!(biases[0], wanted[1] * groups, "the bias is {biases:?}, the weight is {wanted:?}{}", of_groups(groups));
     let fits = (2..4).all(|i| (given[i] - 1) * conv.stride + wanted[i] > 2 * conv.padding);
     assert!(conv.stride > 0 && fits, "x is {given:?}, the weight is {wanted:?}, {conv:?}");
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
-    Tensor::from_dispatch(Dispatch::fused_conv(x, weight, bias, Way { conv, transposed: true }))
+    Tensor::from_dispatch(Dispatch::fused_conv(x, weight, bias, Way { conv, groups, transposed: true }))
 }
 
 /// A convolution or its transpose.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Way {
     conv: Conv,
+    /// Groups of channels that do not see each other.
+    groups: usize,
     transposed: bool,
 }
 
@@ -117,7 +144,7 @@ pub(crate) trait ConvOps: Backend {
         conv: Conv,
     ) -> FloatTensor<Self> {
         let parts = [p0, p1, p2, p3, p4].into_iter().take(count).collect();
-        Self::fused_conv(Self::float_cat(parts, 1), w, b, Way { conv, transposed: false })
+        Self::fused_conv(Self::float_cat(parts, 1), w, b, Way { conv, groups: 1, transposed: false })
     }
 }
 
@@ -136,27 +163,27 @@ pub(crate) trait ConvBackward: ConvOps + ActivationBackward {
 mod plain {
     use super::*;
 
-    pub fn options(conv: Conv) -> ConvOptions<2> {
-        ConvOptions::new([conv.stride; 2], [conv.padding; 2], [1; 2], 1)
+    pub fn options(conv: Conv, groups: usize) -> ConvOptions<2> {
+        ConvOptions::new([conv.stride; 2], [conv.padding; 2], [1; 2], groups)
     }
 
-    pub fn transpose_options(conv: Conv) -> ConvTransposeOptions<2> {
-        ConvTransposeOptions::new([conv.stride; 2], [conv.padding; 2], [0; 2], [1; 2], 1)
+    pub fn transpose_options(conv: Conv, groups: usize) -> ConvTransposeOptions<2> {
+        ConvTransposeOptions::new([conv.stride; 2], [conv.padding; 2], [0; 2], [1; 2], groups)
     }
 
     pub fn conv<B: Backend>(x: FloatTensor<B>, w: FloatTensor<B>, b: FloatTensor<B>, way: Way) -> FloatTensor<B> {
-        let Way { conv, transposed } = way;
+        let Way { conv, groups, transposed } = way;
         let y = match transposed {
-            false => B::conv2d(x, w, Some(b), options(conv)),
-            true => B::conv_transpose2d(x, w, Some(b), transpose_options(conv)),
+            false => B::conv2d(x, w, Some(b), options(conv, groups)),
+            true => B::conv_transpose2d(x, w, Some(b), transpose_options(conv, groups)),
         };
         if conv.slope == 1.0 { y } else { B::leaky_relu(y, conv.slope.into()) }
     }
 
     pub fn conv_input<B: Backend>(x: FloatTensor<B>, w: FloatTensor<B>, g: FloatTensor<B>, way: Way) -> FloatTensor<B> {
         match way.transposed {
-            false => B::conv2d_x_backward(x, w, g, options(way.conv)),
-            true => B::conv_transpose2d_x_backward(w, g, transpose_options(way.conv)),
+            false => B::conv2d_x_backward(x, w, g, options(way.conv, way.groups)),
+            true => B::conv_transpose2d_x_backward(w, g, transpose_options(way.conv, way.groups)),
         }
     }
 
@@ -167,8 +194,8 @@ mod plain {
         way: Way,
     ) -> FloatTensor<B> {
         match way.transposed {
-            false => B::conv2d_weight_backward(x, w, g, options(way.conv)),
-            true => B::conv_transpose2d_weight_backward(x, w, g, transpose_options(way.conv)),
+            false => B::conv2d_weight_backward(x, w, g, options(way.conv, way.groups)),
+            true => B::conv_transpose2d_weight_backward(x, w, g, transpose_options(way.conv, way.groups)),
         }
     }
 }
@@ -176,12 +203,12 @@ mod plain {
 /// The convolution of x `[n, ic, h, w]`, or the one whose transpose takes x: then the result has x's shape.
 fn shape(x: &FlexTensor, weight: &FlexTensor, way: Way) -> conv::Shape {
     let (x, weight, Conv { stride, padding, .. }) = (dims(x), dims(weight), way.conv);
-    let (oc, kh, kw) = (weight[0], weight[2], weight[3]);
+    let (oc, kh, kw, groups) = (weight[0], weight[2], weight[3], way.groups);
     let [ic, h, w] = match way.transposed {
         false => [x[1], x[2], x[3]],
-        true => [weight[1], (x[2] - 1) * stride + kh - 2 * padding, (x[3] - 1) * stride + kw - 2 * padding],
+        true => [weight[1] * groups, (x[2] - 1) * stride + kh - 2 * padding, (x[3] - 1) * stride + kw - 2 * padding],
     };
-    conv::Shape { n: x[0], ic, h, w, oc, kh, kw, stride, padding }
+    conv::Shape { n: x[0], ic, h, w, oc, kh, kw, stride, padding, groups }
 }
 
 fn dims(tensor: &FlexTensor) -> Shape {
@@ -219,12 +246,12 @@ impl ConvOps for Flex {
     ) -> FlexTensor {
         let parts = [p0, p1, p2, p3, p4].into_iter().take(count).collect::<Vec<_>>();
         if !joinable(&parts) || !all_f32(&[&w, &b]) {
-            return Self::fused_conv(Self::float_cat(parts, 1), w, b, Way { conv, transposed: false });
+            return Self::fused_conv(Self::float_cat(parts, 1), w, b, Way { conv, groups: 1, transposed: false });
         }
         let (w, b) = (contiguous(w), contiguous(b));
         let parts = parts.into_iter().map(contiguous).collect::<Vec<_>>();
         let ic = dims(&w)[1];
-        let s = conv::Shape { ic, ..shape(&parts[0], &w, Way { conv, transposed: false }) };
+        let s = conv::Shape { ic, ..shape(&parts[0], &w, Way { conv, groups: 1, transposed: false }) };
         let channels = parts.iter().map(|part| (values(part), dims(part)[1]));
         let x = Pictures::joined(channels.collect(), s.input());
         let y = conv::forward(&s, &x, values(&w), After { bias: values(&b), slope: conv.slope as f32 });
@@ -322,12 +349,12 @@ mod tests {
     type Layer = fn(Tensor<4>, Tensor<4>, Tensor<1>, Conv) -> Tensor<4>;
 
     fn twin(x: Tensor<4>, w: Tensor<4>, b: Tensor<1>, conv: Conv) -> Tensor<4> {
-        let y = module::conv2d(x, w, Some(b), plain::options(conv));
+        let y = module::conv2d(x, w, Some(b), plain::options(conv, 1));
         if conv.slope == 1.0 { y } else { leaky_relu(y, conv.slope) }
     }
 
     fn transpose_twin(x: Tensor<4>, w: Tensor<4>, b: Tensor<1>, conv: Conv) -> Tensor<4> {
-        let y = module::conv_transpose2d(x, w, Some(b), plain::transpose_options(conv));
+        let y = module::conv_transpose2d(x, w, Some(b), plain::transpose_options(conv, 1));
         if conv.slope == 1.0 { y } else { leaky_relu(y, conv.slope) }
     }
 
@@ -471,5 +498,33 @@ mod tests {
     fn channels_that_do_not_fit_are_named() {
         let conv = Conv { stride: 1, padding: 1, slope: 1.0 };
         conv2d(wave(1.0, [1, 3, 8, 8]), wave(1.0, [4, 2, 3, 3]), Tensor::zeros([4], &Device::flex()), conv);
+    }
+
+    #[test]
+    #[should_panic(expected = "x is [1, 6, 8, 8], the weight is [4, 2, 3, 3], in 3 groups")]
+    fn groups_that_do_not_divide_the_channels_are_named() {
+        let conv = Conv { stride: 1, padding: 1, slope: 1.0 };
+        conv2d_grouped(wave(1.0, [1, 6, 8, 8]), wave(1.0, [4, 2, 3, 3]), Tensor::zeros([4], &Device::flex()), conv, 3);
+    }
+
+    #[test]
+    fn a_convolution_in_groups_is_that_of_each_group_by_itself() {
+        let device = Device::flex();
+        for (x, oc, k, groups) in [([2, 32, 9, 11], 48, 3, 2), ([2, 12, 5, 3], 6, 1, 3), ([2, 6, 7, 7], 6, 3, 6)] {
+            let conv = Conv { stride: 1, padding: k / 2, slope: 0.2 };
+            let (tensor, bias) = (wave(0.37, x).inner(), Tensor::<1>::ones([oc], &device) * 0.3);
+            let weight = wave(0.91, [oc, x[1] / groups, k, k]).inner();
+            let parts = tensor.clone().chunk(groups, 1).into_iter().zip(weight.clone().chunk(groups, 0));
+            let parts = parts.zip(bias.clone().chunk(groups, 0)).map(|((x, w), b)| conv2d(x, w, b, conv));
+            let looped = Tensor::cat(parts.collect(), 1);
+            let grouped = conv2d_grouped(tensor, weight.clone(), bias, conv, groups);
+            assert!(floats(grouped.clone()) == floats(looped), "{x:?} in {groups} groups");
+            let (none, back) = (Tensor::<1>::zeros([x[1]], &device), Conv { slope: 1.0, ..conv });
+            let parts = grouped.clone().chunk(groups, 1).into_iter().zip(weight.clone().chunk(groups, 0));
+            let parts = parts.zip(none.clone().chunk(groups, 0)).map(|((g, w), b)| conv_transpose2d(g, w, b, back));
+            let looped = Tensor::cat(parts.collect(), 1);
+            let grouped = conv_transpose2d_grouped(grouped, weight, none, back, groups);
+            assert!(floats(grouped) == floats(looped), "{x:?} in {groups} groups, transposed");
+        }
     }
 }

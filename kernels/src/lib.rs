@@ -20,7 +20,9 @@ mod resample;
 
 pub use activation::{bce_with_logits, bias_act, dropout, leaky_mask};
 pub use adam::{AdamConstants, adam};
-pub use conv::{Conv, conv_transpose2d, conv2d, conv2d_joined, conv2d_upsampled};
+pub use conv::{
+    Conv, conv_transpose2d, conv_transpose2d_grouped, conv2d, conv2d_grouped, conv2d_joined, conv2d_upsampled,
+};
 pub use cpu::activation::Act;
 pub use dropout::Dropout;
 pub use linear::linear;

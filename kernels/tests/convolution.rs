@@ -6,7 +6,7 @@ mod agreement;
 
 use agreement::{Leaf, flat, floats, leaf, vector};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use ganvas_kernels::{Conv, conv_transpose2d, conv2d};
+use ganvas_kernels::{Conv, conv_transpose2d_grouped, conv2d, conv2d_grouped};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -20,6 +20,8 @@ struct Case {
     made: usize,
     kernel: [usize; 2],
     conv: Conv,
+    /// They divide both numbers of channels.
+    groups: usize,
     transposed: bool,
 }
 
@@ -42,7 +44,7 @@ impl Case {
     /// x, W and the bias.
     fn leaves(&self) -> [Leaf; 3] {
         let ([channels, h, w], [kh, kw]) = (self.picture, self.kernel);
-        let weight = leaf([self.made, channels, kh, kw]);
+        let weight = leaf([self.made, channels / self.groups, kh, kw]);
         let [oh, ow] = self.sides().unwrap();
         match self.transposed {
             false => [leaf([self.images, channels, h, w]), weight, vector(self.made)],
@@ -51,8 +53,8 @@ impl Case {
     }
 
     fn operation(self) -> impl Fn(&[Tensor<4>]) -> Tensor<4> + Sync {
-        let layer = if self.transposed { conv_transpose2d } else { conv2d };
-        move |leaves| layer(leaves[0].clone(), leaves[1].clone(), flat(&leaves[2]), self.conv)
+        let layer = if self.transposed { conv_transpose2d_grouped } else { conv2d_grouped };
+        move |leaves| layer(leaves[0].clone(), leaves[1].clone(), flat(&leaves[2]), self.conv, self.groups)
     }
 
     /// The same, for leaky ReLU with the leaves rounded: x and W to eighths, so that every result lies between multiples
@@ -89,7 +91,7 @@ fn any_case() -> impl Strategy<Value = Case> {
     let cases = (place, select(kernels), 1_usize..4, 0_usize..3, slopes(), any::<bool>()).prop_map(
         |((images, channels, h, w, made), kernel, stride, padding, slope, transposed)| {
             let conv = Conv { stride, padding, slope };
-            Case { images, picture: [channels, h, w], made, kernel, conv, transposed }
+            Case { images, picture: [channels, h, w], made, kernel, conv, groups: 1, transposed }
         },
     );
     cases.prop_filter("the kernel fits", Case::fits)
@@ -109,7 +111,7 @@ fn minimal_case() -> impl Strategy<Value = Case> {
             let tiles = (oh.div_ceil(4) * ow.div_ceil(4)).min(h.div_ceil(4) * w.div_ceil(4));
             let images = usize::div_ceil(enough, tiles) + extra;
             let conv = Conv { stride, padding, slope };
-            Case { images, picture: [channels, h, w], made, kernel: [k, k], conv, transposed }
+            Case { images, picture: [channels, h, w], made, kernel: [k, k], conv, groups: 1, transposed }
         },
     )
 }
@@ -119,6 +121,29 @@ proptest! {
 
     #[test]
     fn fused_convolutions_and_their_gradients_are_those_of_the_plain_operations(case in any_case()) {
+        agreement::twins(&format!("{case:?}"), &case.off_the_kink(), &case.leaves(), TOLERANCE);
+    }
+}
+
+/// Convolutions by 1 x 1 on pictures smaller and larger than a block of pixels, and those of groups of channels of every kind.
+fn block_case() -> impl Strategy<Value = Case> {
+    let sides = prop_oneof![3 => [1_usize..7, 1_usize..7], 1 => [9_usize..24, 9_usize..24]];
+    let channels = prop_oneof![3 => [1_usize..40, 1_usize..40], 1 => select(vec![[16_usize, 16], [3, 70], [70, 3]])];
+    let groups = prop_oneof![Just(1_usize), 2_usize..4];
+    (1_usize..20, sides, channels, groups, select(vec![0_usize, 1]), slopes(), any::<bool>()).prop_map(
+        |(images, [h, w], channels, groups, padding, slope, transposed)| {
+            let (k, conv) = (1 + 2 * padding, Conv { stride: 1, padding, slope });
+            let [channels, made] = channels.map(|channels| channels * groups);
+            Case { images, picture: [channels, h, w], made, kernel: [k, k], conv, groups, transposed }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn mixed_channels_and_groups_and_their_gradients_are_those_of_the_plain_operations(case in block_case()) {
         agreement::twins(&format!("{case:?}"), &case.off_the_kink(), &case.leaves(), TOLERANCE);
     }
 }
@@ -137,8 +162,10 @@ fn the_gradients_are_the_slopes_of_the_result() {
     for (kernel, stride, padding) in [([3, 3], 1, 1), ([4, 4], 2, 1), ([5, 3], 3, 2), ([1, 1], 1, 0), ([2, 2], 2, 0)] {
         for transposed in [false, true] {
             let conv = Conv { stride, padding, slope: 0.3 };
-            let case = Case { images: 2, picture: [2, 6, 5], made: 3, kernel, conv, transposed };
-            agreement::differences(&format!("{case:?}"), &case.operation(), &case.leaves(), 1e-6);
+            for (channels, made, groups) in [(2, 3, 1), (4, 6, 2)] {
+                let case = Case { images: 2, picture: [channels, 6, 5], made, kernel, conv, groups, transposed };
+                agreement::differences(&format!("{case:?}"), &case.operation(), &case.leaves(), 1e-6);
+            }
         }
     }
 }
@@ -152,10 +179,14 @@ fn every_path() -> Vec<Case> {
         ([5, 24, 40], [17, 19], [5, 3], 2, 2),
         ([17, 3, 8], [32, 32], [4, 4], 2, 1),
         ([3, 5, 3], [31, 32], [3, 3], 1, 1),
+        ([40, 36, 12], [9, 11], [1, 1], 1, 0),
     ];
     let cases = shapes.into_iter().flat_map(|([images, channels, made], [h, w], kernel, stride, padding)| {
         let conv = Conv { stride, padding, slope: 0.2 };
-        [false, true].map(|transposed| Case { images, picture: [channels, h, w], made, kernel, conv, transposed })
+        [(false, 1), (true, 1), (false, 3)].map(|(transposed, groups)| {
+            let (picture, made) = ([channels * groups, h, w], made * groups);
+            Case { images, picture, made, kernel, conv, groups, transposed }
+        })
     });
     cases.collect()
 }
@@ -224,7 +255,7 @@ fn library(case: &Case, x: &[f32], weight: &[f32], g: &[f32], dtype: DType) -> [
 fn minimal_algorithms_are_within_three_times_the_error_of_a_naive_sum() {
     for (images, side, kernel, stride) in [(2, 16, [3, 3], 1), (8, 32, [4, 4], 2)] {
         let conv = Conv { stride, padding: 1, slope: 1.0 };
-        let case = Case { images, picture: [64, side, side], made: 64, kernel, conv, transposed: false };
+        let case = Case { images, picture: [64, side, side], made: 64, kernel, conv, groups: 1, transposed: false };
         let results = case.sides().unwrap().iter().product::<usize>();
         let x = noise(images * 64 * side * side, 1);
         let weight = noise(64 * 64 * kernel[0] * kernel[1], 2);
@@ -249,7 +280,7 @@ fn minimal_algorithms_are_within_three_times_the_error_of_a_naive_sum() {
 fn a_column_that_the_kernel_never_reads_has_a_gradient_of_zero() {
     for (picture, padding) in [([16, 16, 27], 0), ([16, 27, 16], 0), ([16, 25, 25], 1)] {
         let conv = Conv { stride: 2, padding, slope: 1.0 };
-        let case = Case { images: 22, picture, made: 16, kernel: [4, 4], conv, transposed: false };
+        let case = Case { images: 22, picture, made: 16, kernel: [4, 4], conv, groups: 1, transposed: false };
         agreement::twins(&format!("{case:?}"), &case.operation(), &case.leaves(), TOLERANCE);
     }
 }

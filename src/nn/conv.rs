@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use ganvas_kernels::{Conv, conv_transpose2d, conv2d};
+use ganvas_kernels::{Conv, conv_transpose2d, conv_transpose2d_grouped, conv2d, conv2d_grouped};
 
 use super::{Gains, Init, Pullback, chain, leaky_pullback};
 use crate::random::Draws;
@@ -93,11 +93,7 @@ impl Conv2d {
         let way = Conv { stride, padding, slope };
         let weight = self.gains.weight(self.weight.val());
         let bias = self.bias.as_ref().map_or_else(|| zeros(outputs, &weight), |bias| self.gains.bias(bias.val()));
-        if groups == 1 {
-            return conv2d(x, weight, bias, way);
-        }
-        let parts = x.chunk(groups, 1).into_iter().zip(weight.chunk(groups, 0)).zip(bias.chunk(groups, 0));
-        Tensor::cat(parts.map(|((x, weight), bias)| conv2d(x, weight, bias, way)).collect(), 1)
+        conv2d_grouped(x, weight, bias, way, groups)
     }
 
     /// [`Conv2d::forward`] and its way back: the transposed convolution with the same weights.
@@ -121,12 +117,8 @@ impl Conv2d {
         let weight = self.gains.weight(self.weight.val());
         let way = Conv { stride, padding, slope: 1.0 };
         Box::new(move |gradient| {
-            let none = zeros(inputs / groups, &weight);
-            if groups == 1 {
-                return conv_transpose2d(gradient, weight, none, way);
-            }
-            let parts = gradient.chunk(groups, 1).into_iter().zip(weight.chunk(groups, 0));
-            Tensor::cat(parts.map(|(g, weight)| conv_transpose2d(g, weight, none.clone(), way)).collect(), 1)
+            let none = zeros(inputs, &weight);
+            conv_transpose2d_grouped(gradient, weight, none, way, groups)
         })
     }
 }

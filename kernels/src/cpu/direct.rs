@@ -6,7 +6,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::pixels::{After, Pictures, Planes, Window, from_columns, scatter, to_columns};
+use super::pixels::{After, Pictures, Planes, Target, Window, from_columns, scatter, to_columns};
 use super::tile::{GRAIN, Left, PANEL, Right, Row, product};
 use super::{Shared, scratch, vectors};
 
@@ -147,15 +147,15 @@ fn parts(n: usize, planes: Planes, pixels: usize) -> Vec<Part> {
 }
 
 /// The convolution of x, `[n, from]` to `[n, to]`.
-pub fn run(g: &Geometry, x: &Pictures, weight: &[f32], after: After) -> Vec<f32> {
+///
+/// # Safety
+/// The target must be writable for the channels of `to` in n pictures, and nobody else may use it meanwhile.
+pub unsafe fn run(g: &Geometry, x: &Pictures, weight: &[f32], after: After, target: Target) {
     let phases = g.phases();
     let area = g.to.h * g.to.w;
-    let size = g.n * g.to.channels * area;
     // Enough pixels to pay for reading the weights, and enough parts to go round.
     let pixels = (g.n * area / (4 * rayon::current_num_threads())).clamp(64, 512);
     let width = g.to.channels.next_multiple_of(GRAIN).min(PANEL);
-    let mut out = Vec::<f32>::with_capacity(size);
-    let shared = Shared(out.as_mut_ptr());
     let packed_size = g.taps() * g.from.channels * g.to.channels.next_multiple_of(GRAIN);
     scratch::with(packed_size, |packed| {
         pack(g, weight, &phases.concat(), packed);
@@ -177,7 +177,7 @@ pub fn run(g: &Geometry, x: &Pictures, weight: &[f32], after: After) -> Vec<f32>
                     let window =
                         Window { top: part.rows.start as isize, left: 0, rows: part.rows.len(), columns: g.to.w };
                     for (image, output) in part.images.clone().zip(output.chunks_exact(output_size)) {
-                        let to = shared.at((image * g.to.channels + panel.start) * area);
+                        let to = target.out.at((image * target.channels + panel.start) * area);
                         // SAFETY: these rows of these channels are this part's own.
                         unsafe { scatter(output, width, window, planes, After { bias, ..after }, to) };
                     }
@@ -185,9 +185,6 @@ pub fn run(g: &Geometry, x: &Pictures, weight: &[f32], after: After) -> Vec<f32>
             });
         });
     });
-    // SAFETY: the parts cover every pixel of every image, and each wrote all channels.
-    unsafe { out.set_len(size) };
-    out
 }
 
 /// What a part reads and writes.
@@ -292,7 +289,7 @@ const CHANNELS: usize = 48;
 
 /// The gradient of a convolution's weights `[to.channels, from.channels, kh, kw]` from what it read and the gradient of
 /// what it made.
-pub fn weight(g: &Geometry, x: &[f32], gradient: &[f32]) -> Vec<f32> {
+pub fn weight(g: &Geometry, x: &Pictures, gradient: &Pictures) -> Vec<f32> {
     let Geometry { n, from, to, kh, kw, stride, padding, .. } = *g;
     let (depth, columns, taps) = (g.depth(), to.channels.next_multiple_of(GRAIN), g.taps());
     let window = Window {
@@ -311,8 +308,8 @@ pub fn weight(g: &Geometry, x: &[f32], gradient: &[f32]) -> Vec<f32> {
         let shared = Shared(sums.as_mut_ptr());
         for first in (0..n).step_by(images) {
             let images = images.min(n - first);
-            lay_out(&Pictures::new(x, from), first, window, depth, &mut inputs[..images * window_size]);
-            lay_out(&Pictures::new(gradient, to), first, whole, columns, &mut gradients[..images * whole_size]);
+            lay_out(x, first, window, depth, &mut inputs[..images * window_size]);
+            lay_out(gradient, first, whole, columns, &mut gradients[..images * whole_size]);
             // Rows of the gradient, by how the input is read for them; some at a time.
             let rows = (0..images * to.h).map(|row| {
                 let (image, y) = (row / to.h, row % to.h);

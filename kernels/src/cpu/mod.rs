@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 pub mod activation;
+mod channels;
 pub mod conv;
 mod direct;
 pub mod exponential;

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::Shared;
 use super::tile::GRAIN;
 
 /// A rectangle of an image, which may reach beyond it.
@@ -112,21 +113,73 @@ const RUNS: usize = 16;
 /// layers before them, and need no copy that holds them together.
 #[derive(Clone, Debug)]
 pub struct Pictures<'a> {
-    parts: Vec<(&'a [f32], usize)>,
+    parts: Vec<Channels<'a>>,
     planes: Planes,
+}
+
+/// Channels of a tensor that follow each other.
+#[derive(Clone, Copy, Debug)]
+struct Channels<'a> {
+    values: &'a [f32],
+    /// The first one, and how many there are.
+    first: usize,
+    count: usize,
+    /// Channels of the whole tensor.
+    all: usize,
+}
+
+impl<'a> Channels<'a> {
+    fn whole(values: &'a [f32], count: usize) -> Self {
+        Channels { values, first: 0, count, all: count }
+    }
+
+    /// Those of one image of `area` pixels.
+    fn image(&self, image: usize, area: usize) -> &'a [f32] {
+        &self.values[(image * self.all + self.first) * area..][..self.count * area]
+    }
+}
+
+/// Where the channels of all pictures are written that a convolution makes.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// The first channel of the first picture.
+    pub out: Shared,
+    /// Channels from a picture to the next.
+    pub channels: usize,
 }
 
 impl<'a> Pictures<'a> {
     /// All channels in one tensor.
     pub fn new(values: &'a [f32], planes: Planes) -> Self {
-        Pictures { parts: vec![(values, planes.channels)], planes }
+        Pictures { parts: vec![Channels::whole(values, planes.channels)], planes }
     }
 
     /// The channels of several tensors, each with its number of them: all but the last multiples of [`GRAIN`].
     pub fn joined(parts: Vec<(&'a [f32], usize)>, planes: Planes) -> Self {
         assert_eq!(parts.iter().map(|(_, channels)| channels).sum::<usize>(), planes.channels, "{planes:?}");
         assert!(parts.iter().rev().skip(1).all(|(_, channels)| channels.is_multiple_of(GRAIN)));
-        Pictures { parts, planes }
+        let parts = parts.into_iter().map(|(values, channels)| Channels::whole(values, channels));
+        Pictures { parts: parts.collect(), planes }
+    }
+
+    /// One of `groups` equal groups of channels. All must lie in one tensor if there are several groups.
+    pub fn group(&self, group: usize, groups: usize) -> Self {
+        if groups == 1 {
+            return self.clone();
+        }
+        assert!(self.parts.len() == 1, "groups of {} tensors", self.parts.len());
+        let count = self.planes.channels / groups;
+        let part = Channels { first: group * count, count, ..self.parts[0] };
+        Pictures { parts: vec![part], planes: Planes { channels: count, ..self.planes } }
+    }
+
+    /// Copies `count` pixels of every channel of an image, from the place `first` on, to lines that begin `step` apart.
+    pub fn rows(&self, image: usize, first: usize, count: usize, step: usize, out: &mut [f32]) {
+        let area = self.planes.h * self.planes.w;
+        let lines = self.parts.iter().flat_map(|part| part.image(image, area).chunks_exact(area));
+        for (line, to) in lines.zip(out.chunks_mut(step)) {
+            to[..count].copy_from_slice(&line[first..first + count]);
+        }
     }
 
     /// The window of an image as `[rows, columns, depth]`, where `depth`, a multiple of [`GRAIN`], is at least the number of
@@ -138,10 +191,10 @@ impl<'a> Pictures<'a> {
         assert!(depth.is_multiple_of(GRAIN) && depth >= planes.channels);
         window.clear_beyond(planes, depth, out);
         let mut before = 0;
-        for (values, channels) in &self.parts {
-            let values = &values[image * channels * area..][..channels * area];
+        for part in &self.parts {
+            let (values, channels) = (part.image(image, area), part.count);
             window.each_runs(planes, depth, |runs| {
-                for first in (0..*channels).step_by(GRAIN) {
+                for first in (0..channels).step_by(GRAIN) {
                     let lines = (channels - first).min(GRAIN);
                     for run in runs {
                         // SAFETY: the run lies within every channel, and the places within the window, which `out` holds.

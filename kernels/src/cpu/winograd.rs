@@ -14,7 +14,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::direct::{Geometry, pack, panels, unpack};
-use super::pixels::{After, Pictures, Planes, Window, scatter};
+use super::pixels::{After, Pictures, Planes, Target, Window, scatter};
 use super::tile::{GRAIN, Left, PANEL, Right, Row, product};
 use super::{Shared, scratch, vectors};
 
@@ -402,26 +402,32 @@ const NEAR: usize = 128 * 1024;
 const SHIFT: usize = 16;
 
 /// The convolution of x, `[n, from]` to `[n, to]`.
-pub fn run(g: &Geometry, x: &Pictures, weight: &[f32], after: After) -> Vec<f32> {
+///
+/// # Safety
+/// The target must be writable for the channels of `to` in n pictures, and nobody else may use it meanwhile.
+pub unsafe fn run(g: &Geometry, x: &Pictures, weight: &[f32], after: After, target: Target) {
     let job = Job::of(g).expect("the caller asked `suits`");
-    match job.r {
-        3 => run_as::<Three, 6, 3>(&job, x, weight, after),
-        _ => run_as::<Two, 5, 2>(&job, x, weight, after),
+    // SAFETY: the caller's promise.
+    unsafe {
+        match job.r {
+            3 => run_as::<Three, 6, 3>(&job, x, weight, after, target),
+            _ => run_as::<Two, 5, 2>(&job, x, weight, after, target),
+        }
     }
 }
 
-fn run_as<T: Minimal<N, R>, const N: usize, const R: usize>(
+unsafe fn run_as<T: Minimal<N, R>, const N: usize, const R: usize>(
     job: &Job,
     x: &Pictures,
     weight: &[f32],
     after: After,
-) -> Vec<f32> {
+    target: Target,
+) {
     let g = &job.g;
     let (read, made) = job.phases();
     let (depth, channels, columns) = (g.depth(), g.from.channels, g.to.channels.next_multiple_of(GRAIN));
     let kernels = N * N * read * made * channels * columns;
     let area = g.to.h * g.to.w;
-    let size = g.n * g.to.channels * area;
     // Many tiles where the weights are large, few where the transformed input would leave the cache; enough parts to go round.
     let few = if kernels > NEAR { 128 } else { 24 };
     let (down, along) = job.tiles();
@@ -429,8 +435,6 @@ fn run_as<T: Minimal<N, R>, const N: usize, const R: usize>(
     let tiles = (NEAR / (N * N * read * depth)).clamp(few, 128).min(fair);
     let width = columns.min(PANEL);
 
-    let mut out = Vec::<f32>::with_capacity(size);
-    let shared = Shared(out.as_mut_ptr());
     scratch::with(kernels, |kernels| {
         transform_kernels::<T, N, R>(job, weight, kernels);
         let kernels = &*kernels;
@@ -498,7 +502,7 @@ fn run_as<T: Minimal<N, R>, const N: usize, const R: usize>(
                     let planes = Planes { channels: (g.to.channels - panel.start).min(panel.len()), ..g.to };
                     let bias = if after.bias.is_empty() { &[] } else { &after.bias[panel.clone()] };
                     for (image, pixels) in part.images.clone().zip(made_pixels.chunks_exact(made_size)) {
-                        let to = shared.at((image * g.to.channels + panel.start) * area);
+                        let to = target.out.at((image * target.channels + panel.start) * area);
                         // SAFETY: these pixels of these channels are this part's own.
                         unsafe { scatter(pixels, width, frame.output, planes, After { bias, ..after }, to) };
                     }
@@ -506,9 +510,6 @@ fn run_as<T: Minimal<N, R>, const N: usize, const R: usize>(
             });
         });
     });
-    // SAFETY: the parts cover every pixel of every image, and each wrote all channels.
-    unsafe { out.set_len(size) };
-    out
 }
 
 /// Where a part's tiles lie in the pictures.
@@ -815,7 +816,7 @@ const CHANNELS: usize = 48;
 
 /// The gradient of a convolution's weights `[to.channels, from.channels, kh, kw]` from what it read and the gradient of
 /// what it made.
-pub fn weight(g: &Geometry, x: &[f32], gradient: &[f32]) -> Vec<f32> {
+pub fn weight(g: &Geometry, x: &Pictures, gradient: &Pictures) -> Vec<f32> {
     let job = Job::of(g).expect("the caller asked `suits_weight`");
     match job.r {
         3 => weight_as::<Three, 6, 3>(&job, x, gradient),
@@ -823,11 +824,14 @@ pub fn weight(g: &Geometry, x: &[f32], gradient: &[f32]) -> Vec<f32> {
     }
 }
 
-fn weight_as<T: Minimal<N, R>, const N: usize, const R: usize>(job: &Job, x: &[f32], gradient: &[f32]) -> Vec<f32> {
+fn weight_as<T: Minimal<N, R>, const N: usize, const R: usize>(
+    job: &Job,
+    x: &Pictures,
+    gradient: &Pictures,
+) -> Vec<f32> {
     let g = &job.g;
     let (read, _) = job.phases();
     let (depth, columns, channels) = (g.depth(), g.to.channels.next_multiple_of(GRAIN), g.from.channels);
-    let (x, gradient) = (Pictures::new(x, g.from), Pictures::new(gradient, g.to));
     let row = read * depth;
     let chunk_tiles = (CHUNK / (N * N * (row + columns))).max(32);
     let all = parts(job, g.n, 32.min(chunk_tiles));
