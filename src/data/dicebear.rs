@@ -306,3 +306,158 @@ pub fn render(svg: &str, [left, top, side]: [f32; 3], pixels: u32, background: [
     }
     Ok(Image::new(pixels, pixels, 3, levels))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn style() -> Value {
+        json!({
+            "$schema": "https://example.org/definition.json",
+            "$comment": "made up",
+            "meta": { "license": { "text": "Anybody's" }, "creator": { "name": "Nobody" } },
+            "attributes": { "fill": "none" },
+            "canvas": { "width": 8, "height": 8.5, "elements": [
+                { "type": "element", "name": "g", "attributes": { "fill": { "type": "color", "name": "skin" } }, "children": [
+                    { "type": "element", "name": "path", "attributes": { "d": "M0 0h4v8z" } },
+                    { "type": "component", "name": "eyes", "attributes": { "transform": "translate(1 2)" } },
+                ] },
+                { "type": "component", "name": "hat" },
+            ] },
+            "components": {
+                "eyes": { "width": 1, "height": 1, "variants": {
+                    "open": { "elements": [{ "type": "component", "name": "lashes" }] },
+                    "shut": { "elements": [] },
+                } },
+                "lashes": { "width": 1, "height": 1, "variants": { "only": { "elements": [
+                    { "type": "element", "name": "circle", "attributes": { "id": "a&b", "r": "1" } },
+                ] } } },
+                "hat": { "width": 1, "height": 1, "probability": 25, "variants": { "top": { "elements": [
+                    { "type": "element", "name": "rect", "attributes": { "stroke": { "type": "color", "name": "hat" } } },
+                ] } } },
+            },
+            "colors": {
+                "hat": { "notEqualTo": ["skin", "background"], "values": ["#111111", "#222222", "#333333"] },
+                "skin": { "values": ["#111111", "#222222"] },
+            },
+        })
+    }
+
+    fn parsed(style: &Value) -> Style {
+        Style::parse(style.to_string().as_bytes()).unwrap()
+    }
+
+    fn choices(variants: &[(&str, &str)], colors: &[(&str, &str)]) -> Choices {
+        let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
+        Choices { variants: map(variants), colors: map(colors) }
+    }
+
+    #[test]
+    fn a_composition_holds_the_chosen_parts_in_their_places_and_tells_what_shows() {
+        let all = choices(&[("eyes", "open"), ("lashes", "only")], &[("skin", "#222222"), ("hat", "#333333")]);
+        let composed = parsed(&style()).compose(&all).unwrap();
+        let expected = r##"<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8.5" viewBox="0 0 8 8.5" fill="none"><g fill="#222222"><path d="M0 0h4v8z"></path><g transform="translate(1 2)"><g><circle id="a&amp;b" r="1"></circle></g></g></g></svg>"##;
+        assert_eq!(composed.svg, expected);
+        assert_eq!(composed.shown, choices(&[("eyes", "open"), ("lashes", "only")], &[("skin", "#222222")]));
+        // Shut eyes show no lashes; a hat shows its colour.
+        let all = choices(
+            &[("eyes", "shut"), ("lashes", "only"), ("hat", "top")],
+            &[("skin", "#222222"), ("hat", "#333333")],
+        );
+        let composed = parsed(&style()).compose(&all).unwrap();
+        assert!(composed.svg.ends_with(r##"<g><rect stroke="#333333"></rect></g></svg>"##), "{}", composed.svg);
+        assert_eq!(composed.shown.variants, choices(&[("eyes", "shut"), ("hat", "top")], &[]).variants);
+        assert_eq!(composed.shown.colors, all.colors);
+        let style = parsed(&style());
+        assert_eq!((style.licence(), style.attributes()), ("Anybody's", (vec!["eyes", "hat"], vec!["hat", "skin"])));
+    }
+
+    #[test]
+    fn what_is_not_known_is_an_error_that_names_it() {
+        let element = |element: Value| {
+            let mut style = style();
+            style["canvas"]["elements"] = json!([element]);
+            style
+        };
+        let with = |at: &str, key: &str| {
+            let mut style = style();
+            style.pointer_mut(at).unwrap()[key] = json!("x");
+            style
+        };
+        let cases = [
+            (element(json!({ "type": "text", "value": "A" })), "text"),
+            (element(json!({ "type": "element", "name": "g", "value": "A" })), "value"),
+            (
+                element(
+                    json!({ "type": "element", "name": "g", "attributes": { "d": { "type": "variable", "name": "x" } } }),
+                ),
+                r#""variable""#,
+            ),
+            (element(json!({ "type": "component", "name": "eyes", "children": [] })), "children"),
+            (with("", "aliases"), "aliases"),
+            (with("/canvas", "depth"), "depth"),
+            (with("/components/eyes", "rotate"), "rotate"),
+            (with("/components/eyes/variants/shut", "weight"), "weight"),
+            (with("/colors/skin", "contrastTo"), "contrastTo"),
+        ];
+        for (style, name) in cases {
+            let error = Style::parse(style.to_string().as_bytes()).err().unwrap().to_string();
+            assert!(error.starts_with("this style cannot be read: ") && error.contains(name), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_composition_that_lacks_something_says_what() {
+        let error = |style: &Value, all: &Choices| parsed(style).compose(all).err().unwrap().to_string();
+        let skin = [("skin", "#222222")];
+        let said = error(&style(), &choices(&[("eyes", "crossed")], &skin));
+        assert!(said.contains("`eyes` with a variant `crossed`"), "{said}");
+        let said = error(&style(), &choices(&[], &[]));
+        assert!(said.contains("no choice of the colour `skin`"), "{said}");
+        let mut style = style();
+        style["components"]["lashes"]["variants"]["only"]["elements"] =
+            json!([{ "type": "component", "name": "eyes" }]);
+        let said = error(&style, &choices(&[("eyes", "open"), ("lashes", "only")], &skin));
+        assert!(said.contains("`eyes` lies within too many others"), "{said}");
+        style["canvas"]["elements"] = json!([{ "type": "component", "name": "nose" }]);
+        assert!(error(&style, &choices(&[], &skin)).contains("a component `nose` that it does not have"));
+    }
+
+    #[test]
+    fn draws_follow_the_style_s_probabilities_and_colours_that_must_differ_do() {
+        let style = parsed(&style());
+        let draw = |step| style.draw(&Draws::new(1, step), "#333333", |_, variant| variant != "shut").unwrap();
+        let all = (0..2000).map(draw).collect::<Vec<_>>();
+        assert!(all[7] == draw(7) && all.windows(2).any(|two| two[0] != two[1]));
+        assert!(all.iter().all(|one| one.variants["eyes"] == "open"), "shut eyes are not allowed");
+        let hats = all.iter().filter(|one| one.variants.contains_key("hat")).count();
+        assert!((430..570).contains(&hats), "{hats} of 2000 have a hat; a quarter should");
+        let dark = all.iter().filter(|one| one.colors["skin"] == "#111111").count();
+        assert!((900..1100).contains(&dark), "{dark} of 2000 have the first of two colours");
+        assert!(all.iter().all(|one| one.colors["hat"] != one.colors["skin"] && one.colors["hat"] != "#333333"));
+        assert!(all.iter().all(|one| !one.colors.contains_key("background")), "the style has no such colour");
+    }
+
+    #[test]
+    fn colours_that_cannot_be_told_apart_are_an_error() {
+        let mut made = style();
+        made["colors"]["skin"]["notEqualTo"] = json!(["hat"]);
+        let error =
+            |style: &Value| parsed(style).draw(&Draws::new(1, 0), "#333333", |_, _| true).unwrap_err().to_string();
+        assert!(error(&made).contains("must differ from one that is not there or from itself"), "{}", error(&made));
+        made["colors"]["skin"] = json!({ "values": ["#333333"], "notEqualTo": ["background"] });
+        assert!(error(&made).contains("`skin` has no value"), "{}", error(&made));
+    }
+
+    #[test]
+    fn a_rendering_shows_the_square_asked_for_and_no_background_between_neighbours() {
+        let svg = r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><rect width="3.5" height="7" fill="red"/><rect x="3.5" width="4.5" height="7" fill="blue"/></svg>"#;
+        let picture = render(svg, [2.0, 4.0, 4.0], 4, [0, 255, 0]).unwrap();
+        assert_eq!(picture.shape(), [4, 4, 3]);
+        assert_eq!(picture.pixels[..12], [255, 0, 0, 128, 0, 128, 0, 0, 255, 0, 0, 255]);
+        assert_eq!(picture.pixels[36..], [0, 255, 0].repeat(4), "the row below the shapes");
+        let error = render("<svg", [0.0, 0.0, 1.0], 4, [0; 3]).unwrap_err().to_string();
+        assert!(error.starts_with("an avatar cannot be drawn: "), "{error}");
+    }
+}

@@ -60,7 +60,7 @@ const AVATARS: Faces = Faces {
 
 const ANIME: Faces = Faces {
     name: "anime",
-    looks: &[Look { style: "adventurer", hair: &["hair"], without: &[], view: [0.0, 0.0, 762.0] }],
+    looks: &[Look { style: "adventurer", hair: &["hair"], without: &[], view: [80.0, 36.0, 624.0] }],
     pictures: 10_000,
 };
 
@@ -166,7 +166,7 @@ impl Faces {
             return Ok(()); // another process was faster
         }
         // An old set goes aside first: no system renames a folder onto one that holds files.
-        let old = Aside::new(parent, self.name, |path| if dir.exists() { fs::rename(dir, path) } else { Ok(()) });
+        let old = Aside::new(parent, "old", |path| if dir.exists() { fs::rename(dir, path) } else { Ok(()) });
         old.and_then(|_old| aside.rename(dir))
             .map_err(|error| Error::io("put the data folder in its place", dir, &error))
     }
@@ -198,7 +198,7 @@ impl Look {
                     return Ok(());
                 }
             }
-            if (first as usize) > 20 * count + AT_ONCE as usize {
+            if (first as usize) > 10 * count + AT_ONCE as usize {
                 let style = self.style;
                 return Err(Error::failed(format!(
                     "the style {style} has no {count} different pictures, only {number}"
@@ -256,4 +256,164 @@ fn styles(report: Report<'_>) -> Result<impl Fn(&str) -> Result<Style> + use<>> 
         member.read_to_end(&mut json).map_err(|error| broken(error.to_string()))?;
         Style::parse(&json)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use std::collections::HashMap;
+    use tempfile::tempdir;
+
+    const TINY: Faces = Faces { name: "tiny", looks: &[look("round"), look("square")], pictures: 300 };
+
+    const fn look(style: &'static str) -> Look {
+        Look { style, hair: &["hair"], without: &[("hair", "hair0")], view: [0.0, 0.0, 8.0] }
+    }
+
+    /// A style of 19 kinds of hair that are left, 20 skins and two mouths.
+    fn made_up(_: &str) -> Result<Style> {
+        let bars = |name: &str, y: usize, count: usize| {
+            let bar = |at: usize| {
+                let attributes =
+                    json!({ "width": format!("{}", 0.4 * (at + 1) as f64), "height": "1", "y": y.to_string() });
+                json!({ "elements": [{ "type": "element", "name": "rect", "attributes": attributes }] })
+            };
+            let variants = (0..count).map(|at| (format!("{name}{at}"), bar(at))).collect::<serde_json::Map<_, _>>();
+            json!({ "width": 8, "height": 1, "variants": variants })
+        };
+        let skin = json!({ "type": "color", "name": "skin" });
+        let skins = (0..20).map(|at| format!("#{:02x}0000", at * 10 + 9)).collect::<Vec<_>>();
+        let style = json!({
+            "meta": { "license": { "text": "Anybody's" } },
+            "canvas": { "width": 8, "height": 8, "elements": [
+                { "type": "element", "name": "rect", "attributes": { "y": "4", "width": "8", "height": "4", "fill": skin } },
+                { "type": "component", "name": "hair" },
+                { "type": "component", "name": "mouth" },
+            ] },
+            "components": { "hair": bars("hair", 0, 20), "mouth": bars("mouth", 6, 2) },
+            "colors": { "skin": { "values": skins } },
+        });
+        Style::parse(style.to_string().as_bytes())
+    }
+
+    fn entries(folder: &Path) -> usize {
+        fs::read_dir(folder).unwrap().count()
+    }
+
+    #[test]
+    fn a_set_is_drawn_whole_with_its_labels_and_no_pair_of_hair_and_skin_lies_in_both_parts() {
+        let folder = tempdir().unwrap();
+        let dir = folder.path().join("tiny");
+        let mut seen = Vec::new();
+        TINY.make(&made_up, &dir, &mut |at| seen.push((at.done, at.total))).unwrap();
+        assert_eq!(seen, (0..600).map(|done| (done, Some(600))).collect::<Vec<_>>());
+        assert_eq!((entries(folder.path()), entries(&dir)), (1, 5));
+        assert_eq!(fs::read_to_string(dir.join("LICENCE.txt")).unwrap(), "round: Anybody's\nsquare: Anybody's\n");
+        let labels = fs::read_to_string(dir.join("labels.csv")).unwrap();
+        let mut rows = labels.lines().map(|line| line.split(',').collect::<Vec<_>>());
+        assert_eq!(rows.next().unwrap(), ["name", "style", "hair", "mouth", "skin_colour"]);
+        let (mut parts, mut pictures, mut rows_seen) = (HashMap::new(), HashSet::new(), 0);
+        for row in rows {
+            assert!(
+                pictures.insert((row[1].to_owned(), fs::read(dir.join(row[0])).unwrap())),
+                "{row:?} is there twice"
+            );
+            assert_ne!(row[2], "hair0");
+            let part = row[0].split('/').next().unwrap().to_owned();
+            let pair =
+                row[1..].iter().enumerate().filter(|(at, _)| *at != 2).map(|(_, value)| *value).collect::<Vec<_>>();
+            assert_eq!(parts.entry(pair.join(" ")).or_insert(part.clone()), &part, "{row:?}");
+            rows_seen += 1;
+        }
+        assert_eq!((rows_seen, entries(&dir.join(TRAIN)) + entries(&dir.join(HELD_OUT))), (600, 600));
+        let held = parts.values().filter(|part| *part == HELD_OUT).count();
+        assert!((parts.len() / 20..parts.len() / 5).contains(&held), "{held} of {} pairs are held out", parts.len());
+    }
+
+    #[test]
+    fn a_set_that_is_there_is_left_and_one_that_is_not_whole_is_made_anew() {
+        let folder = tempdir().unwrap();
+        let dir = folder.path().join("tiny");
+        TINY.make(&made_up, &dir, &mut |_| ()).unwrap();
+        TINY.fetch(&dir, &mut |_| panic!("nothing is to be fetched")).unwrap();
+        let first = fs::read_dir(dir.join(TRAIN)).unwrap().next().unwrap().unwrap().path();
+        fs::remove_file(&first).unwrap();
+        assert!(!TINY.whole(&dir));
+        TINY.make(&made_up, &dir, &mut |_| ()).unwrap();
+        assert!(TINY.whole(&dir) && first.exists());
+        assert_eq!(entries(folder.path()), 1, "no old set stays behind");
+    }
+
+    #[test]
+    fn a_failure_leaves_nothing_and_another_s_files_are_not_touched() {
+        let folder = tempdir().unwrap();
+        let dir = folder.path().join("tiny");
+        let many = Faces { pictures: 761, ..TINY }; // of 19 x 20 x 2
+        let error = many.make(&made_up, &dir, &mut |_| ()).unwrap_err().to_string();
+        assert_eq!(error, "the style round has no 761 different pictures, only 760");
+        assert_eq!(entries(folder.path()), 0);
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("letter"), "Dear").unwrap();
+        let error = TINY.make(&made_up, &dir, &mut |_| ()).unwrap_err();
+        assert!(error.exit_code() == 2 && error.to_string().contains("give a folder that is empty"), "{error}");
+        assert_eq!((fs::read(dir.join("letter")).unwrap(), entries(folder.path())), (b"Dear".to_vec(), 1));
+    }
+
+    /// Needs the styles in the cache, or pip and a network.
+    #[test]
+    fn faces_of_the_real_styles_differ_and_hold_out_a_tenth_of_the_pairs() {
+        let styles = styles(&mut |_| ()).unwrap();
+        for look in AVATARS.looks.iter().chain(ANIME.looks) {
+            let style = styles(look.style).unwrap();
+            let mut pictures = HashSet::new();
+            let mut take = |number, face: Face| {
+                let picture = image::load_from_memory(&face.png).unwrap();
+                assert_eq!((picture.width(), picture.height(), picture.color()), (64, 64, image::ColorType::Rgb8));
+                let background = picture.to_rgb8().pixels().filter(|pixel| pixel.0 == BACKGROUND.0).count();
+                assert!((64 * 64 / 20..64 * 64 * 9 / 10).contains(&background), "{number}: {background}");
+                assert!(pictures.insert(face.png));
+                Ok(())
+            };
+            look.faces(&style, 50, &mut take).unwrap();
+            assert_eq!(pictures.len(), 50);
+            let allowed = |component: &str, variant: &str| !look.without.contains(&(component, variant));
+            let (mut parts, mut held) = (HashMap::new(), 0);
+            for index in 0..2000 {
+                let choices = style.draw(&Draws::new(SEED, index), BACKGROUND.1, allowed).unwrap();
+                let hair = look.hair.iter().map(|name| choices.variants.get(*name).cloned()).collect::<Vec<_>>();
+                let part = look.part(&choices);
+                held += usize::from(part == HELD_OUT);
+                assert_eq!(*parts.entry((hair, choices.colors["skin"].clone())).or_insert(part), part);
+                for (component, variant) in look.without {
+                    assert_ne!(choices.variants[*component], *variant);
+                }
+            }
+            assert!((100..300).contains(&held), "{}: {held} of 2000 are held out", look.style);
+        }
+    }
+
+    /// Needs the styles, as above. The numbers are made by tests/golden/dicebear.mjs.
+    #[test]
+    fn compositions_look_as_those_of_dicebear_itself() {
+        let styles = styles(&mut |_| ()).unwrap();
+        let golden: Value = serde_json::from_str(include_str!("../../tests/golden/dicebear.json")).unwrap();
+        for case in golden.as_array().unwrap() {
+            let map = |key: &str| serde_json::from_value(case[key].clone()).unwrap();
+            let choices = Choices { variants: map("variants"), colors: map("colors") };
+            let name = case["style"].as_str().unwrap();
+            let look = AVATARS.looks.iter().chain(ANIME.looks).find(|look| look.style == name).unwrap();
+            let composed = styles(name).unwrap().compose(&choices).unwrap();
+            assert_eq!(composed.shown.variants, choices.variants, "everything chosen shows");
+            let side = if look.style == "adventurer" { 762.0 } else { look.view[2] }; // the whole canvas
+            let picture = render(&composed.svg, [0.0, 0.0, side], 64, BACKGROUND.0).unwrap();
+            for (at, expected) in case["levels"].as_array().unwrap().iter().enumerate() {
+                let (row, column, channel) = (at / 48, at / 3 % 16, at % 3);
+                let pixels = (0..16).map(|of| ((4 * row + of / 4) * 64 + 4 * column + of % 4) * 3 + channel);
+                let level = pixels.map(|pixel| f64::from(picture.pixels[pixel])).sum::<f64>() / 16.0;
+                let expected = expected.as_f64().unwrap();
+                assert!((level - expected).abs() < 1.5, "{name}, row {row}, column {column}: {level}, not {expected}");
+            }
+        }
+    }
 }

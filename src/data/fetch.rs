@@ -441,6 +441,25 @@ pub(crate) mod tests {
     }
 
     #[test]
+    #[cfg(unix)]
+    fn pip_is_found_under_any_of_its_names_and_its_failures_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        // As `sh -c SCRIPT download ...`, the script stands for a client.
+        let fetched = |clients: &[&[&str]]| pip_download(clients, "x==1", folder.path(), &mut |_| ());
+        let error = |clients: &[&[&str]]| fetched(clients).unwrap_err().to_string();
+        let nobody: [&[&str]; 2] = [&["no-such-pip"], &["sh", "-c", "echo 'python: No module named pip' >&2; exit 1"]];
+        assert_eq!(error(&nobody), "pip is not installed");
+        let good: &[&str] = &["sh", "-c", "printf wheel > x-1-py3-none-any.whl"];
+        assert_eq!(fetched(&[nobody[0], nobody[1], good]).unwrap(), b"wheel");
+        let said = "WARNING: Retrying\nERROR: No such x\nERROR: None";
+        let failing = format!("printf '{said}' >&2; exit 1");
+        assert_eq!(error(&[&["sh", "-c", &failing], good]), "pip failed: No such x");
+        assert_eq!(error(&[&["true"]]), "pip ended well but left no archive");
+        assert_eq!(pip_reason("Traceback\nOSError: no room\n"), "OSError: no room");
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
     fn a_package_gives_its_members_in_order_or_names_the_missing_one() {
         let folder = tempfile::tempdir().unwrap();
         let (aside, ()) = Aside::new(folder.path(), "x", |path| fs::create_dir(path)).unwrap();

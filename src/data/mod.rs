@@ -41,7 +41,7 @@ pub const SETS: &[DataSet] = &[
     DataSet {
         name: "avatars",
         sentence: "10,000 drawn heads in two styles, 64x64 colour, with the choices of their parts",
-        bytes: 30_000_000,
+        bytes: 26_384_073,
         licence: "avataaars: free for personal and commercial use, by Pablo Stanley; ToonHead: CC BY 4.0, by Johan Melin",
         folder: faces::avatars_dir,
         fetch: faces::fetch_avatars,
@@ -49,7 +49,7 @@ pub const SETS: &[DataSet] = &[
     DataSet {
         name: "anime",
         sentence: "10,000 anime-like faces, 64x64 colour, with the choices of their parts",
-        bytes: 30_000_000,
+        bytes: 37_138_634,
         licence: "Adventurer: CC BY 4.0, by Lisa Wischofsky",
         folder: faces::anime_dir,
         fetch: faces::fetch_anime,
