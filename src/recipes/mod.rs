@@ -1,6 +1,7 @@
 //! The recipes, one line each.
 
 mod dcgan;
+mod grid;
 mod mnist;
 mod r3gan;
 mod stylegan2;
@@ -14,5 +15,6 @@ pub const RECIPES: &[Entry] = &[
     Entry::of::<dcgan::Dcgan>(),
     Entry::of::<r3gan::R3gan>(),
     Entry::of::<stylegan2::Stylegan2>(),
+    Entry::of::<grid::Grid>(),
     Entry::of::<template::Ring>(),
 ];
