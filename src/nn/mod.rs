@@ -7,6 +7,7 @@ mod minibatch;
 mod modulated;
 mod norm;
 mod resample;
+mod spectral;
 mod vjp;
 
 pub use conv::{Conv2d, ConvConfig, ConvTranspose2d};
@@ -17,4 +18,5 @@ pub use minibatch::minibatch_deviation_vjp;
 pub use modulated::{ModulatedConfig, ModulatedConv, StylePullback};
 pub use norm::{BatchNorm, Normalization, Statistics, pixel_norm};
 pub use resample::{blur, double, halve, resample_vjp};
+pub use spectral::SpectralNorm;
 pub use vjp::{Pullback, chain, leaky_pullback};

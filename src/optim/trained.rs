@@ -102,9 +102,11 @@ pub fn average_decay(batch: usize, half_life_kimg: f64, images: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::Linear;
+    use crate::nn::{BatchNorm, Linear};
+    use crate::parts::Tensors;
     use crate::random::Draws;
     use burn::tensor::Device;
+    use std::collections::BTreeMap;
 
     fn weights(layer: &Linear) -> Vec<f32> {
         layer.weight.val().into_data().iter::<f32>().collect()
@@ -158,6 +160,46 @@ mod tests {
         let gradients = frozen.forward(x.clone()).sum().backward();
         assert!(x.grad(&gradients).is_some());
         assert!(frozen.weight.val().grad(&gradients).is_none());
+    }
+
+    #[test]
+    fn running_statistics_reach_the_sampler_and_the_checkpoint() {
+        let device = Device::flex().autodiff();
+        let fresh = || Trained::new(BatchNorm::new(Tensor::ones([2], &device), 1e-3), AdamConfig::with_beta1(0.5), true);
+        let values = |tensor: Tensor<1>| tensor.into_data().iter::<f32>().collect::<Vec<f32>>();
+        let statistics = |net: BatchNorm| [values(net.mean.val()), values(net.variance.val())];
+        let saved = |trained: &mut Trained<BatchNorm>| {
+            let mut parts = BTreeMap::new();
+            let mut sink = |part: &str, tensors: Tensors| {
+                parts.insert(part.to_owned(), tensors);
+                Ok(())
+            };
+            let mut visit = Parts::save(&mut sink);
+            trained.model_parts("generator", &mut visit);
+            visit.saved().unwrap();
+            parts
+        };
+        let mut trained = fresh();
+        let x = Tensor::<1>::from_data([1.0, 3.0, -2.0, 2.0], &Device::flex()).reshape([1, 2, 2, 1]);
+        let (y, told) = trained.net().by_batch(x, 0.2);
+        trained.change(|net| net.follow(told, 0.25));
+        trained.descend(y.square().mean(), 0.1, 0.9);
+        // A quarter of the way from 0 and 1 to the means 2 and 0 and the unbiased variances 2 and 8.
+        let wanted = [vec![0.5, 0.0], vec![1.25, 2.75]];
+        assert_eq!(statistics(trained.net().clone()), wanted);
+        assert_eq!(statistics(trained.sampler()), wanted);
+        let parts = saved(&mut trained);
+        for part in [MODEL, "generator"] {
+            let found = ["mean", "variance"].map(|name| parts[part][name].iter::<f32>().collect::<Vec<f32>>());
+            assert_eq!(found, wanted, "{part}");
+        }
+
+        let mut resumed = fresh();
+        let mut visit = Parts::load(parts.clone());
+        resumed.model_parts("generator", &mut visit);
+        visit.loaded().unwrap();
+        assert_eq!([statistics(resumed.net().clone()), statistics(resumed.sampler())], [wanted.clone(), wanted]);
+        assert_eq!(saved(&mut resumed), parts);
     }
 
     #[test]
