@@ -277,6 +277,9 @@ impl<R: Recipe> Session for Training<R> {
     }
 }
 
+/// From a configuration's text to the settled one, and what was chosen.
+type Settle = fn(&str) -> Result<(String, Vec<String>)>;
+
 /// One line of the list of recipes: a [`Recipe`] behind function pointers.
 #[derive(Clone, Copy)]
 pub struct Entry {
@@ -284,7 +287,7 @@ pub struct Entry {
     pub info: Info,
     pub(crate) keys: fn() -> Keys,
     pub(crate) resolve: fn(&str, &Path) -> Result<(String, Train)>,
-    pub(crate) settle: fn(&str) -> Result<(String, Vec<String>)>,
+    pub(crate) settle: Settle,
     open: fn(&str, &Device) -> Result<Box<dyn Session>>,
     model: fn(&str, &Device) -> Result<Box<dyn Model>>,
 }

@@ -200,11 +200,7 @@ const CASES: &[Case] = &[
         shapes: LINEAR,
         block: |l| with_back(linear(l, Init::Equalized { gain: 2.0, rate: 0.01 }).leaky_vjp(l.get(0), SLOPE)),
     },
-    Case {
-        name: "linear alone",
-        shapes: &[&[4, 5], &[5, 1], &[1]],
-        block: |l| with_back(linear(l, HE).vjp(l.get(0))),
-    },
+    Case { name: "linear alone", shapes: &[&[4, 5], &[5, 1], &[1]], block: |l| with_back(linear(l, HE).vjp(l.get(0))) },
     Case { name: "batch norm", shapes: NORMED, block: |l| normalization(l, Over::Batch, SLOPE) },
     Case { name: "instance norm", shapes: NORMED, block: |l| normalization(l, Over::Instance, SLOPE) },
     Case { name: "layer norm", shapes: NORMED, block: |l| normalization(l, Over::Layer, SLOPE) },
@@ -476,10 +472,7 @@ impl Critic {
             layer.bias = Some(Param::from_tensor(zeros(64)));
             layer
         };
-        Critic {
-            convs: (0..4).map(conv).collect(),
-            last: Linear::of(weights(1024, 4).reshape([1024, 1]), zeros(1)),
-        }
+        Critic { convs: (0..4).map(conv).collect(), last: Linear::of(weights(1024, 4).reshape([1024, 1]), zeros(1)) }
     }
 
     fn vjp(&self, x: Tensor<4>) -> (Tensor<2>, Pullback<2, 4>) {

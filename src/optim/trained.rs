@@ -165,7 +165,8 @@ mod tests {
     #[test]
     fn running_statistics_reach_the_sampler_and_the_checkpoint() {
         let device = Device::flex().autodiff();
-        let fresh = || Trained::new(BatchNorm::new(Tensor::ones([2], &device), 1e-3), AdamConfig::with_beta1(0.5), true);
+        let fresh =
+            || Trained::new(BatchNorm::new(Tensor::ones([2], &device), 1e-3), AdamConfig::with_beta1(0.5), true);
         let values = |tensor: Tensor<1>| tensor.into_data().iter::<f32>().collect::<Vec<f32>>();
         let statistics = |net: BatchNorm| [values(net.mean.val()), values(net.variance.val())];
         let saved = |trained: &mut Trained<BatchNorm>| {

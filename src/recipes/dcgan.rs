@@ -355,7 +355,7 @@ impl Recipe for Dcgan {
         let scalars = Scalars::default().with("d_loss", d_loss).with("d_gradient_norm", d_gradient);
         let scalars = scalars.judged(real_logits, fake_logits);
         let scalars = penalised.into_iter().fold(scalars, |scalars, penalty| scalars.with("d_penalty", penalty));
-        if (cx.step + 1) % d_steps != 0 {
+        if !(cx.step + 1).is_multiple_of(d_steps) {
             return scalars;
         }
 
