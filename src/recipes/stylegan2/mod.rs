@@ -65,7 +65,7 @@ pub struct Config {
     pub channel_max: usize,
     /// How D's blocks are connected.
     pub architecture: Architecture,
-    /// Pictures that D compares with each other (minibatch standard deviation); it must divide the batch, and half of it.
+    /// Pictures that D compares with each other (minibatch standard deviation); it must divide the batch.
     pub deviation_group: usize,
     /// Share of batches whose finer layers get the styles of other latent vectors.
     pub style_mixing: f64,
