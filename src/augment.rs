@@ -1,5 +1,8 @@
-//! Adaptive augmentation (Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data"): what D sees is
-//! changed at random, real and fake alike, as often as D's certainty about the real pictures calls for.
+//! Adaptive augmentation (Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data"): what D sees
+//! is changed at random, real and fake alike, as often as D's certainty about the real pictures calls for.
+//!
+//! The transformations, their order and their sizes are those of `bgc`, the paper's default (appendix B); the speed is that
+//! of the authors' code for small sets.
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
@@ -9,18 +12,20 @@ use ganvas_kernels::{Warp, unwarp, warp};
 use crate::parts::Parts;
 use crate::random::Draws;
 
-/// Steps from one adjustment of the strength to the next (section 3.1).
+/// Steps from one adjustment of the strength to the next.
 const INTERVAL: u64 = 4;
 /// Images in which the strength goes from 0 to 1 when D is always sure (section 3.1).
 const IMAGES_TO_ONE: f64 = 500_000.0;
 
-/// Greatest integer shift, in sides; deviation of the others, in sides.
+/// Greatest shift by whole pixels, and deviation of the other shift, in sides of the picture.
 const SHIFT: f64 = 0.125;
-/// Deviations of the binary logarithms of the scales.
+/// Deviation of the binary logarithms of scale and stretch.
 const SCALE: f64 = 0.2;
+/// Deviation of the brightness that is added.
 const BRIGHTNESS: f64 = 0.2;
-/// Deviations of the binary logarithms of the factors.
+/// Deviation of the contrast's binary logarithm.
 const CONTRAST: f64 = 0.5;
+/// Deviation of the saturation's binary logarithm.
 const SATURATION: f64 = 1.0;
 
 /// An affine map of places (x, y) in pixels from the centre: `[[xx, xy, x0], [yx, yy, y0]]`.

@@ -17,7 +17,8 @@ pub const RIM: usize = TAPS / 4;
 /// Points whose places are found at a time.
 const POINTS: usize = 64;
 
-/// The symlet of order six (Daubechies 1992, table 8.3 in the order of the usual wavelet tables), its sum made 1.
+/// The symlet of order six (Daubechies, "Ten Lectures on Wavelets", chapter 8), the least asymmetric of its filters, with
+/// a sum of 1. `tests/golden/augment.py` derives it from the definition.
 pub const SYMLET: [f64; TAPS] = {
     const TABLE: [f64; TAPS] = [
         0.015404109327027373,
@@ -107,7 +108,7 @@ impl Block {
         };
         let mut block = Self { first: [0; 2], pairs: [0; 2], least: [0.0; 2], most: [0.0; 2], place: *place };
         for axis in [0, 1] {
-            // Where the pictures ends, one row of zeros suffices for all that lies beyond.
+            // Where the picture ends, one row of zeros suffices for all that lies beyond.
             let end = (2 * padded[axis]) as f64;
             let [least, most] = corner(&place[1 - axis]).map(|place| place.clamp(-1.0, end));
             let (first, last) = (least.floor() as isize, most.floor() as isize + 1);
@@ -459,7 +460,7 @@ mod tests {
             let wanted = if shift == 0 { 1.0 } else { 0.0 };
             assert!((product - wanted).abs() < 1e-10, "shifted by {shift}: {product}");
         }
-        // Six moments of the wavelet vanish, which leaves only two filters of this length but for reflection.
+        // Six moments of the wavelet vanish, as they do for only a few filters of this length.
         for power in 0..6 {
             let centred = |k: usize| k as f64 - 5.5;
             let terms = SYMLET.iter().enumerate().map(|(k, tap)| [1.0, -1.0][k % 2] * tap * centred(k).powi(power));
