@@ -27,6 +27,7 @@
 #![warn(missing_docs)]
 
 mod aside;
+pub mod augment;
 pub mod config;
 pub mod data;
 mod error;

@@ -37,13 +37,16 @@ fn may_use(module: &str) -> &'static [&'static str] {
         "error" => &[],
         "aside" => &["error"],
         "random" | "parts" => &["error"],
+        "augment" => &["random", "parts"],
         "nn" | "loss" | "optim" | "data" | "media" => {
             &["error", "aside", "random", "parts", "nn", "loss", "optim", "data", "media"]
         }
         "recipe" | "config" => {
             &["error", "aside", "random", "parts", "nn", "loss", "optim", "data", "media", "recipe", "config"]
         }
-        "recipes" => &["error", "random", "parts", "nn", "loss", "optim", "data", "media", "recipe", "config"],
+        "recipes" => {
+            &["error", "random", "parts", "augment", "nn", "loss", "optim", "data", "media", "recipe", "config"]
+        }
         "run" | "train" | "sample" => {
             &["error", "aside", "random", "parts", "data", "media", "recipe", "config", "run", "train", "sample"]
         }

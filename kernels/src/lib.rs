@@ -17,6 +17,7 @@ mod linear;
 mod modulated;
 mod norm;
 mod resample;
+mod warp;
 
 pub use activation::{bce_with_logits, bias_act, dropout, leaky_mask};
 pub use adam::{AdamConstants, adam};
@@ -29,3 +30,4 @@ pub use linear::linear;
 pub use modulated::{modulated_conv2d, scale};
 pub use norm::{Norm, Normalized, Over, norm, norm_by};
 pub use resample::{Fir, avg_pool2, pixel_shuffle, pixel_unshuffle, spread2, upfirdn2d};
+pub use warp::{Warp, unwarp, warp};

@@ -16,6 +16,7 @@ pub mod resample;
 pub mod scale;
 mod scratch;
 pub mod tile;
+pub mod warp;
 mod winograd;
 
 /// Runs a loop compiled for the widest vectors this processor has (AVX-512, AVX2, NEON, or what every one has).
