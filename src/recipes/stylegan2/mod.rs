@@ -1,9 +1,8 @@
-//! StyleGAN2: a mapping network gives each layer of the generator its style.
+//! StyleGAN2 with adaptive augmentation: a mapping network gives each layer of the generator its style.
 //!
-//! Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", trained with the constants of the
-//! configurations that came with Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data":
-//! `auto` (the defaults here) and `cifar` (`configs/stylegan2-cifar.toml`). The adaptive augmentation of the latter paper
-//! is not here yet, so small sets want an early stop.
+//! Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN" (StyleGAN2), trained as in Karras et al.
+//! 2020, "Training Generative Adversarial Networks with Limited Data" (ADA), with the constants of its published
+//! configurations `auto` (the defaults here) and `cifar` (`configs/stylegan2-cifar.toml`).
 //!
 //! What the first StyleGAN (Karras et al. 2019) had, and what took its place:
 //! - Adaptive instance norm (instance norm, then scale and shift by the style): the modulated convolution. Instance norm
@@ -26,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use self::discriminator::Discriminator;
 pub use self::generator::Generator;
+use crate::augment::Augment;
 use crate::config::{Settings, Train};
 use crate::data::images::{self, Batch, Images, Shape};
 use crate::data::source::Source;
@@ -33,6 +33,7 @@ use crate::error::Result;
 use crate::loss::adversarial::non_saturating;
 use crate::loss::penalty::{PathLength, Penalty};
 use crate::media::Media;
+use crate::nn::Pullback;
 use crate::optim::{AdamConfig, Trained, average_decay};
 use crate::parts::Parts;
 use crate::random::Draws;
@@ -77,6 +78,8 @@ pub struct Config {
     pub path_length_weight: f64,
     /// Steps between two path length penalties.
     pub path_length_every: u64,
+    /// Augmentation grows and shrinks so that this is the mean of D's sign on real pictures (0.6 in the paper); 0 for none.
+    pub augment_target: f64,
     /// Adam's learning rate, for both players.
     pub learning_rate: f64,
     /// Half-life of the moving average of G's weights that samples come from, in thousands of images; 0 chooses
@@ -115,6 +118,7 @@ impl Default for Config {
             r1_every: 16,
             path_length_weight: 2.0,
             path_length_every: 4,
+            augment_target: 0.6,
             learning_rate: 0.0025,
             average_kimg: 0.0,
             data: Images::default(),
@@ -191,8 +195,8 @@ impl Settings for Config {
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
             return Some(format!("learning_rate is {}; give a number above 0", self.learning_rate));
         }
-        if !(0.0..=1.0).contains(&self.style_mixing) {
-            return Some(format!("style_mixing is {}; give a share in [0, 1]", self.style_mixing));
+        if !(0.0..=1.0).contains(&self.style_mixing) || !(0.0..1.0).contains(&self.augment_target) {
+            return Some("style_mixing must lie in [0, 1] and augment_target in [0, 1)".into());
         }
         if !(self.gamma >= 0.0 && self.path_length_weight >= 0.0 && self.average_kimg >= 0.0) {
             return Some("gamma, path_length_weight and average_kimg must be 0 or more".into());
@@ -231,6 +235,7 @@ pub struct Stylegan2 {
     generator: Trained<Generator>,
     discriminator: Trained<Discriminator>,
     path_length: PathLength,
+    augment: Augment,
 }
 
 impl Stylegan2 {
@@ -291,6 +296,7 @@ impl Recipe for Stylegan2 {
             generator: Trained::new(model, g_adam, true),
             discriminator: Trained::new(discriminator, d_adam, false),
             path_length: PathLength::new(device),
+            augment: Augment::new(config.augment_target),
             config: config.clone(),
         }
     }
@@ -302,13 +308,14 @@ impl Recipe for Stylegan2 {
         let (g_rate, d_rate) = (learning_rate * g_share, learning_rate * d_share);
         let x = Tensor::<4>::from_data(real.pixels, cx.device); // [n, channels, resolution, resolution]
         let n = x.dims()[0];
+        let augment = |name: &str| self.augment.draw(&cx.draws, name, x.dims());
         let decay = average_decay(n, average_kimg, cx.images);
         let mut scalars = Scalars::default();
 
-        // G: the non-saturating loss through the D of this moment
+        // G: the non-saturating loss through augmentation and the D of this moment
         let path_due = path_length.is_some_and(|every| cx.step.is_multiple_of(every));
         let fakes = self.fakes(self.generator.net(), n, "g", cx);
-        let fooled = self.discriminator.frozen().forward(fakes.pictures);
+        let fooled = self.discriminator.frozen().forward(augment("g.augment").apply(fakes.pictures));
         let g_loss = non_saturating(fooled);
         self.generator.change(|generator| generator.follow(fakes.first));
         drop(fakes.back);
@@ -329,20 +336,27 @@ impl Recipe for Stylegan2 {
         // D
         let fake = self.fakes(&self.generator.net().valid(), n, "d", cx).pictures;
         let critic = self.discriminator.net();
-        let fake_logits = critic.forward(fake);
-        let real_logits = critic.forward(x.clone());
+        let fake_logits = critic.forward(augment("d.augment_fake").apply(fake));
+        let real_logits = critic.forward(augment("d.augment_real").apply(x.clone()));
         let d_loss = non_saturating(real_logits.clone()) + non_saturating(-fake_logits.clone());
         let d_gradient = self.discriminator.descend(d_loss.clone(), d_rate, 0.0);
         scalars = scalars.with("d_loss", d_loss).with("d_gradient_norm", d_gradient);
 
-        // D's R1, in an update of its own
+        // D's R1, in an update of its own, by the pictures before augmentation
         if cx.step.is_multiple_of(r1_every) && gamma > 0.0 {
-            let penalty = Penalty::zero_centred(gamma, self.discriminator.net().vjp(x));
+            let transform = augment("r1.augment");
+            let (logits, back) = self.discriminator.net().vjp(transform.apply(x));
+            let back: Pullback<2, 4> = Box::new(move |gradient| transform.pullback(back(gradient)));
+            let penalty = Penalty::zero_centred(gamma, (logits, back));
             self.discriminator.descend(penalty.clone() * r1_every as f64, d_rate, 0.0);
             scalars = scalars.with("r1_penalty", penalty);
         }
 
-        scalars.judged(real_logits, fake_logits)
+        if self.config.augment_target > 0.0 {
+            self.augment.observe(real_logits.clone(), cx.step);
+        }
+        let strength = Tensor::full([1], self.augment.strength(), cx.device);
+        scalars.with("augment_strength", strength).judged(real_logits, fake_logits)
     }
 
     fn preview(&self, _held: &Batch) -> Result<Vec<Media>> {
@@ -353,6 +367,7 @@ impl Recipe for Stylegan2 {
         self.generator.model_parts("generator", visit);
         self.path_length.parts("path_length", visit);
         self.discriminator.parts("discriminator", visit);
+        self.augment.parts("augment", visit);
     }
 }
 
