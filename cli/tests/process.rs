@@ -52,13 +52,16 @@ fn wait_for(what: &str, mut found: impl FnMut() -> bool) {
 
 #[test]
 fn ten_steps_a_kill_and_ten_more_equal_twenty_for_every_recipe() {
-    for recipe in RECIPES.iter().map(|entry| entry.info.name) {
+    for info in RECIPES.iter().map(|entry| entry.info) {
+        let recipe = info.name;
         let folder = tempfile::tempdir().unwrap();
         let train = |name, steps: u64| {
+            let small = info.small.iter().map(|set| set.to_string());
             let sets =
                 [format!("train.steps={steps}"), "train.batch=16".into(), "train.checkpoint_every_kimg=0.16".into()];
+            let sets = small.chain(sets);
             let mut args = vec!["train".to_owned(), recipe.into(), "--name".into(), name];
-            args.extend(sets.into_iter().flat_map(|set| ["--set".into(), set]));
+            args.extend(sets.flat_map(|set| ["--set".into(), set]));
             args
         };
         let run = |args: &[String]| ganvas(folder.path(), &args.iter().map(String::as_str).collect::<Vec<_>>());
