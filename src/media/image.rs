@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// The width of a grid's gaps and border, in pixels.
 const GAP: usize = 2;
 /// The grey of a grid's gaps, border and empty cells.
-const GAP_LEVEL: u8 = 32;
+pub const GAP_LEVEL: u8 = 32;
 
 /// A picture, 8 bits a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]

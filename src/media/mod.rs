@@ -5,7 +5,7 @@ mod image;
 mod scatter;
 
 pub use animation::write_animation;
-pub use image::{Image, grid};
+pub use image::{GAP_LEVEL, Image, grid};
 pub use scatter::scatter;
 
 use crate::error::{Error, Result};

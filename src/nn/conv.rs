@@ -68,6 +68,11 @@ fn zeros(channels: usize, like: &Tensor<4>) -> Tensor<1> {
     Tensor::zeros([channels], (&like.device().without_autodiff(), like.dtype()))
 }
 
+/// The bias as it is used, or none.
+fn bias_in_use(bias: &Option<Param<Tensor<1>>>, gains: Gains, outputs: usize, weight: &Tensor<4>) -> Tensor<1> {
+    bias.as_ref().map_or_else(|| zeros(outputs, weight), |bias| gains.bias(bias.val()))
+}
+
 fn zero_bias(config: &ConvConfig, device: &Device) -> Option<Param<Tensor<1>>> {
     config.bias.then(|| Param::from_tensor(Tensor::zeros([config.outputs], device)))
 }
@@ -92,14 +97,13 @@ impl Conv2d {
         let ConvConfig { stride, padding, groups, outputs, .. } = self.config;
         let way = Conv { stride, padding, slope };
         let weight = self.gains.weight(self.weight.val());
-        let bias = self.bias.as_ref().map_or_else(|| zeros(outputs, &weight), |bias| self.gains.bias(bias.val()));
+        let bias = bias_in_use(&self.bias, self.gains, outputs, &weight);
         conv2d_grouped(x, weight, bias, way, groups)
     }
 
     /// [`Conv2d::forward`] and its way back: the transposed convolution with the same weights.
     pub fn vjp(&self, x: Tensor<4>) -> (Tensor<4>, Pullback<4, 4>) {
-        let back = self.pullback(&x);
-        (self.forward(x), back)
+        self.leaky_vjp(x, 1.0)
     }
 
     /// [`Conv2d::leaky`] and its way back.
@@ -137,7 +141,7 @@ impl ConvTranspose2d {
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let ConvConfig { stride, padding, outputs, .. } = self.config;
         let weight = self.gains.weight(self.weight.val());
-        let bias = self.bias.as_ref().map_or_else(|| zeros(outputs, &weight), |bias| self.gains.bias(bias.val()));
+        let bias = bias_in_use(&self.bias, self.gains, outputs, &weight);
         conv_transpose2d(x, weight, bias, Conv { stride, padding, slope: 1.0 })
     }
 

@@ -16,7 +16,7 @@ pub use init::{Init, glorot_uniform};
 pub use linear::Linear;
 pub use minibatch::minibatch_deviation_vjp;
 pub use modulated::{ModulatedConfig, ModulatedConv, StylePullback};
-pub use norm::{BatchNorm, Normalization, Statistics, pixel_norm};
+pub use norm::{BatchNorm, Normalization, Statistics, nearer, pixel_norm};
 pub use resample::{blur, double, halve, resample_vjp};
 pub use spectral::SpectralNorm;
 pub use vjp::{Pullback, chain, leaky_pullback};

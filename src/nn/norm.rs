@@ -63,16 +63,18 @@ impl BatchNorm {
 
     /// The running statistics a share of `momentum` nearer to a batch's.
     pub fn follow(mut self, [mean, variance]: Statistics, momentum: f64) -> Self {
-        let nearer = |kept: Param<Tensor<1>>, now: Tensor<1>| {
-            kept.map(|old| {
-                let moved = old.without_autodiff() * (1.0 - momentum) + now.without_autodiff() * momentum;
-                moved.autodiff().set_require_grad(false)
-            })
-        };
-        self.mean = nearer(self.mean, mean);
-        self.variance = nearer(self.variance, variance);
+        self.mean = nearer(self.mean, mean, momentum);
+        self.variance = nearer(self.variance, variance, momentum);
         self
     }
+}
+
+/// A parameter without gradient, in training, a `share` nearer to what it averages.
+pub fn nearer(kept: Param<Tensor<1>>, now: Tensor<1>, share: f64) -> Param<Tensor<1>> {
+    kept.map(|old| {
+        let moved = old.without_autodiff() * (1.0 - share) + now.without_autodiff() * share;
+        moved.autodiff().set_require_grad(false)
+    })
 }
 
 /// Batch, instance or layer norm by the statistics at hand, with γ and β, and the way back.
@@ -118,7 +120,6 @@ impl Normalization {
             let g = gradient * gamma;
             (g.clone() - mean(g.clone()) - normal.clone() * mean(g * normal)) / deviation
         });
-        let back = if slope == 1.0 { back } else { chain(leaky_pullback(y.clone(), slope), back) };
-        (y, back)
+        (y.clone(), chain(leaky_pullback(y, slope), back))
     }
 }

@@ -18,8 +18,11 @@ pub fn chain<const A: usize, const B: usize, const C: usize>(
     Box::new(move |gradient| first(last(gradient)))
 }
 
-/// The way back through leaky ReLU of this slope, by its result `y` (only its signs matter).
+/// The way back through leaky ReLU of this slope, by its result `y` (only its signs matter). A slope of 1 is no activation.
 pub fn leaky_pullback<const D: usize>(y: Tensor<D>, slope: f64) -> Pullback<D, D> {
+    if slope == 1.0 {
+        return Box::new(|gradient| gradient);
+    }
     Box::new(move |gradient| {
         let (shape, rows) = (y.dims(), y.dims()[0] as i32);
         let four = |tensor: Tensor<D>| -> Tensor<4> { tensor.reshape([rows, -1, 1, 1]) };

@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context;
-use ganvas::media::{Image, Media, sheet, write_animation};
+use ganvas::media::{GAP_LEVEL, Image, Media, sheet, write_animation};
 use ganvas::{Error, Latent, RECIPES, Request, RunDir, sample};
 use serde_json::json;
 
 const FRAMES_PER_SEC: u32 = 20;
 const MOST_SAMPLES: u64 = 100_000;
-const MIX_CORNER: u8 = 32;
 
 /// Make pictures with a run's model: a grid, single files, or the way between two seeds.
 #[derive(clap::Args)]
@@ -165,7 +164,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let mut samples = sample::generate(model.as_ref(), &request)?;
     if let (Some(_), Some(Media::Image(corner))) = (&args.mix, samples.first_mut()) {
-        corner.pixels.fill(MIX_CORNER);
+        corner.pixels.fill(GAP_LEVEL);
     }
     if let Some(Media::Point(_)) = samples.first().filter(|_| zoom > 4 && args.interpolate.is_some()) {
         return Err(Error::input("points are drawn large already; give --zoom 4 or less").into());

@@ -8,7 +8,7 @@ use super::Config;
 use crate::error::Result;
 use crate::media::{Image, Media};
 use crate::nn::{
-    Init, Linear, ModulatedConfig, ModulatedConv, Pullback, StylePullback, double, leaky_pullback, pixel_norm,
+    Init, Linear, ModulatedConfig, ModulatedConv, Pullback, StylePullback, double, leaky_pullback, nearer, pixel_norm,
     resample_vjp,
 };
 use crate::random::Draws;
@@ -55,10 +55,7 @@ impl Mapping {
     /// The average of w a little nearer to a batch's.
     fn follow(mut self, w: Tensor<2>) -> Self {
         let now = w.without_autodiff().mean_dim(0).flatten::<1>(0, 1);
-        self.average = self.average.map(|old| {
-            let moved = old.without_autodiff() * AVERAGE_DECAY + now * (1.0 - AVERAGE_DECAY);
-            moved.autodiff().set_require_grad(false)
-        });
+        self.average = nearer(self.average, now, 1.0 - AVERAGE_DECAY);
         self
     }
 }

@@ -352,9 +352,7 @@ impl Recipe for Stylegan2 {
             scalars = scalars.with("r1_penalty", penalty);
         }
 
-        if self.config.augment_target > 0.0 {
-            self.augment.observe(real_logits.clone(), cx.step);
-        }
+        self.augment.observe(real_logits.clone(), cx.step);
         let strength = Tensor::full([1], self.augment.strength(), cx.device);
         scalars.with("augment_strength", strength).judged(real_logits, fake_logits)
     }
