@@ -29,7 +29,7 @@ use crate::report::Measured;
 use crate::side::Side;
 use crate::workload::{Numbers, WORKLOADS, Workload};
 
-/// The command's allocator. PyTorch keeps the system's, as it does for whoever installs it.
+/// The command's allocator, which keeps freed memory. PyTorch keeps the system's, as it does for whoever installs it.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -50,6 +50,8 @@ fn main() -> ExitCode {
     {
         return match workload(name) {
             Ok(workload) => {
+                // SAFETY: it sets one number in a table, mimalloc's purge delay, and no other thread runs yet.
+                unsafe { libmimalloc_sys::mi_option_set(15, -1) }
                 serve::serve(workload, THREADS);
                 ExitCode::SUCCESS
             }
