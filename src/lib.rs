@@ -36,6 +36,7 @@ pub mod media;
 pub mod nn;
 pub mod optim;
 pub mod parts;
+pub mod project;
 pub mod random;
 mod recipe;
 mod recipes;
@@ -47,7 +48,9 @@ pub use aside::write_aside;
 pub use burn::tensor::Device;
 pub use config::Resolved;
 pub use error::{Error, Result};
-pub use recipe::{Entry, Info, Input, Latent, Model, Prior, Recipe, Request, Scalars, Session, Split, StepCx, Weights};
+pub use recipe::{
+    Entry, Info, Input, Latent, Model, Prior, Recipe, Request, Scalars, Session, Split, StepCx, StyleSpace, Weights,
+};
 pub use recipes::RECIPES;
 pub use run::RunDir;
 pub use train::{Outcome, Progress, Trial, Watch, peak_memory, train, try_out};

@@ -32,6 +32,21 @@ pub trait Model: Weights + 'static {
 
     /// One medium for each of the request's latents, in their order.
     fn generate(&self, request: &Request) -> Result<Vec<Media>>;
+
+    /// The styles that [`crate::project`] looks among; none for a model without styles.
+    fn style_space(&self) -> Option<StyleSpace> {
+        None
+    }
+}
+
+/// What a model draws by each style w (Karras et al. 2019, the space W).
+pub struct StyleSpace {
+    /// The average style, `[1, style]`.
+    pub average: Tensor<2>,
+    /// The root of the mean squared distance of styles from their average.
+    pub spread: f64,
+    /// Styles `[n, style]`, on the graph or off it, to pictures `[n, channels, side, side]` in [-1, 1].
+    pub pictures: Box<dyn Fn(Tensor<2>) -> Tensor<4>>,
 }
 
 /// One thing a model takes.

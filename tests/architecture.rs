@@ -47,6 +47,7 @@ fn may_use(module: &str) -> &'static [&'static str] {
         "recipes" => {
             &["error", "random", "parts", "augment", "nn", "loss", "optim", "data", "media", "recipe", "config"]
         }
+        "project" => &["error", "random", "loss", "optim", "data", "media", "recipe"],
         "run" | "train" | "sample" => {
             &["error", "aside", "random", "parts", "data", "media", "recipe", "config", "run", "train", "sample"]
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ganvas::data::DataSet;
-use ganvas::data::fetch::Progress as FetchProgress;
+use ganvas::data::fetch::Progress as WorkProgress;
 use ganvas::{Progress, Resolved};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -93,27 +93,33 @@ impl Training {
 
 /// Fetches a data set into a folder and shows how far it is.
 pub fn fetch(set: &DataSet, folder: &Path) -> ganvas::Result<()> {
-    let mut fetching = Fetching { bar: None, name: set.name, last_line: None };
-    let fetched = (set.fetch)(folder, &mut |progress| fetching.show(&progress));
-    fetching.end();
+    let mut work = Work::new(format!("getting {}", set.name));
+    let fetched = (set.fetch)(folder, &mut |progress| work.show(&progress));
+    work.end();
     fetched
 }
 
-struct Fetching {
+/// Work whose end is known, or whose beginning at least.
+pub struct Work {
     bar: Option<ProgressBar>,
-    name: &'static str,
+    name: String,
     last_line: Option<Instant>,
 }
 
-impl Fetching {
-    /// Shows how far it is. Nothing is shown when nothing has to be fetched.
-    fn show(&mut self, progress: &FetchProgress) {
+impl Work {
+    /// Work called `name`. Nothing is shown before the first progress.
+    pub fn new(name: String) -> Self {
+        Work { bar: None, name, last_line: None }
+    }
+
+    /// Shows how far it is.
+    pub fn show(&mut self, progress: &WorkProgress) {
         let bar = self.bar.get_or_insert_with(|| bar(0, "[{bar:30}] {msg}  {percent}%"));
         if bar.is_hidden() {
             if self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
                 self.last_line = Some(Instant::now());
                 let percent = progress.total.map(|total| format!(", {}%", 100 * progress.done / total.max(1)));
-                say(&format!("getting {}: {}{}", self.name, progress.what, percent.unwrap_or_default()));
+                say(&format!("{}: {}{}", self.name, progress.what, percent.unwrap_or_default()));
             }
             return;
         }
@@ -126,7 +132,7 @@ impl Fetching {
     }
 
     /// Clears the bar.
-    fn end(&self) {
+    pub fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -261,6 +261,43 @@ fn samples_are_the_same_each_time_and_come_as_grid_files_and_animation() {
 }
 
 #[test]
+fn a_picture_is_projected_into_the_styles_and_what_cannot_be_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = ganvas::recipe("stylegan2").unwrap().info.small.iter().flat_map(|set| ["--set", set]);
+    done(folder.path(), &["train", "stylegan2", "--set", "train.steps=1"].into_iter().chain(small).collect::<Vec<_>>());
+    done(folder.path(), &["train", "ring", "--set", "train.steps=1"]);
+    done(folder.path(), &["sample", "runs/0001-stylegan2", "--seeds", "3-4", "--zoom", "2", "-o", "seeds"]);
+    fs::write(folder.path().join("text.png"), "no picture").unwrap();
+    let pictures = ["seeds/seed-000003.png", "seeds/seed-000004.png"];
+    let project = |run: &str, out: &str, pictures: &[&str]| {
+        let sample = ["sample", run, "--steps", "9", "--json", "-o", out, "--project"];
+        output(folder.path(), &[&sample[..], pictures].concat())
+    };
+
+    let found = project("runs/0001-stylegan2", "pairs.png", &pictures);
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+    let json = serde_json::from_slice::<serde_json::Value>(&found.stdout).unwrap()["written"].clone();
+    assert!(json[1]["perceptual_distance"].as_f64().unwrap() > 0.0 && json[1]["picture"] == pictures[1], "{json}");
+    assert_eq!(json[0]["style"].as_array().unwrap().len(), 8);
+    let pairs = fs::read(folder.path().join("pairs.png")).unwrap();
+    assert_eq!(pairs[16..24], [0, 0, 0, 2 + 2 * 10, 0, 0, 0, 2 + 2 * 10], "two rows of two");
+    assert!(project("runs/0001-stylegan2", "found", &pictures).status.success());
+    assert!(folder.path().join("found/projected-000001.png").is_file());
+
+    for (run, out, picture, sentence) in [
+        ("runs/0002-ring", "a.png", pictures[0], "has no styles to look among"),
+        ("runs/0001-stylegan2", "a.png", "text.png", "text.png is not a picture"),
+        ("runs/0001-stylegan2", "a.png", "none.png", "none.png"),
+        ("runs/0001-stylegan2", "a.gif", pictures[0], "a grid is a .png"),
+    ] {
+        let refused = project(run, out, &[picture]);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && said.contains(sentence), "{said}");
+        assert!(!folder.path().join(out).exists());
+    }
+}
+
+#[test]
 fn a_dry_run_says_sizes_memory_and_time_and_trains_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let said = done(folder.path(), &["train", "ring", "--dry-run", "--seed", "9"]);

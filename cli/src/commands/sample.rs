@@ -5,9 +5,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context;
-use ganvas::media::{GAP_LEVEL, Image, Media, sheet, write_animation};
-use ganvas::{Error, Latent, RECIPES, Request, RunDir, sample};
-use serde_json::json;
+use ganvas::media::{GAP_LEVEL, Image, Media, grid, sheet, write_animation};
+use ganvas::project;
+use ganvas::run::Checkpoint;
+use ganvas::{Error, Latent, Model, RECIPES, Request, RunDir, sample};
+use serde_json::{Value, json};
+
+use crate::progress::Work;
 
 const FRAMES_PER_SEC: u32 = 20;
 const MOST_SAMPLES: u64 = 100_000;
@@ -20,7 +24,8 @@ const MOST_SAMPLES: u64 = 100_000;
   ganvas sample runs/0001-mnist --interpolate 3-9 -o between.gif
   ganvas sample runs/0001-mnist --seeds 0-999 -o pictures/
   ganvas sample runs/0002-stylegan2 --truncation 0.7 -o best.png
-  ganvas sample runs/0002-stylegan2 --mix 0-4x10-17 --cut 4 -o mixed.png")]
+  ganvas sample runs/0002-stylegan2 --mix 0-4x10-17 --cut 4 -o mixed.png
+  ganvas sample runs/0002-stylegan2 --project me.jpg you.jpg -o found.png")]
 pub struct Args {
     /// The run directory.
     run: PathBuf,
@@ -46,6 +51,12 @@ pub struct Args {
     /// How far styles go from their average: 1 as they are drawn, less for better and less varied samples.
     #[arg(long, default_value_t = 1.0, value_name = "F", value_parser = truncation)]
     truncation: f64,
+    /// Find the styles that draw given pictures, and show each beside what was found; in a folder, what was found alone.
+    #[arg(long, value_name = "PICTURE", num_args = 1.., conflicts_with_all = ["grid", "seeds", "interpolate", "mix", "truncation"])]
+    project: Vec<PathBuf>,
+    /// With --project, how often the styles are improved.
+    #[arg(long, default_value_t = 1000, value_name = "N", requires = "project", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    steps: u64,
     /// Frames of an interpolation, one way.
     #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
     frames: u16,
@@ -142,6 +153,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let checkpoint = sample::checkpoint(&run, args.checkpoint.as_deref())?;
     let model = sample::model(&config, &checkpoint)?;
     let zoom = usize::from(args.zoom);
+    if !args.project.is_empty() {
+        let written = project(model.as_ref(), &args)?;
+        return tell(&args, &run, &checkpoint, &written);
+    }
     let mut written = Vec::new();
 
     let request = match (&args.interpolate, &args.mix) {
@@ -153,14 +168,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if request.latents.is_empty() {
         return Err(Error::input("no seeds: write them from low to high, as in 0-63").into());
     }
-    let extension = args.output.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    let extension = extension(&args.output);
     if args.mix.is_some() && extension.is_none() {
         return Err(Error::input("mixed styles make one grid; end -o in .png").into());
     }
-    if let (None, Some(other)) = (&args.interpolate, extension.as_deref().filter(|extension| *extension != "png")) {
-        let sentence =
-            format!("a grid is a .png, not a .{other}; end -o in .png, or give a folder without a dot in its name");
-        return Err(Error::input(sentence).into());
+    if args.interpolate.is_none() {
+        grid_ending(extension.as_deref())?;
     }
     let mut samples = sample::generate(model.as_ref(), &request)?;
     if let (Some(_), Some(Media::Image(corner))) = (&args.mix, samples.first_mut()) {
@@ -202,11 +215,56 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             written.push(json!({ "path": path, "seed": seed, "point": point }));
         }
     }
+    tell(&args, &run, &checkpoint, &written)
+}
+
+/// Says what was written.
+fn tell(args: &Args, run: &RunDir, checkpoint: &Checkpoint, written: &[Value]) -> anyhow::Result<()> {
     if args.json {
         let (run, step) = (run.path(), checkpoint.step());
         return super::print_json(&json!({ "run": run, "step": step, "written": written }));
     }
     super::print(&format!("{}\n", args.output.display()))
+}
+
+/// Finds the styles of given pictures and writes what they draw.
+fn project(model: &dyn Model, args: &Args) -> anyhow::Result<Vec<Value>> {
+    let extension = extension(&args.output);
+    grid_ending(extension.as_deref())?;
+    let mut work = Work::new("projecting".to_owned());
+    let projected = project::pictures(model, &args.project, args.steps, &mut |progress| work.show(&progress));
+    work.end();
+    let (projected, zoom) = (projected?, usize::from(args.zoom));
+    let path = |i: usize| match extension {
+        Some(_) => args.output.clone(),
+        None => args.output.join(format!("projected-{i:06}.png")),
+    };
+    if extension.is_some() {
+        let pairs = projected.iter().flat_map(|one| [&one.given, &one.found]).cloned().collect::<Vec<_>>();
+        grid(&pairs, 2).enlarged(zoom).write_png(&args.output)?;
+    } else {
+        make_folder(&args.output)?;
+        projected.iter().enumerate().try_for_each(|(i, one)| one.found.enlarged(zoom).write_png(&path(i)))?;
+    }
+    let told = args.project.iter().zip(&projected).enumerate();
+    let told = told.map(|(i, (picture, one))| {
+        json!({ "path": path(i), "picture": picture, "perceptual_distance": one.distance, "style": one.style })
+    });
+    Ok(told.collect())
+}
+
+fn extension(path: &Path) -> Option<String> {
+    path.extension().map(|extension| extension.to_string_lossy().to_lowercase())
+}
+
+/// An error for the ending of a file that a grid cannot be written to; none is a folder's.
+fn grid_ending(extension: Option<&str>) -> ganvas::Result<()> {
+    match extension.filter(|extension| *extension != "png") {
+        Some(other) => Err(Error::input(format!(
+            "a grid is a .png, not a .{other}; end -o in .png, or give a folder without a dot in its name"
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn still(sample: &Media, zoom: usize) -> ganvas::Result<Image> {

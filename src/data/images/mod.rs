@@ -188,6 +188,28 @@ impl Pictures {
     }
 }
 
+/// The pictures in these files, as [`open`] would give them, without labels. One error lists what cannot be used.
+pub fn read(files: &[PathBuf], shape: Shape) -> Result<Batch> {
+    let (mut pixels, mut problems) = (Vec::new(), Vec::new());
+    for file in files {
+        let picture = std::fs::read(file).map_err(|error| Error::io("read the picture", file, &error))?;
+        match decode::picture(&picture) {
+            Ok(picture) => pixels.extend(decode::pixels(&picture, shape).into_iter().map(signed)),
+            Err(why) => problems.push(format!("{} {why}", file.display())),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Error::input(problems.join("; ")));
+    }
+    let (n, Shape { channels, side }) = (files.len(), shape);
+    Ok(Batch { pixels: TensorData::new(pixels, [n, channels, side, side]), labels: vec![0; n] })
+}
+
+/// A level as a network has it, in [-1, 1].
+fn signed(level: u8) -> f32 {
+    f32::from(level) / 127.5 - 1.0
+}
+
 /// A picture as it is packed.
 struct Item {
     /// `[channels, side, side]`.
@@ -254,7 +276,7 @@ impl Source<Batch> for Pictures {
             for plane in picture.chunks(packed * packed) {
                 for row in plane.chunks(packed).skip(top).take(side) {
                     let start = pixels.len();
-                    pixels.extend(row[left..left + side].iter().map(|&value| f32::from(value) / 127.5 - 1.0));
+                    pixels.extend(row[left..left + side].iter().copied().map(signed));
                     if mirrored[i] == 1 {
                         pixels[start..].reverse();
                     }

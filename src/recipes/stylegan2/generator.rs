@@ -12,13 +12,16 @@ use crate::nn::{
     resample_vjp,
 };
 use crate::random::Draws;
-use crate::recipe::{Input, Latent, Model, Prior, Request};
+use crate::recipe::{Input, Latent, Model, Prior, Request, StyleSpace};
 
 pub(super) const SLOPE: f64 = 0.2;
 /// Of the average of w, per step.
 const AVERAGE_DECAY: f64 = 0.995;
 /// Learning rate of the mapping network relative to the rest.
 const MAPPING_RATE: f64 = 0.01;
+
+/// Styles drawn to measure their spread.
+const SPREAD_OF: usize = 10_000;
 
 /// The way back through something that a style w entered: to its input x and to w.
 type Styled = Box<dyn FnOnce(Tensor<4>) -> (Tensor<4>, Tensor<2>)>;
@@ -297,5 +300,17 @@ impl Model for Generator {
         let by_layer = |layer: usize| Tensor::cat(each.iter().map(|w| w[layer].clone()).collect(), 0);
         let w = (0..styles).map(by_layer).collect::<Vec<_>>();
         Ok(Image::from_signed(self.pictures(&w)).into_iter().map(Media::Image).collect())
+    }
+
+    fn style_space(&self) -> Option<StyleSpace> {
+        let average = self.mapping.average.val().unsqueeze::<2>(); // [1, style]
+        let z = Prior::Normal.draw(&Draws::new(0, 0), "spread", [SPREAD_OF, self.latent], &average.device());
+        let apart = (self.mapping.forward(z) - average.clone()).square().sum_dim(1).mean();
+        let (net, styles) = (self.clone(), self.synthesis.styles());
+        Some(StyleSpace {
+            average,
+            spread: apart.sqrt().into_scalar::<f64>(),
+            pictures: Box::new(move |w| net.pictures(&vec![w; styles])),
+        })
     }
 }
