@@ -168,13 +168,16 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(12))]
+        #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
         fn a_modulated_convolution_is_that_with_a_weight_for_each_sample(
             n in 1..4_usize, ic in 1..20_usize, oc in 1..20_usize, k in prop::sample::select(vec![1_usize, 3]),
             side in 1..10_usize, demodulate: bool,
         ) {
+            // Demodulated, a single input's style divides itself away: its gradient is 0, and in f32 what is left of terms
+            // that may be large.
+            let ic = if demodulate { ic.max(2) } else { ic };
             let leaves = leaves([n, ic, oc, k], side);
             let ours = |t: &[Tensor<4>]| modulated_conv2d(t[0].clone(), style(t), t[2].clone(), demodulate, 1, k / 2);
             let theirs = |t: &[Tensor<4>]| by_weights(t[0].clone(), style(t), t[2].clone(), demodulate);
