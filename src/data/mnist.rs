@@ -304,7 +304,7 @@ fn mirror_file(mirror: &str, file: &IdxFile, report: Report<'_>) -> Result<Vec<u
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::data::fetch::tests::{answer, serve};
     use std::io::Write;
@@ -321,7 +321,7 @@ mod tests {
     }
 
     /// A sound folder: three training digits and two test digits.
-    fn small_set() -> TempDir {
+    pub(crate) fn small_set() -> TempDir {
         let dir = tempdir().unwrap();
         for (part, labels) in [("train", vec![5, 0, 9]), ("t10k", vec![7, 2])] {
             let n = labels.len();

@@ -7,11 +7,13 @@ mod pack;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
+use image::RgbImage;
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::data::fetch;
 use crate::data::source::{Order, Sampling, Source};
+use crate::data::{fetch, holds_digits, mnist};
 use crate::error::{Error, Result};
 use crate::random::Draws;
 
@@ -24,7 +26,7 @@ const SHOWN: usize = 20; // problems in one error
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Images {
-    /// Folder or zip of pictures (PNG, JPEG, WebP, GIF); empty for the recipe's own set, fetched once into the cache.
+    /// Folder or zip of pictures (PNG, JPEG, WebP, GIF), or folder of MNIST's files; empty for the recipe's own set, fetched once into the cache.
     pub path: PathBuf,
     /// How the folder is laid out.
     pub layout: Layout,
@@ -127,7 +129,8 @@ impl Images {
 /// Every picture is decoded, turned upright as its EXIF data say, laid over white where it is transparent, cut to the
 /// largest square in the middle, resized with a Lanczos filter and packed into a file in the cache; later calls read that
 /// file. A random crop and mirroring happen at the draw, and not to pictures held out. `set` is the name of the recipe's
-/// own data set, used when no path is given. CMYK in a JPEG is read as Adobe writes it, inverted.
+/// own data set, used when no path is given. CMYK in a JPEG is read as Adobe writes it, inverted. In a folder of idx
+/// files, such as MNIST's, the pictures are its training digits, of which the last are held out.
 ///
 /// An error lists the files that cannot be used, all in one, unless `skip_broken` is set; it is an error, too, when no
 /// picture is left to learn from. There may be none held out. Panics when `batch` or the side is 0 or the channels are
@@ -165,8 +168,12 @@ impl Pictures {
         held_out: bool,
     ) -> Result<Self> {
         assert!([1, 3].contains(&shape.channels) && shape.side > 0, "no pictures are packed as {shape:?}");
-        let listing = Listing::of(place, images.layout, images.validation_share)?;
         let packed = Shape { side: images.packed_side(shape.side), ..shape };
+        if holds_digits(place) {
+            let pack = Pack::of(digits(images, place, packed)?, String::new(), packed).part(held_out);
+            return Ok(Pictures::of(images, pack, shape, (seed, batch), held_out));
+        }
+        let listing = Listing::of(place, images.layout, images.validation_share)?;
         let settings = format!("{packed:?} {:?} {} {}", images.layout, images.skip_broken, images.validation_share);
         let file = cache.map(|cache| pack::file(cache, place, &settings));
         let fingerprint = listing.fingerprint();
@@ -181,10 +188,14 @@ impl Pictures {
                 pack.part(held_out)
             }
         };
+        Ok(Pictures::of(images, pack, shape, (seed, batch), held_out))
+    }
+
+    fn of(images: &Images, pack: Pack, shape: Shape, (seed, batch): (u64, usize), held_out: bool) -> Self {
         let items = pack.labels.len();
         let order = (items > 0).then(|| Order::new(seed, items, batch, images.sampling));
         let crop = if held_out { Crop::Centre } else { images.crop };
-        Ok(Pictures { pack, shape, seed, mirror: images.mirror && !held_out, crop, order })
+        Pictures { pack, shape, seed, mirror: images.mirror && !held_out, crop, order }
     }
 }
 
@@ -216,6 +227,22 @@ struct Item {
     pixels: Vec<u8>,
     label: u32,
     held_out: bool,
+}
+
+/// Training digits of idx files, as pictures; the last of them are held out.
+fn digits(images: &Images, place: &Path, shape: Shape) -> Result<Vec<Item>> {
+    let digits = mnist::read(place, mnist::Part::Train)?;
+    let first_held_out = held_out_from(digits.len(), images);
+    let item = |i: usize| {
+        let grey = RgbImage::from_fn(28, 28, |x, y| image::Rgb([digits.image(i)[(y * 28 + x) as usize]; 3]));
+        Item { pixels: decode::pixels(&grey, shape), label: u32::from(digits.labels[i]), held_out: i >= first_held_out }
+    };
+    Ok((0..digits.len()).into_par_iter().map(item).collect())
+}
+
+/// The first of n digits that is held out.
+fn held_out_from(n: usize, images: &Images) -> usize {
+    n - (n as f64 * images.validation_share).round() as usize
 }
 
 /// Every picture of a listing, brought to a shape. One error lists what cannot be used, unless it is to be skipped.
@@ -311,6 +338,19 @@ pub struct Survey {
 /// An error when there is nothing that could be decoded, as in a missing or empty folder.
 pub fn survey(images: &Images, set: &str) -> Result<Survey> {
     let place = images.place(set)?;
+    if holds_digits(&place) {
+        let digits = mnist::read(&place, mnist::Part::Train)?;
+        let count = |class: u8| digits.labels.iter().filter(|label| **label == class).count();
+        return Ok(Survey {
+            pictures: digits.len(),
+            held_out: digits.len() - held_out_from(digits.len(), images),
+            colour: 0,
+            sides: [28; 3],
+            classes: (0..10).map(|class| (class.to_string(), count(class))).collect(),
+            notes: Vec::new(),
+            problems: Vec::new(),
+        });
+    }
     let listing = Listing::of(&place, images.layout, images.validation_share)?;
     let seen = listing.each(|file, bytes| {
         let picture = decode::picture(bytes)?;
@@ -388,7 +428,7 @@ impl Survey {
 mod tests {
     use super::decode::tests::{RED, SMALL, busy, jpeg, plain, png};
     use super::*;
-    use image::{Rgb, RgbImage};
+    use image::Rgb;
     use std::fs;
     use std::io::{Cursor, Write};
     use std::time::{Duration, SystemTime};
@@ -790,5 +830,23 @@ mod tests {
         for wrong in [1.0, -0.1, f64::NAN] {
             assert!(problem(wrong).unwrap().contains("data.validation_share is "));
         }
+    }
+
+    #[test]
+    fn mnist_s_files_are_a_folder_of_grey_pictures() {
+        let folder = crate::data::mnist::tests::small_set();
+        let images = Images { validation_share: 0.34, ..Images::default() };
+        let shape = Shape { channels: 1, side: 28 };
+        let open = |held| Pictures::open(&images, folder.path(), None, shape, (1, 1), held).unwrap();
+        let (learned, held) = (open(false), open(true));
+        assert_eq!((learned.items(), held.items()), (2, 1));
+        let batch = held.batch(0).unwrap();
+        assert_eq!((batch.labels, batch.pixels.shape().to_vec()), (vec![9], vec![1, 1, 28, 28]));
+        // The third digit's pixels: (2 784 + i) mod 251.
+        let pixels = batch.pixels.iter::<f32>().collect::<Vec<f32>>();
+        assert_eq!(pixels[..2], [1568 % 251, 1569 % 251].map(|level| signed(level as u8)));
+        let survey = survey(&Images { path: folder.path().to_owned(), ..images }, "").unwrap();
+        assert_eq!((survey.pictures, survey.held_out, survey.sides), (3, 1, [28; 3]));
+        assert_eq!(survey.classes[5], ("5".to_owned(), 1));
     }
 }
