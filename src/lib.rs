@@ -31,6 +31,7 @@ pub mod augment;
 pub mod config;
 pub mod data;
 mod error;
+pub mod eval;
 pub mod loss;
 pub mod media;
 pub mod nn;
@@ -41,6 +42,7 @@ pub mod random;
 mod recipe;
 mod recipes;
 pub mod run;
+mod safetensors;
 pub mod sample;
 mod train;
 

