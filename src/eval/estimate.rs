@@ -41,6 +41,17 @@ impl Estimate {
         Estimate { value, low: value - deviation, high: value + deviation, extrapolated: value }
     }
 
+    /// The same of a share, which an interval cannot leave.
+    pub fn of_share(self) -> Self {
+        let within = |value: f64| value.clamp(0.0, 1.0);
+        Estimate {
+            value: self.value,
+            low: within(self.low),
+            high: within(self.high),
+            extrapolated: within(self.extrapolated),
+        }
+    }
+
     /// The same around another value.
     pub fn moved_to(self, value: f64) -> Self {
         let by = value - self.value;

@@ -99,10 +99,10 @@ pub fn estimate(generated: &Features, real: &Features, balls: Balls) -> Result<N
         Estimate::jackknife(share(&shares[GROUPS]), &std::array::from_fn(|f| share(&shares[f])))
     };
     Ok(Neighbours {
-        precision: of(|shares| shares.precision),
-        recall: of(|shares| shares.recall),
+        precision: of(|shares| shares.precision).of_share(),
+        recall: of(|shares| shares.recall).of_share(),
         density: of(|shares| shares.density),
-        coverage: of(|shares| shares.coverage),
+        coverage: of(|shares| shares.coverage).of_share(),
     })
 }
 
@@ -165,5 +165,6 @@ mod tests {
         near(open.density, 0.38066666666666665);
         near(open.coverage, 0.7533333333333333);
         assert!(open.coverage.low < 0.75 && open.coverage.high > 0.76, "{open:?}");
+        assert!(open.recall.high == 1.0 && open.recall.extrapolated <= 1.0, "no share exceeds 1: {open:?}");
     }
 }
