@@ -1,18 +1,13 @@
 //! The `ganvas` command: a table of contents of what it can do.
 
 mod commands;
+mod memory;
 mod progress;
 mod signals;
 
-use std::ffi::c_int;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use libmimalloc_sys::mi_option_set;
-use mimalloc::MiMalloc;
-
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Train, watch and use generative adversarial networks, offline.
 #[derive(Parser)]
@@ -33,16 +28,7 @@ enum Command {
     Data(commands::data::Args),
 }
 
-/// Has the allocator keep freed memory for the next step: every step frees tensors and wants the same again, and pages
-/// that went back to the system are faulted in anew, which took a quarter of the time of `r3gan`.
-fn keep_freed_memory() {
-    const MI_OPTION_PURGE_DELAY: c_int = 15; // of mimalloc.h; -1 is for never
-    // SAFETY: it sets one number in a table, and no other thread runs yet.
-    unsafe { mi_option_set(MI_OPTION_PURGE_DELAY, -1) }
-}
-
 fn main() -> ExitCode {
-    keep_freed_memory();
     let result = match Cli::parse().command {
         Command::List(args) => commands::list::run(args),
         Command::Init(args) => commands::init::run(args),

@@ -48,6 +48,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let from = run.checkpoint(args.checkpoint.as_deref())?;
     super::train::prepare(&config)?;
     let session = config.open(&Device::flex())?;
+    crate::memory::keep_freed();
     if !sets.is_empty() {
         run.reconfigure(&config)?;
     }

@@ -6,6 +6,7 @@ use ganvas::run::{Checkpoint, Lock};
 use ganvas::{Device, Entry, Error, Outcome, RECIPES, Resolved, RunDir, Session};
 use serde_json::json;
 
+use crate::memory;
 use crate::progress::{Training, fetch, say};
 use crate::signals;
 
@@ -58,6 +59,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return dry_run(&config, args.json);
     }
     let session = config.open(&Device::flex())?; // before there is a directory that a mistake would leave behind
+    memory::keep_freed();
     let name = args.name.as_deref().unwrap_or(config.entry.info.name);
     let run = RunDir::create(&args.runs, name, &config)?;
     go(&run, &run.lock()?, &config, session, None, args.json)
