@@ -44,9 +44,9 @@ pub enum Extractor {
     /// See [`Network::Pixels`].
     Pixels,
     /// See [`Network::SqueezeNet`].
-    SqueezeNet(SqueezeNet),
+    SqueezeNet(Box<SqueezeNet>),
     /// See [`Network::Digits`].
-    Digits(Digits),
+    Digits(Box<Digits>),
 }
 
 /// What a network makes of pictures.
@@ -62,8 +62,8 @@ impl Extractor {
     pub fn load(network: Network, report: Report<'_>) -> Result<Self> {
         Ok(match network {
             Network::Pixels => Extractor::Pixels,
-            Network::SqueezeNet => Extractor::SqueezeNet(SqueezeNet::load(&Device::flex(), report)?),
-            Network::Digits => Extractor::Digits(Digits::load(report)?),
+            Network::SqueezeNet => Extractor::SqueezeNet(Box::new(SqueezeNet::load(&Device::flex(), report)?)),
+            Network::Digits => Extractor::Digits(Box::new(Digits::load(report)?)),
         })
     }
 

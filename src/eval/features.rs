@@ -61,12 +61,12 @@ impl Features {
         if width == 0 {
             return Err(broken(&"it has no columns"));
         }
-        let values = if let Ok(reader) = array.try_data::<f64>().map_err(Some).or_else(|_| Err(None::<()>)) {
-            reader.collect::<std::io::Result<Vec<f64>>>()
-        } else {
-            let array = NpyFile::new(bytes.as_slice()).map_err(|error| broken(&error))?;
-            let reader = array.try_data::<f32>().map_err(|_| broken(&"its numbers are neither f32 nor f64"))?;
-            reader.map(|value| value.map(f64::from)).collect()
+        let values = match array.try_data::<f64>() {
+            Ok(reader) => reader.collect::<std::io::Result<Vec<f64>>>(),
+            Err(array) => {
+                let reader = array.try_data::<f32>().map_err(|_| broken(&"its numbers are neither f32 nor f64"))?;
+                reader.map(|value| value.map(f64::from)).collect()
+            }
         };
         let values = values.map_err(|error| broken(&error))?;
         let (rows, width) = (rows as usize, width as usize);

@@ -107,7 +107,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if args.json {
         return super::print_json(&passports);
     }
-    super::print(&passports.iter().map(|passport| line(passport)).collect::<String>())
+    super::print(&passports.iter().map(line).collect::<String>())
 }
 
 fn is_array(path: &Path) -> bool {
