@@ -260,12 +260,17 @@ fn samples_are_the_same_each_time_and_come_as_grid_files_and_animation() {
     }
 }
 
+/// Leaves runs/0001-stylegan2, of pictures of 8 pixels, and runs/0002-ring, which has neither pictures nor styles.
+fn train_small_stylegan2_and_ring(folder: &Path) {
+    let small = ganvas::recipe("stylegan2").unwrap().info.small.iter().flat_map(|set| ["--set", set]);
+    done(folder, &["train", "stylegan2", "--set", "train.steps=1"].into_iter().chain(small).collect::<Vec<_>>());
+    done(folder, &["train", "ring", "--set", "train.steps=1"]);
+}
+
 #[test]
 fn a_picture_is_projected_into_the_styles_and_what_cannot_be_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let small = ganvas::recipe("stylegan2").unwrap().info.small.iter().flat_map(|set| ["--set", set]);
-    done(folder.path(), &["train", "stylegan2", "--set", "train.steps=1"].into_iter().chain(small).collect::<Vec<_>>());
-    done(folder.path(), &["train", "ring", "--set", "train.steps=1"]);
+    train_small_stylegan2_and_ring(folder.path());
     done(folder.path(), &["sample", "runs/0001-stylegan2", "--seeds", "3-4", "--zoom", "2", "-o", "seeds"]);
     fs::write(folder.path().join("text.png"), "no picture").unwrap();
     let pictures = ["seeds/seed-000003.png", "seeds/seed-000004.png"];
@@ -395,9 +400,7 @@ fn features_are_measured_with_passports_and_bad_ones_named() {
 #[test]
 fn a_run_is_measured_against_a_data_set_and_a_folder_against_itself() {
     let folder = tempfile::tempdir().unwrap();
-    let small = ganvas::recipe("stylegan2").unwrap().info.small.iter().flat_map(|set| ["--set", set]);
-    done(folder.path(), &["train", "stylegan2", "--set", "train.steps=1"].into_iter().chain(small).collect::<Vec<_>>());
-    done(folder.path(), &["train", "ring", "--set", "train.steps=1"]);
+    train_small_stylegan2_and_ring(folder.path());
     done(folder.path(), &["sample", "runs/0001-stylegan2", "--seeds", "0-39", "-o", "made"]);
     let eval = |generated: &str, against: &str, more: &[&str]| {
         output(folder.path(), &[&["eval", generated, "--against", against, "--json"], more].concat())

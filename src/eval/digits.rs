@@ -10,6 +10,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::data::fetch::{self, Progress, Report};
+use crate::data::images::signed;
 use crate::data::mnist::{self, Part};
 use crate::data::source::{Order, Sampling};
 use crate::error::{Error, Result};
@@ -149,7 +150,7 @@ pub fn class(logits: &[f64]) -> usize {
 
 /// `[n, 1, 28, 28]` in [-1, 1].
 fn tensor(levels: impl Iterator<Item = u8>, n: usize) -> Tensor<4> {
-    let values = levels.map(|level| f32::from(level) / 127.5 - 1.0).collect::<Vec<f32>>();
+    let values = levels.map(signed).collect::<Vec<f32>>();
     Tensor::from_data(TensorData::new(values, [n, 1, 28, 28]), &Device::flex())
 }
 

@@ -36,9 +36,9 @@ impl Estimate {
         Estimate { value, low: value - half, high: value + half, extrapolated: groups * value - (groups - 1.0) * mean }
     }
 
-    /// A number that another tool gives with a deviation: nothing is extrapolated.
-    pub fn of_tool(value: f64, deviation: f64) -> Self {
-        Estimate { value, low: value - deviation, high: value + deviation, extrapolated: value }
+    /// What another tool gives as mean and deviation: nothing is extrapolated.
+    pub fn of_tool(Spread { mean, deviation }: Spread) -> Self {
+        Estimate { value: mean, low: mean - deviation, high: mean + deviation, extrapolated: mean }
     }
 
     /// The same of a share, which an interval cannot leave.
@@ -56,6 +56,25 @@ impl Estimate {
     pub fn moved_to(self, value: f64) -> Self {
         let by = value - self.value;
         Estimate { value, low: self.low + by, high: self.high + by, extrapolated: self.extrapolated + by }
+    }
+}
+
+/// The mean of some numbers and how far they are apart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation, the population's.
+    pub deviation: f64,
+}
+
+impl Spread {
+    /// Of at least one number.
+    pub fn of(values: &[f64]) -> Self {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n;
+        Spread { mean, deviation: variance.sqrt() }
     }
 }
 

@@ -8,6 +8,7 @@ use super::digits::{self, Digits};
 use super::features::Features;
 use super::pictures::Pictures;
 use crate::data::fetch::{Progress, Report};
+use crate::data::images::signed;
 use crate::error::{Error, Result};
 use crate::loss::perceptual::{SQUEEZENET_SHA256, SqueezeNet};
 use crate::media::Image;
@@ -147,7 +148,7 @@ fn batch(images: &[Image]) -> Tensor<4> {
             resize(&image, side, side, FilterType::Triangle).into_raw()
         }
     };
-    let values = images.iter().flat_map(resized).map(|level| f32::from(level) / 127.5 - 1.0).collect::<Vec<f32>>();
+    let values = images.iter().flat_map(resized).map(signed).collect::<Vec<f32>>();
     let shape = [images.len(), side as usize, side as usize, channels];
     Tensor::<4>::from_data(TensorData::new(values, shape), &Device::flex()).permute([0, 3, 1, 2])
 }

@@ -64,10 +64,10 @@ fn root_trace(x: Mat<f64>, y: Mat<f64>) -> Result<f64> {
     Ok(values.iter().sum())
 }
 
-/// The distance with its interval, and what it would be with endlessly many samples (its bias goes with 1/n; Chong and
+/// The distance with its interval, as a tool computes it or exactly, and what it would be with endlessly many samples (its bias goes with 1/n; Chong and
 /// Forsyth 2020, "Effectively Unbiased FID and Inception Score"). An error as for [`distance`], and with less than 20
 /// samples on a side.
-pub fn estimate(a: &Features, b: &Features) -> Result<Estimate> {
+pub fn estimate(a: &Features, b: &Features, like: Option<Like>) -> Result<Estimate> {
     a.comparable(b, 2 * GROUPS)?;
     let (of_a, of_b) = (Moments::by_group(a, "frechet.a"), Moments::by_group(b, "frechet.b"));
     let (all_a, all_b) = (Moments::sum(&of_a), Moments::sum(&of_b));
@@ -76,7 +76,7 @@ pub fn estimate(a: &Features, b: &Features) -> Result<Estimate> {
         *without = all_a.without(a).distance(&all_b.without(b))?;
     }
     // The moments' own value cancels their rounding out of the differences.
-    Ok(Estimate::jackknife(all_a.distance(&all_b)?, &without).moved_to(distance(a, b, None)?))
+    Ok(Estimate::jackknife(all_a.distance(&all_b)?, &without).moved_to(distance(a, b, like)?))
 }
 
 /// What the Gaussian of some rows follows from, in a form that groups can be taken out of.
@@ -182,7 +182,7 @@ mod tests {
     fn the_extrapolation_takes_away_the_bias_of_few_samples() {
         // Two samples of one distribution: the distance is 0 but for its bias, 0.378 at 512 samples of 64 features.
         let (a, b) = (golden(100, 512, 64, 1.0, 0.0), golden(200, 512, 64, 1.0, 0.0));
-        let estimate = estimate(&a, &b).unwrap();
+        let estimate = estimate(&a, &b, None).unwrap();
         assert!((estimate.value - 0.37816875996974453).abs() < 1e-9, "{estimate:?}");
         assert!(estimate.extrapolated.abs() < 0.03, "{estimate:?}");
         assert!(estimate.low < estimate.value && estimate.high - estimate.low < 0.12, "{estimate:?}");

@@ -4,23 +4,14 @@
 //! classifier than Inception it is named after that one.
 
 use super::Like;
-use super::estimate::{Estimate, GROUPS, groups};
+use super::estimate::{Estimate, GROUPS, Spread, groups};
 use super::features::Features;
 use super::numpy::RandomState;
 use crate::error::Result;
 
-/// The mean and the standard deviation over splits.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct OverSplits {
-    /// Of the splits' scores.
-    pub mean: f64,
-    /// The population's, over the splits.
-    pub deviation: f64,
-}
-
-/// The score of logits as a tool splits them: torch-fidelity 10 splits after a shuffle seeded with 2020, NVIDIA and
+/// The scores of logits as a tool splits them: torch-fidelity 10 splits after a shuffle seeded with 2020, NVIDIA and
 /// clean-fid's users 10 in the order they come, StudioGAN one. An error when a split would be empty.
-pub fn over_splits(logits: &Features, like: Like) -> Result<OverSplits> {
+pub fn over_splits(logits: &Features, like: Like) -> Result<Spread> {
     let splits = if like == Like::StudioGan { 1 } else { 10 };
     logits.at_least(splits)?;
     let n = logits.rows();
@@ -29,10 +20,7 @@ pub fn over_splits(logits: &Features, like: Like) -> Result<OverSplits> {
         _ => (0..n).collect(),
     };
     let split = |i: usize| score(logits, &order[i * n / splits..(i + 1) * n / splits]);
-    let scores = (0..splits).map(split).collect::<Vec<f64>>();
-    let mean = scores.iter().sum::<f64>() / splits as f64;
-    let variance = scores.iter().map(|score| (score - mean).powi(2)).sum::<f64>() / splits as f64;
-    Ok(OverSplits { mean, deviation: variance.sqrt() })
+    Ok(Spread::of(&(0..splits).map(split).collect::<Vec<f64>>()))
 }
 
 /// The score of all logits `[n, classes]` together, with its interval. An error with less than 20.

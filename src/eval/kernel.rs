@@ -6,7 +6,7 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
 
-use super::estimate::{Estimate, GROUPS, groups};
+use super::estimate::{Estimate, GROUPS, Spread, groups};
 use super::features::Features;
 use super::numpy::RandomState;
 use crate::error::Result;
@@ -14,16 +14,7 @@ use crate::error::Result;
 /// Rows of a kernel matrix at a time.
 const ROWS: usize = 256;
 
-/// The mean and the standard deviation over subsets, as torch-fidelity draws and rounds them.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct OverSubsets {
-    /// Of the subsets' distances.
-    pub mean: f64,
-    /// The population's, over the subsets.
-    pub deviation: f64,
-}
-
-/// The distance over `subsets` subsets of `size` samples each, drawn as torch-fidelity draws them from `seed`; it takes
+/// The distances of `subsets` subsets of `size` samples each, drawn as torch-fidelity draws them from `seed`; it takes
 /// 100 of 1000 and 2020. `rounded` computes the kernels in f32, as it does. An error when a side has less than `size`.
 pub fn over_subsets(
     a: &Features,
@@ -31,7 +22,7 @@ pub fn over_subsets(
     (subsets, size): (usize, usize),
     seed: u32,
     rounded: bool,
-) -> Result<OverSubsets> {
+) -> Result<Spread> {
     a.comparable(b, size)?;
     let mut state = RandomState::new(seed);
     let distances = (0..subsets).map(|_| {
@@ -39,10 +30,7 @@ pub fn over_subsets(
         let y = b.select(&state.choice(b.rows(), size));
         if rounded { of_equal::<f32>(&x, &y, |value| value as f32) } else { of_equal::<f64>(&x, &y, |value| value) }
     });
-    let distances = distances.collect::<Vec<f64>>();
-    let mean = distances.iter().sum::<f64>() / subsets as f64;
-    let variance = distances.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / subsets as f64;
-    Ok(OverSubsets { mean, deviation: variance.sqrt() })
+    Ok(Spread::of(&distances.collect::<Vec<f64>>()))
 }
 
 /// Of as many samples on both sides, with kernels of this precision.

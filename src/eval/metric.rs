@@ -9,6 +9,7 @@ use super::extractor::Seen;
 use super::features::Features;
 use super::neighbours::{self, Balls, Neighbours};
 use super::{Like, frechet, inception_score, kernel};
+use crate::data::fetch::hexadecimal;
 use crate::error::{Error, Result};
 
 /// Subsets, and samples in one, of a kernel distance in other tools.
@@ -38,15 +39,7 @@ pub const METRICS: &[Metric] = &[
         sentence: "Fréchet distance of two Gaussians; 0 is best, and few samples make it larger",
         of_logits: false,
         measure: |generated, real, like| {
-            let (generated, real) = (&generated.features, &real.features);
-            let estimate = frechet::estimate(generated, real)?;
-            Ok(vec![(
-                "distance",
-                match like {
-                    None => estimate,
-                    Some(_) => estimate.moved_to(frechet::distance(generated, real, like)?),
-                },
-            )])
+            Ok(vec![("distance", frechet::estimate(&generated.features, &real.features, like)?)])
         },
     },
     Metric {
@@ -62,7 +55,7 @@ pub const METRICS: &[Metric] = &[
                 _ => most.min(generated.rows()).min(real.rows()),
             };
             let found = kernel::over_subsets(generated, real, (subsets, size), SEED, true)?;
-            Ok(vec![("distance", Estimate::of_tool(found.mean, found.deviation))])
+            Ok(vec![("distance", Estimate::of_tool(found))])
         },
     },
     Metric {
@@ -73,7 +66,7 @@ pub const METRICS: &[Metric] = &[
             let logits = generated.logits.as_ref().unwrap_or(&generated.features);
             let Some(like) = like else { return Ok(vec![("score", inception_score::estimate(logits)?)]) };
             let found = inception_score::over_splits(logits, like)?;
-            Ok(vec![("score", Estimate::of_tool(found.mean, found.deviation))])
+            Ok(vec![("score", Estimate::of_tool(found))])
         },
     },
     Metric {
@@ -173,7 +166,7 @@ impl Side {
     fn of(features: &Features) -> Self {
         let mut hash = Sha256::new();
         features.values().iter().for_each(|value| hash.update(value.to_le_bytes()));
-        let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hexadecimal(&hash.finalize());
         Side { name: features.name().to_owned(), samples: features.rows(), sha256 }
     }
 }

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::distances::for_rows;
+use super::estimate::Spread;
 use super::features::Features;
 use crate::error::Result;
 
@@ -36,10 +37,8 @@ pub fn log_likelihood(generated: &Features, validation: &Features, test: &Featur
     let best = (0..sigmas.len()).max_by(|a, b| sum(*a).total_cmp(&sum(*b))).unwrap_or(0);
     let sigma = sigmas[best];
     let all = likelihoods(generated, test, &[sigma]).concat();
-    let n = all.len() as f64;
-    let mean = all.iter().sum::<f64>() / n;
-    let variance = all.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n;
-    Ok(LogLikelihood { mean, error: (variance / n).sqrt(), sigma })
+    let Spread { mean, deviation } = Spread::of(&all);
+    Ok(LogLikelihood { mean, error: deviation / (all.len() as f64).sqrt(), sigma })
 }
 
 /// log of the mean over generated s of N(x; s, σ²), for every x and σ.

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use ganvas::data::holds_digits;
 use ganvas::data::images::Shape;
-use ganvas::data::{self, SETS, holds_digits};
 use ganvas::eval::{By, Extractor, Features, Like, METRICS, Network, Part, Passport, Pictures, Seen, metric};
 use ganvas::{Error, RECIPES, RunDir, sample};
 
-use crate::progress::{Work, fetch};
+use crate::progress::Work;
 
 const MOST_SAMPLES: usize = 10_000;
 
@@ -117,15 +117,7 @@ fn is_array(path: &Path) -> bool {
 
 /// What a network sees in the pictures of both sides.
 fn of_pictures(args: &Args) -> anyhow::Result<(Seen, Seen, By)> {
-    let place = match args.against.to_str().filter(|name| SETS.iter().any(|set| set.name == *name)) {
-        Some(name) if !args.against.exists() => {
-            let set = data::set(name)?;
-            let folder = (set.folder)()?;
-            fetch(&set, &folder)?;
-            folder
-        }
-        _ => args.against.clone(),
-    };
+    let place = super::train::named_set(&args.against)?.unwrap_or_else(|| args.against.clone());
     let mut work = Work::new("measuring".to_owned());
     let mut report = |progress: ganvas::data::fetch::Progress<'_>| work.show(&progress);
     let most = args.samples.map(|samples| samples as usize);

@@ -84,7 +84,7 @@ fn resolve(args: &Args) -> ganvas::Result<Resolved> {
 }
 
 /// The folder of the data set that `path` names, fetched, where it names one and no file.
-fn named_set(path: &Path) -> ganvas::Result<Option<PathBuf>> {
+pub fn named_set(path: &Path) -> ganvas::Result<Option<PathBuf>> {
     let name = path.to_string_lossy();
     match ganvas::data::SETS.iter().find(|set| set.name == name) {
         Some(set) if !path.exists() => {

@@ -217,7 +217,7 @@ pub fn read(files: &[PathBuf], shape: Shape) -> Result<Batch> {
 }
 
 /// A level as a network has it, in [-1, 1].
-fn signed(level: u8) -> f32 {
+pub fn signed(level: u8) -> f32 {
     f32::from(level) / 127.5 - 1.0
 }
 
