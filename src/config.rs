@@ -6,6 +6,7 @@ use burn::tensor::Device;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::data::images::Images;
 use crate::error::{Error, Result};
 use crate::recipe::{Entry, Session};
 
@@ -167,6 +168,20 @@ impl Resolved {
         let table = toml::from_str::<toml::Table>(&self.text).ok()?;
         let path = table.get("data")?.get("path")?.as_str()?;
         (!path.is_empty()).then(|| PathBuf::from(path))
+    }
+
+    /// The pictures a run learns from, and what to call them; none for a recipe that needs none. A set of its own must have
+    /// been fetched.
+    pub fn pictures(&self) -> Result<Option<(Images, String)>> {
+        let (path, name) = match (self.data_path(), self.entry.info.dataset) {
+            (Some(path), _) => (path.clone(), path.display().to_string()),
+            (None, Some(name)) => ((crate::data::set(name)?.folder)()?, name.to_owned()),
+            (None, None) => return Ok(None),
+        };
+        let table = toml::from_str::<toml::Table>(&self.text).ok();
+        let data = table.and_then(|mut table| table.remove("data")?.try_into::<Images>().ok());
+        let data = data.unwrap_or_else(|| Images::at(&path)); // of a recipe with settings of its own
+        Ok(Some((Images { path, ..data }, name)))
     }
 
     /// The same with one `key=value` set.

@@ -128,7 +128,12 @@ mod tests {
         let pictures = move |w: Tensor<2>| w.matmul(matrix.clone()).tanh().reshape([-1, 3, 2, 2]);
         let wanted: Tensor<2> = draws.normal("wanted", [2, 4], &device) * 0.5;
         let target = pictures(wanted.clone());
-        let space = StyleSpace { average: Tensor::zeros([1, 4], &device), spread: 2.0, pictures: Box::new(pictures) };
+        let space = StyleSpace {
+            average: Tensor::zeros([1, 4], &device),
+            spread: 2.0,
+            styles: Box::new(|_| panic!("a projection begins at the average")),
+            pictures: Box::new(pictures),
+        };
         let distance = |x: Tensor<4>| (x - target.clone()).square().mean_dims(&[1, 2, 3]).flatten::<1>(0, 3);
         let mut steps = 0;
         let found = project(&space, 2, 400, &distance, &mut |step| steps = step);

@@ -8,10 +8,13 @@ use burn::tensor::{Device, Tensor};
 
 use crate::config::{Keys, Settings, Train};
 use crate::data::source::Source;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::media::Media;
 use crate::parts::{MODEL, Parts};
 use crate::random::Draws;
+
+/// Samples at a time, so that a long request needs no more memory than a short one.
+const AT_A_TIME: usize = 256;
 
 /// Something whose weights can be saved and loaded. Every Burn module is.
 pub trait Weights {
@@ -39,12 +42,17 @@ pub trait Model: Weights + 'static {
     }
 }
 
+/// From seeds to what they draw, a row for each.
+pub type OfSeeds = dyn Fn(&[u64]) -> Tensor<2>;
+
 /// What a model draws by each style w (Karras et al. 2019, the space W).
 pub struct StyleSpace {
     /// The average style, `[1, style]`.
     pub average: Tensor<2>,
     /// The root of the mean squared distance of styles from their average.
     pub spread: f64,
+    /// The styles `[n, style]` of seeds.
+    pub styles: Box<OfSeeds>,
     /// Styles `[n, style]`, on the graph or off it, to pictures `[n, channels, side, side]` in [-1, 1].
     pub pictures: Box<dyn Fn(Tensor<2>) -> Tensor<4>>,
 }
@@ -167,6 +175,15 @@ impl Prior {
     }
 }
 
+/// Gaussians of equal weight that a recipe's points come from.
+#[derive(Clone, Debug)]
+pub struct Mixture {
+    /// Their means.
+    pub centres: Vec<[f64; 2]>,
+    /// The standard deviation of each, along both axes.
+    pub deviation: f64,
+}
+
 /// What a list of recipes shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Info {
@@ -182,6 +199,20 @@ pub struct Info {
     pub dataset: Option<&'static str>,
     /// Settings, as for `--set`, that make its steps so small that tests can run them.
     pub small: &'static [&'static str],
+}
+
+/// One medium for each latent of the request, in its order. An error when the request needs what the model has not.
+pub fn generate(model: &dyn Model, request: &Request) -> Result<Vec<Media>> {
+    let inputs = model.inputs();
+    if let Some(missing) = request.needs().iter().find(|need| !inputs.contains(need)) {
+        return Err(Error::input(match missing {
+            Input::Truncation => "this model has no styles to truncate; leave --truncation out",
+            _ => "this model has no styles to mix; leave --mix out",
+        }));
+    }
+    let parts = request.latents.chunks(AT_A_TIME);
+    let parts = parts.map(|part| model.generate(&Request { latents: part.to_vec(), ..*request }));
+    Ok(parts.collect::<Result<Vec<_>>>()?.concat())
 }
 
 /// Which part of the data.
@@ -253,6 +284,10 @@ pub trait Recipe: Sized + Send + 'static {
     fn data(config: &Self::Config, split: Split) -> Result<Box<dyn Source<Self::Batch>>>;
     /// The model with its initial weights, which follow from the config's seed.
     fn model(config: &Self::Config, device: &Device) -> Self::Model;
+    /// What the points come from; none for a recipe of pictures.
+    fn mixture(_config: &Self::Config) -> Option<Mixture> {
+        None
+    }
     /// The state of a run at step 0; `model` is on the autodiff device.
     fn new(config: &Self::Config, model: Self::Model, device: &Device) -> Self;
     /// One training step: the page you check against the paper.
@@ -305,6 +340,7 @@ pub struct Entry {
     pub(crate) settle: Settle,
     open: fn(&str, &Device) -> Result<Box<dyn Session>>,
     model: fn(&str, &Device) -> Result<Box<dyn Model>>,
+    mixture: fn(&str) -> Result<Option<Mixture>>,
 }
 
 /// A batch of the held-out data, where there is any.
@@ -347,6 +383,7 @@ impl Entry {
                 let (config, _) = settled::<R>(text)?;
                 Ok(Box::new(R::model(&config, device)))
             },
+            mixture: |text| Ok(R::mixture(&settled::<R>(text)?.0)),
         }
     }
 
@@ -358,6 +395,11 @@ impl Entry {
     /// The model of a resolved config, with its initial weights.
     pub fn model(&self, config: &str, device: &Device) -> Result<Box<dyn Model>> {
         (self.model)(config, device)
+    }
+
+    /// See [`Recipe::mixture`], of a resolved config.
+    pub fn mixture(&self, config: &str) -> Result<Option<Mixture>> {
+        (self.mixture)(config)
     }
 }
 

@@ -48,20 +48,9 @@ fn may_use(module: &str) -> &'static [&'static str] {
         "recipes" => {
             &["error", "random", "parts", "augment", "nn", "loss", "optim", "data", "media", "recipe", "config"]
         }
-        "eval" => &[
-            "error",
-            "aside",
-            "random",
-            "parts",
-            "safetensors",
-            "nn",
-            "loss",
-            "optim",
-            "data",
-            "media",
-            "recipe",
-            "sample",
-        ],
+        "eval" => {
+            &["error", "aside", "random", "parts", "safetensors", "nn", "loss", "optim", "data", "media", "recipe"]
+        }
         "project" => &["error", "random", "loss", "optim", "data", "media", "recipe"],
         "run" | "train" | "sample" => &[
             "error",
@@ -73,6 +62,7 @@ fn may_use(module: &str) -> &'static [&'static str] {
             "media",
             "recipe",
             "config",
+            "eval",
             "run",
             "train",
             "sample",

@@ -377,24 +377,84 @@ fn features_are_measured_with_passports_and_bad_ones_named() {
     let said = done(folder.path(), &["eval", "a.npy", "--against", "b.npy"]);
     let names = said.lines().map(|line| line.split("  ").next().unwrap().trim()).collect::<Vec<_>>();
     assert_eq!(names[..4], ["fd distance", "kid distance", "prc precision", "prc recall"], "{said}");
+    assert_eq!(names.last(), Some(&"memory authenticity"), "{said}");
     let json = done(folder.path(), &["eval", "a.npy", "--against", "a.npy", "--metric", "fd", "--json"]);
     let passport = serde_json::from_str::<serde_json::Value>(&json).unwrap()[0].clone();
     assert_eq!((&passport["metric"], &passport["generated"]["samples"]), (&"fd".into(), &100.into()));
     assert!(passport["value"].as_f64().unwrap().abs() < 1e-9, "no distance from itself: {json}");
     assert!(passport["low"].as_f64().unwrap() <= passport["high"].as_f64().unwrap(), "{json}");
 
+    // Passports compare in a table, unless something other than the samples differs.
+    write("of-a.json", json.into_bytes());
+    write("c.npy", npy(100, 4, wave(0.61)));
+    let compared = ["eval", "of-a.json", "c.npy", "--against", "a.npy", "--metric", "fd"];
+    let said = done(folder.path(), &compared);
+    assert!(said.starts_with("| | fd distance |\n|---|---|\n| a.npy | ") && said.contains("\n| c.npy | "), "{said}");
+    assert!(said.contains("\n\n100 samples against 100 of a.npy ("), "{said}");
+    let refused = output(folder.path(), &[compared.as_slice(), &["--like", "nvidia"]].concat());
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && said.contains("do not compare: like is null in one"), "{said}");
+
     for (generated, more, sentence) in [
+        ("of-b.json", vec![], "of-b.json"),
         ("few.npy", vec![], "few.npy has 5 samples; this metric needs at least 20"),
         ("wide.npy", vec![], "wide.npy has 5 features"),
         ("nan.npy", vec![], "NaN in row 2, column 1"),
         ("absent.npy", vec![], "absent.npy"),
         ("a.npy", vec!["--metric", "fdi"], "there is no metric `fdi`; there are: fd, kid, is, prc, prdc"),
         ("a.npy", vec!["--metric", "kid", "--like", "torch-fidelity"], "at least 1000"),
+        ("a.npy", vec!["--metric", "psnr"], "psnr is no metric of these"),
     ] {
         let refused = output(folder.path(), &[&["eval", generated, "--against", "b.npy"], more.as_slice()].concat());
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(refused.status.code() == Some(2) && said.contains(sentence), "{generated}: {said}");
     }
+}
+
+#[test]
+fn two_draws_from_one_run_differ_by_less_than_their_intervals_say() {
+    let folder = tempfile::tempdir().unwrap();
+    done(folder.path(), &["train", "ring", "--set", "train.kimg=1000"]);
+    let measured = |seed: &str| {
+        let json = done(folder.path(), &["eval", "runs/0001-ring", "--samples", "4000", "--seed", seed, "--json"]);
+        let passports = serde_json::from_str::<serde_json::Value>(&json).unwrap();
+        let found = passports.as_array().unwrap().iter().find(|one| one["quantity"] == "high-quality").unwrap().clone();
+        ["value", "low", "high"].map(|key| found[key].as_f64().unwrap())
+    };
+    let [one, other] = ["0", "4000"].map(measured);
+    // Two independent values lie within the root of the sum of their squared half intervals, 19 times of 20.
+    let allowed = ((one[2] - one[1]) / 2.0).hypot((other[2] - other[1]) / 2.0);
+    assert!((one[0] - other[0]).abs() < allowed, "{one:?} {other:?}");
+    assert!(one != other && one[0] > 0.5 && allowed < 0.1, "{one:?} {other:?}");
+}
+
+#[test]
+fn a_run_in_training_is_measured_as_eval_measures_its_checkpoints() {
+    let folder = tempfile::tempdir().unwrap();
+    let sets = |metrics: &str| {
+        let sets = ["train.kimg=6", "train.eval_every_kimg=4", "train.eval_samples=500", metrics];
+        sets.map(|set| ["--set".to_owned(), set.to_owned()]).concat()
+    };
+    let train = |metrics: &str| {
+        let sets = sets(metrics);
+        let arguments = ["train", "ring"].into_iter().chain(sets.iter().map(String::as_str)).collect::<Vec<_>>();
+        output(folder.path(), &arguments)
+    };
+    let refused = train("train.eval_metrics=['mode']");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && said.contains("there is no metric `mode`"), "{said}");
+    assert!(!folder.path().join("runs").exists(), "nothing was begun");
+
+    assert!(train("train.eval_metrics=['modes']").status.success());
+    let events = fs::read_to_string(folder.path().join("runs/0001-ring/events.jsonl")).unwrap();
+    let lines = events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let metrics = lines.filter(|line| line["event"] == "metrics").collect::<Vec<_>>();
+    assert_eq!(
+        metrics.iter().map(|line| &line["step"]).collect::<Vec<_>>(),
+        [&16.into(), &24.into()] as [&serde_json::Value; 2]
+    );
+    let json = done(folder.path(), &["eval", "runs/0001-ring", "--samples", "500", "--json"]);
+    assert_eq!(metrics[1]["passports"], serde_json::from_str::<serde_json::Value>(&json).unwrap());
 }
 
 #[test]
@@ -417,18 +477,26 @@ fn a_run_is_measured_against_a_data_set_and_a_folder_against_itself() {
     );
     assert!(found["value"].as_f64().unwrap() > 0.0 && found["real"]["samples"] == 40, "{found}");
     // The run's samples and the files of the same seeds are the same pictures.
-    let same = passports(eval("runs/0001-stylegan2", "made", &["--samples", "40", "--split", "all", "--metric", "fd"]));
+    let same = passports(eval("runs/0001-stylegan2", "made:all", &["--samples", "40", "--metric", "fd"]));
     assert!(same[0]["value"].as_f64().unwrap().abs() < 1e-9, "{same}");
     assert_ne!(same[0]["generated"]["name"], same[0]["real"]["name"]);
-    let pixels = passports(eval("made", "made", &["--split", "all", "--features", "pixels"]));
-    assert_eq!(pixels.as_array().unwrap().len(), 2 + 2 + 4, "no logits: neither is nor classes");
+    let pixels = passports(eval("made", "made:all", &["--features", "pixels"]));
+    assert_eq!(pixels.as_array().unwrap().len(), 2 + 2 + 4 + 1, "no logits: neither is nor classes");
+    let paired = passports(eval("made", "made", &["--metric", "perceptual"]));
+    assert_eq!(paired[0]["value"].as_f64(), Some(0.0));
+    let way = passports(eval("runs/0001-stylegan2", "avatars", &["--samples", "20", "--metric", "ppl"]))[0].clone();
+    assert!(way["value"].as_f64().unwrap() > 0.0 && way["real"].is_null(), "{way}");
 
     for (generated, against, more, sentence) in [
         ("runs/0001-stylegan2", "avatars", vec!["--samples", "5"], "has 5 samples; this metric needs at least 20"),
         ("made", "made", vec!["--samples", "99"], "has 40 pictures, not 99"),
         ("made", "made", vec!["--features", "digits"], "takes 28x28"),
         ("made", "made", vec!["--metric", "classes"], "give --features digits"),
-        ("runs/0002-ring", "avatars", vec![], "draws points"),
+        ("runs/0002-ring", "avatars", vec!["--metric", "fd"], "fd is no metric of these"),
+        ("made", "made", vec!["--metric", "ssim"], "the pictures are 8x8; this metric needs 11 pixels a side"),
+        ("made", "made", vec!["--metric", "psnr"], "two pictures are the same"),
+        ("made", "avatars:test", vec!["--metric", "fd"], "no test part of its own"),
+        ("made", "avatars", vec!["--metric", "parzen"], "no test part of its own"),
         ("made", "a.npz", vec![], "features compare with features"),
         ("made", "nowhere", vec![], "nowhere"),
     ] {

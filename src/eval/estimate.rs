@@ -8,6 +8,8 @@ use crate::random::Draws;
 pub const GROUPS: usize = 10;
 /// The 97.5th percentile of Student's t with GROUPS - 1 degrees of freedom.
 const T: f64 = 2.2621571628540993;
+/// The 97.5th percentile of the normal distribution.
+const Z: f64 = 1.959963984540054;
 
 /// A metric's value and how sure one can be of it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -34,6 +36,14 @@ impl Estimate {
         let squares = without.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
         let half = T * (squares * (groups - 1.0) / groups).sqrt();
         Estimate { value, low: value - half, high: value + half, extrapolated: groups * value - (groups - 1.0) * mean }
+    }
+
+    /// Of the mean of at least one independent number: 1.96 standard errors on either side.
+    pub fn of_mean(values: &[f64]) -> Self {
+        let Spread { mean, deviation } = Spread::of(values);
+        let n = values.len() as f64;
+        let half = Z * deviation / (n - 1.0).max(1.0).sqrt();
+        Estimate { value: mean, low: mean - half, high: mean + half, extrapolated: mean }
     }
 
     /// What another tool gives as mean and deviation: nothing is extrapolated.
@@ -98,6 +108,14 @@ mod tests {
         let estimate = Estimate::jackknife(4.5, &without);
         assert!((estimate.high - 4.5 - T * 0.9574271077563381).abs() < 1e-12, "{estimate:?}");
         assert!((estimate.extrapolated - 4.5).abs() < 1e-12, "a mean has no bias: {estimate:?}");
+    }
+
+    #[test]
+    fn the_interval_of_a_mean_is_1_96_standard_errors_wide() {
+        let Estimate { value, low, high, extrapolated } = Estimate::of_mean(&[1.0, 2.0, 3.0, 4.0]);
+        // The sample's standard deviation is √(5/3), that of the mean √(5/12) = 0.6454972243679028.
+        assert!(value == 2.5 && extrapolated == 2.5, "{value} {extrapolated}");
+        assert!((high - value - Z * 0.6454972243679028).abs() < 1e-12 && (value - low - (high - value)).abs() < 1e-12);
     }
 
     #[test]

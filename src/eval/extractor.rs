@@ -3,11 +3,13 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use image::imageops::{FilterType, resize};
 use image::{ImageBuffer, Luma, Rgb};
+use sha2::{Digest, Sha256};
 
 use super::digits::{self, Digits};
 use super::features::Features;
+use super::passport::{By, Side};
 use super::pictures::Pictures;
-use crate::data::fetch::{Progress, Report};
+use crate::data::fetch::{Progress, Report, hexadecimal};
 use crate::data::images::signed;
 use crate::error::{Error, Result};
 use crate::loss::perceptual::{SQUEEZENET_SHA256, SqueezeNet};
@@ -50,12 +52,24 @@ pub enum Extractor {
     Digits(Box<Digits>),
 }
 
-/// What a network makes of pictures.
+/// What a network makes of samples.
 pub struct Seen {
+    /// Where the samples come from.
+    pub side: Side,
     /// `[n, ..]`.
     pub features: Features,
     /// `[n, classes]`, of a classifier.
     pub logits: Option<Features>,
+}
+
+impl Seen {
+    /// Features that were given, with where they come from.
+    pub fn given(features: Features) -> Self {
+        let mut hash = Sha256::new();
+        features.values().iter().for_each(|value| hash.update(value.to_le_bytes()));
+        let (name, samples, sha256) = (features.name().to_owned(), features.rows(), hexadecimal(&hash.finalize()));
+        Seen { side: Side { name, part: None, samples, sha256, run: None }, features, logits: None }
+    }
 }
 
 impl Extractor {
@@ -68,8 +82,26 @@ impl Extractor {
         })
     }
 
+    /// What passports say of it.
+    pub fn by(&self) -> By {
+        By {
+            features: self.network().name().to_owned(),
+            sha256: self.sha256().map(str::to_owned),
+            resize: Some(self.resize().to_owned()),
+            quantisation: Some("8 bits, rounded".to_owned()),
+        }
+    }
+
+    fn network(&self) -> Network {
+        match self {
+            Extractor::Pixels => Network::Pixels,
+            Extractor::SqueezeNet(_) => Network::SqueezeNet,
+            Extractor::Digits(_) => Network::Digits,
+        }
+    }
+
     /// SHA-256 of the weights' file.
-    pub fn sha256(&self) -> Option<&str> {
+    fn sha256(&self) -> Option<&str> {
         match self {
             Extractor::Pixels => None,
             Extractor::SqueezeNet(_) => Some(SQUEEZENET_SHA256),
@@ -78,7 +110,7 @@ impl Extractor {
     }
 
     /// How pictures are brought to the network's size.
-    pub fn resize(&self) -> &'static str {
+    fn resize(&self) -> &'static str {
         match self {
             Extractor::Pixels | Extractor::Digits(_) => "none",
             Extractor::SqueezeNet(_) => "128, bilinear, antialiased",
@@ -87,12 +119,12 @@ impl Extractor {
 
     /// The features of pictures. An error when the network cannot take them.
     pub fn see(&self, pictures: &Pictures, report: Report<'_>) -> Result<Seen> {
-        let (name, images) = (&pictures.name, &pictures.images);
+        let (name, images, side) = (&pictures.side.name, &pictures.images, pictures.side.clone());
         match self {
             Extractor::Pixels => {
                 let values = images.iter().flat_map(|image| &image.pixels).map(|level| f64::from(*level) / 255.0);
                 let features = Features::new(name, images[0].pixels.len(), values.collect())?;
-                Ok(Seen { features, logits: None })
+                Ok(Seen { side, features, logits: None })
             }
             Extractor::SqueezeNet(net) => {
                 let mut values = Vec::new();
@@ -101,7 +133,7 @@ impl Extractor {
                     report(Progress { what: "looking at pictures", done, total: Some(images.len() as u64) });
                     values.extend(net.pooled(batch(some)).into_data().iter::<f64>());
                 }
-                Ok(Seen { features: Features::new(name, 512, values)?, logits: None })
+                Ok(Seen { side, features: Features::new(name, 512, values)?, logits: None })
             }
             Extractor::Digits(net) => {
                 let [width, height, _] = images[0].shape();
@@ -113,6 +145,7 @@ impl Extractor {
                 }
                 let [features, logits] = net.look(&images.iter().flat_map(grey).collect::<Vec<u8>>());
                 Ok(Seen {
+                    side,
                     features: Features::new(name, digits::FEATURES, features)?,
                     logits: Some(Features::new(name, digits::CLASSES, logits)?),
                 })

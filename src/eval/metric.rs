@@ -1,16 +1,24 @@
-//! The metrics by name, and the passport that says what a number was measured on.
+//! The metrics by name, and what each is a measure of.
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
 
 use super::classes::{self, Classes};
 use super::estimate::{Estimate, GROUPS};
 use super::extractor::Seen;
 use super::features::Features;
+use super::fidelity::{Channels, Pair};
+use super::modes::{self, Modes};
 use super::neighbours::{self, Balls, Neighbours};
-use super::{Like, frechet, inception_score, kernel};
-use crate::data::fetch::hexadecimal;
+use super::parzen::{self, LogLikelihood};
+use super::passport::{By, Passport, Side};
+use super::{Like, frechet, inception_score, kernel, path_length};
+use crate::data::fetch::Report;
+use crate::data::images::signed;
 use crate::error::{Error, Result};
+use crate::loss::perceptual::{self, SqueezeNet};
+use crate::media::Image;
+use crate::recipe::{Mixture, StyleSpace};
 
 /// Subsets, and samples in one, of a kernel distance in other tools.
 const SUBSETS: (usize, usize) = (100, 1000);
@@ -19,34 +27,56 @@ const SEED: u32 = 2020;
 
 /// One number of a metric that may have several.
 type Measured = (&'static str, Estimate);
+/// All numbers of a metric.
+type Found = Result<Vec<Measured>>;
+/// What was made, and what it should be.
+type ImagePair = [Image; 2];
 
-/// A metric of features.
+/// A metric.
 #[derive(Clone, Copy)]
 pub struct Metric {
     /// The name on the command line.
     pub name: &'static str,
     /// What it says, in one sentence.
     pub sentence: &'static str,
-    /// Whether it judges a classifier's logits, not features.
-    pub of_logits: bool,
-    measure: fn(&Seen, &Seen, Option<Like>) -> Result<Vec<Measured>>,
+    /// What it takes, and how it is taken.
+    pub measure: Measure,
 }
 
-/// Every metric of features.
+/// What a metric takes, and how it is taken.
+#[derive(Clone, Copy)]
+pub enum Measure {
+    /// Features of both sides.
+    Features(fn(&Seen, &Seen, Option<Like>) -> Found),
+    /// Features of both sides, and the logits of a classifier.
+    Logits(fn(&Seen, &Seen, Option<Like>) -> Found),
+    /// Pixels in [0, 1]: generated ones, those of a validation part and those of a test part.
+    Likelihood(fn(&Features, &Features, &Features) -> Found),
+    /// Pictures that belong together, without a border.
+    Pairs(fn(&[ImagePair], usize) -> Found),
+    /// Pictures that belong together, and the network that sees them.
+    SeenPairs(fn(&[ImagePair], &SqueezeNet) -> Found),
+    /// The styles of a model: so many ways from a seed on.
+    Styles(fn(&StyleSpace, &SqueezeNet, [u64; 2], Report<'_>) -> Found),
+    /// Points in the plane, and what they should come from.
+    Modes(fn(&[[f32; 2]], &Mixture) -> Found),
+}
+
+/// Every metric.
 pub const METRICS: &[Metric] = &[
     Metric {
         name: "fd",
         sentence: "Fréchet distance of two Gaussians; 0 is best, and few samples make it larger",
-        of_logits: false,
-        measure: |generated, real, like| {
+        measure: Measure::Features(|generated, real, like| {
+            enough(generated)?;
             Ok(vec![("distance", frechet::estimate(&generated.features, &real.features, like)?)])
-        },
+        }),
     },
     Metric {
         name: "kid",
         sentence: "kernel distance, unbiased; 0 is best, and it may fall below",
-        of_logits: false,
-        measure: |generated, real, like| {
+        measure: Measure::Features(|generated, real, like| {
+            enough(generated)?;
             let (generated, real) = (&generated.features, &real.features);
             let Some(like) = like else { return Ok(vec![("distance", kernel::estimate(generated, real)?)]) };
             let (subsets, most) = SUBSETS;
@@ -56,50 +86,118 @@ pub const METRICS: &[Metric] = &[
             };
             let found = kernel::over_subsets(generated, real, (subsets, size), SEED, true)?;
             Ok(vec![("distance", Estimate::of_tool(found))])
-        },
+        }),
     },
     Metric {
         name: "is",
         sentence: "Inception score of the generated samples, whose features must be logits; more is better",
-        of_logits: true,
-        measure: |generated, _, like| {
+        measure: Measure::Logits(|generated, _, like| {
+            enough(generated)?;
             let logits = generated.logits.as_ref().unwrap_or(&generated.features);
             let Some(like) = like else { return Ok(vec![("score", inception_score::estimate(logits)?)]) };
             let found = inception_score::over_splits(logits, like)?;
             Ok(vec![("score", Estimate::of_tool(found))])
-        },
+        }),
     },
     Metric {
         name: "prc",
         sentence: "precision and recall by three nearest neighbours; 1 is best, and they depend on the number of samples",
-        of_logits: false,
-        measure: |generated, real, _| {
+        measure: Measure::Features(|generated, real, _| {
+            enough(generated)?;
             let Neighbours { precision, recall, .. } =
                 neighbours::estimate(&generated.features, &real.features, Balls::Closed3)?;
             Ok(vec![("precision", precision), ("recall", recall)])
-        },
+        }),
     },
     Metric {
         name: "prdc",
         sentence: "precision, recall, density and coverage by five nearest neighbours; they depend on the number of samples",
-        of_logits: false,
-        measure: |generated, real, _| {
+        measure: Measure::Features(|generated, real, _| {
+            enough(generated)?;
             let found = neighbours::estimate(&generated.features, &real.features, Balls::Open5)?;
             let Neighbours { precision, recall, density, coverage } = found;
             Ok(vec![("precision", precision), ("recall", recall), ("density", density), ("coverage", coverage)])
-        },
+        }),
     },
     Metric {
         name: "classes",
         sentence: "the classes a classifier sees: how many are met, and how far their shares are from the real ones (0 is best)",
-        of_logits: true,
-        measure: |generated, real, _| {
+        measure: Measure::Logits(|generated, real, _| {
+            enough(generated)?;
             let (Some(generated), Some(real)) = (&generated.logits, &real.logits) else {
                 return Err(Error::input("classes are seen by a classifier only; give --features digits"));
             };
             let Classes { met, divergence } = classes::estimate(generated, real)?;
             Ok(vec![("met", met), ("divergence", divergence)])
-        },
+        }),
+    },
+    Metric {
+        name: "memory",
+        sentence: "share of samples that are no copies of training samples (authenticity); held-out samples show what is usual",
+        measure: Measure::Features(|generated, real, _| {
+            Ok(vec![("authenticity", neighbours::authenticity(&generated.features, &real.features)?)])
+        }),
+    },
+    Metric {
+        name: "parzen",
+        sentence: "Parzen-window log-likelihood of a set's test pictures in nats, as in the first GAN's paper; more is better",
+        measure: Measure::Likelihood(|generated, validation, test| {
+            let LogLikelihood { mean, error, sigma } = parzen::log_likelihood(generated, validation, test)?;
+            let exactly = |value| Estimate { value, low: value, high: value, extrapolated: value };
+            let half = 1.959963984540054 * error; // the 97.5th percentile of the normal distribution
+            let likelihood = Estimate { low: mean - half, high: mean + half, ..exactly(mean) };
+            Ok(vec![("log-likelihood", likelihood), ("sigma", exactly(sigma))])
+        }),
+    },
+    Metric {
+        name: "psnr",
+        sentence: "peak signal-to-noise ratio in decibels of pictures against those of the same names; more is better",
+        measure: Measure::Pairs(|pairs, border| {
+            of_pairs(pairs, border, |pair| match pair.psnr() {
+                finite if finite.is_finite() => Ok(finite),
+                _ => Err(Error::input(
+                    "two pictures are the same, and their ratio to no noise is infinite; leave psnr out",
+                )),
+            })
+        }),
+    },
+    Metric {
+        name: "ssim",
+        sentence: "structural similarity of pictures to those of the same names; 1 is best",
+        measure: Measure::Pairs(|pairs, border| of_pairs(pairs, border, Pair::ssim)),
+    },
+    Metric {
+        name: "ms-ssim",
+        sentence: "structural similarity over five scales, for pictures of at least 176 pixels; 1 is best",
+        measure: Measure::Pairs(|pairs, border| of_pairs(pairs, border, Pair::ms_ssim)),
+    },
+    Metric {
+        name: "perceptual",
+        sentence: "distance of pictures from those of the same names by SqueezeNet's features; 0 is best",
+        measure: Measure::SeenPairs(|pairs, net| {
+            let distance = |[a, b]: &ImagePair| {
+                Pair::new(a, b, Channels::Own, 0)?; // of one size
+                let distance = perceptual::distance(&net.features(tensor(a)), &net.features(tensor(b)));
+                Ok(distance.into_scalar::<f64>())
+            };
+            Ok(vec![("distance", Estimate::of_mean(&pairs.iter().map(distance).collect::<Result<Vec<f64>>>()?))])
+        }),
+    },
+    Metric {
+        name: "ppl",
+        sentence: "perceptual path length between styles, for models that have them; less is smoother",
+        measure: Measure::Styles(|space, net, [first, n], report| {
+            let lengths = path_length::lengths(space, net, first, n, report);
+            Ok(vec![("length", Estimate::of_mean(&lengths))])
+        }),
+    },
+    Metric {
+        name: "modes",
+        sentence: "modes of a toy's mixture that are found, and the share of samples within three deviations of one",
+        measure: Measure::Modes(|points, mixture| {
+            let Modes { found, high_quality } = modes::estimate(points, mixture)?;
+            Ok(vec![("found", found), ("high-quality", high_quality)])
+        }),
     },
 ];
 
@@ -111,73 +209,21 @@ pub fn metric(name: &str) -> Result<Metric> {
     })
 }
 
-/// One number, and everything it depends on: numbers compare where all but the generated side is equal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Passport {
-    /// The metric's name.
-    pub metric: String,
-    /// Which of the metric's numbers.
-    pub quantity: String,
-    /// The number.
-    pub value: f64,
-    /// The lower end of its 95 % interval; in a tool's way, the number less the deviation that the tool gives.
-    pub low: f64,
-    /// The upper end, likewise.
-    pub high: f64,
-    /// What it would be with endlessly many samples.
-    pub extrapolated: f64,
-    /// Whose features they are.
-    pub by: By,
-    /// The tool whose rounding and draws were used.
-    pub like: Option<Like>,
-    /// What was measured.
-    pub generated: Side,
-    /// What it was held against.
-    pub real: Side,
-    /// Of Ganvas.
-    pub version: String,
-}
-
-/// Whose features were measured, and of what.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct By {
-    /// The network; "given" for features read from a file.
-    pub features: String,
-    /// Of the network's weights.
-    pub sha256: Option<String>,
-    /// How pictures were brought to its size.
-    pub resize: Option<String>,
-    /// How generated pictures became levels.
-    pub quantisation: Option<String>,
-}
-
-/// One side of a comparison.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Side {
-    /// Where the samples come from.
-    pub name: String,
-    /// How many there are.
-    pub samples: usize,
-    /// Of the features, as little-endian f64, row by row.
-    pub sha256: String,
-}
-
-impl Side {
-    fn of(features: &Features) -> Self {
-        let mut hash = Sha256::new();
-        features.values().iter().for_each(|value| hash.update(value.to_le_bytes()));
-        let sha256 = hexadecimal(&hash.finalize());
-        Side { name: features.name().to_owned(), samples: features.rows(), sha256 }
-    }
+/// An error when there are too few samples for an interval.
+fn enough(seen: &Seen) -> Result<()> {
+    seen.features.at_least(2 * GROUPS)
 }
 
 impl Metric {
-    /// The metric's numbers of what is seen in generated samples against real ones, as Ganvas or as another tool takes them;
-    /// `network` is whose features they are. An error with fewer samples than it needs, or features of different widths.
-    pub fn passports(&self, generated: &Seen, real: &Seen, network: &By, like: Option<Like>) -> Result<Vec<Passport>> {
-        generated.features.at_least(2 * GROUPS)?;
-        let sides = [generated, real].map(|seen| Side::of(&seen.features));
-        let measured = (self.measure)(generated, real, like)?;
+    /// The passports of what was measured.
+    pub fn passports(
+        &self,
+        measured: Vec<Measured>,
+        generated: &Side,
+        real: Option<&Side>,
+        by: &By,
+        like: Option<Like>,
+    ) -> Vec<Passport> {
         let passport = |(quantity, estimate): Measured| Passport {
             metric: self.name.to_owned(),
             quantity: quantity.to_owned(),
@@ -185,12 +231,31 @@ impl Metric {
             low: estimate.low,
             high: estimate.high,
             extrapolated: estimate.extrapolated,
-            by: network.clone(),
+            by: by.clone(),
             like,
-            generated: sides[0].clone(),
-            real: sides[1].clone(),
+            generated: generated.clone(),
+            real: real.cloned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        Ok(measured.into_iter().map(passport).collect())
+        measured.into_iter().map(passport).collect()
     }
+}
+
+/// The mean over pairs of one of their numbers, of their own channels and of their luma.
+fn of_pairs(pairs: &[ImagePair], border: usize, of: fn(&Pair) -> Result<f64>) -> Found {
+    if pairs.is_empty() {
+        return Err(Error::input("there are no pictures to compare"));
+    }
+    let mean = |channels| {
+        let values = pairs.par_iter().map(|[a, b]| of(&Pair::new(a, b, channels, border)?));
+        Ok(Estimate::of_mean(&values.collect::<Result<Vec<f64>>>()?))
+    };
+    Ok(vec![("rgb", mean(Channels::Own)?), ("luma", mean(Channels::Luma)?)])
+}
+
+/// `[1, channels, height, width]` in [-1, 1].
+fn tensor(image: &Image) -> Tensor<4> {
+    let [width, height, channels] = image.shape();
+    let values = image.pixels.iter().copied().map(signed).collect::<Vec<f32>>();
+    Tensor::<4>::from_data(TensorData::new(values, [1, height, width, channels]), &Device::flex()).permute([0, 3, 1, 2])
 }

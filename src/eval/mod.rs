@@ -1,5 +1,6 @@
 //! Metrics: numbers that say how near generated samples come to real ones, each with its interval.
 
+mod against;
 pub mod classes;
 pub mod digits;
 mod distances;
@@ -11,16 +12,21 @@ pub mod frechet;
 pub mod inception_score;
 pub mod kernel;
 mod metric;
+pub mod modes;
 pub mod neighbours;
 mod numpy;
 pub mod parzen;
+mod passport;
+pub mod path_length;
 mod pictures;
 
+pub use against::{Against, of_features, of_model, of_pairs};
 pub use estimate::Estimate;
 pub use extractor::{Extractor, Network, Seen};
 pub use features::Features;
-pub use metric::{By, METRICS, Metric, Passport, Side, metric};
-pub use pictures::{Part, Pictures};
+pub use metric::{METRICS, Measure, Metric, metric};
+pub use passport::{By, Drawn, Passport, Side, table};
+pub use pictures::{Part, Pictures, drawn};
 
 /// A tool whose numbers are reproduced to its own rounding and random draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -35,4 +41,16 @@ pub enum Like {
     /// PyTorch-StudioGAN.
     #[serde(rename = "studiogan")]
     StudioGan,
+}
+
+impl Like {
+    /// The name in passports and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Like::TorchFidelity => "torch-fidelity",
+            Like::CleanFid => "clean-fid",
+            Like::Nvidia => "nvidia",
+            Like::StudioGan => "studiogan",
+        }
+    }
 }

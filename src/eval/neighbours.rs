@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::distances::for_rows;
 use super::estimate::{Estimate, GROUPS, groups};
 use super::features::Features;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// How neighbours are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,24 +132,42 @@ fn radii(x: &Features, group: &[usize], k: usize) -> Vec<[f64; GROUPS + 1]> {
     radii
 }
 
-/// For each generated sample the nearest of `training`, by its row, and the distance to it: what was learned by heart
-/// lies at almost none. An error with features of different widths.
-pub fn nearest(generated: &Features, training: &Features) -> Result<Vec<(usize, f64)>> {
-    generated.comparable(training, 1)?;
-    let mut found = Vec::with_capacity(generated.rows());
-    for_rows(generated, training, |_, distances| {
-        found.extend(distances.chunks(training.rows()).map(|row| {
-            let nearest = row.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
-            nearest.map(|(at, distance)| (at, *distance)).unwrap_or((0, f64::INFINITY))
+/// The share of generated samples that are not copies: whose nearest training sample has a nearer one among its own kind
+/// (Alaa et al. 2022, "How Faithful is your Synthetic Data?", authenticity). Held-out samples show what is usual. An error
+/// with features of different widths or less than two training samples.
+pub fn authenticity(generated: &Features, training: &Features) -> Result<Estimate> {
+    generated.comparable(training, 2)?;
+    let own = nearest(training, training, 1);
+    let authentic = nearest(generated, training, 0).into_iter().map(|(at, distance)| f64::from(distance > own[at].1));
+    Ok(Estimate::of_mean(&authentic.collect::<Vec<_>>()).of_share())
+}
+
+/// For each of `samples` the nearest of `among`, by its row, and the distance to it; or the one after so many.
+fn nearest(samples: &Features, among: &Features, after: usize) -> Vec<(usize, f64)> {
+    let mut found = Vec::with_capacity(samples.rows());
+    for_rows(samples, among, |_, distances| {
+        found.par_extend(distances.par_chunks(among.rows()).map(|row| {
+            let mut row = row.iter().copied().enumerate().collect::<Vec<(usize, f64)>>();
+            *row.select_nth_unstable_by(after, |a, b| a.1.total_cmp(&b.1)).1
         }));
     });
-    if found.len() == generated.rows() { Ok(found) } else { Err(Error::failed("a sample has no neighbour")) }
+    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::eval::features::tests::golden;
+
+    #[test]
+    fn a_copy_is_no_authentic_sample() {
+        let features = |values: &[f64]| Features::new("made", 1, values.to_vec()).unwrap();
+        let training = features(&[0.0, 1.0, 3.0, 10.0]);
+        // 0.1 is nearer to 0 than 1 is; 5.1 is farther from 3 than 1 is; 12 is nearer to 10 than 3 is.
+        let found = authenticity(&features(&[0.1, 5.1, 12.0, 3.0]), &training).unwrap();
+        assert_eq!(found.value, 0.25);
+        assert!(found.low >= 0.0 && found.high < 1.0, "{found:?}");
+    }
 
     #[test]
     fn shares_are_those_of_torch_fidelity_and_of_prdc() {

@@ -1,85 +1,119 @@
-//! Pictures of 8 bits to measure: those of a model, quantised as a file of them would be, and those of a data set.
+//! What is measured, and what it is held against: pictures of 8 bits, quantised as a file of them would be, and points.
 
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::data::fetch::{Progress, Report};
+use super::passport::Side;
+use crate::data::fetch::{Progress, Report, hexadecimal};
 use crate::data::images::{self, Images, Shape};
+use crate::data::source::Sampling;
 use crate::error::{Error, Result};
 use crate::media::{Image, Media};
-use crate::recipe::{Model, Request};
-use crate::sample;
+use crate::random::Draws;
+use crate::recipe::{Model, Request, generate};
 
 const AT_A_TIME: usize = 250;
 
 /// Which pictures of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Part {
     /// Those that recipes learn from.
     Train,
     /// Those that no recipe sees.
     HeldOut,
-    /// All but those in folders that are named for holding out.
+    /// Those that the set's authors keep for tests.
+    Test,
+    /// Those to learn from and those held out.
     All,
+}
+
+impl Part {
+    /// Every part.
+    pub const ALL: [Part; 4] = [Part::Train, Part::HeldOut, Part::Test, Part::All];
+
+    /// The name in passports and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Train => "train",
+            Part::HeldOut => "held-out",
+            Part::Test => "test",
+            Part::All => "all",
+        }
+    }
 }
 
 /// Pictures of one size.
 #[derive(Clone, Debug)]
 pub struct Pictures {
     /// Where they come from.
-    pub name: String,
+    pub side: Side,
     /// At least one.
     pub images: Vec<Image>,
 }
 
+/// The samples of `n` seeds from `first` on. An error when the model cannot draw them.
+pub fn drawn(model: &dyn Model, first: u64, n: usize, truncation: f64, report: Report<'_>) -> Result<Vec<Media>> {
+    let mut samples = Vec::with_capacity(n);
+    while samples.len() < n {
+        report(Progress { what: "drawing samples", done: samples.len() as u64, total: Some(n as u64) });
+        let some = samples.len() as u64..(samples.len() + AT_A_TIME).min(n) as u64;
+        let request = Request { truncation, ..Request::seeds(some.map(|seed| first + seed)) };
+        samples.extend(generate(model, &request)?);
+    }
+    Ok(samples)
+}
+
 impl Pictures {
-    /// The pictures of seeds 0 to `n` - 1. An error when the model draws none.
-    pub fn of_model(name: &str, model: &dyn Model, n: usize, truncation: f64, report: Report<'_>) -> Result<Self> {
-        let mut images = Vec::with_capacity(n);
-        while images.len() < n {
-            report(Progress { what: "drawing samples", done: images.len() as u64, total: Some(n as u64) });
-            let some = images.len()..(images.len() + AT_A_TIME).min(n);
-            let request = Request { truncation, ..Request::seeds(some.map(|seed| seed as u64)) };
-            for media in sample::generate(model, &request)? {
-                match media {
-                    Media::Image(image) => images.push(image),
-                    Media::Point(_) => {
-                        return Err(Error::input(format!(
-                            "{name} draws points, not pictures; nothing measures it yet"
-                        )));
-                    }
-                }
-            }
+    /// Pictures that come from `name`. An error when there are none, or they differ in shape.
+    pub fn new(name: &str, part: Option<Part>, images: Vec<Image>) -> Result<Self> {
+        let Some(first) = images.first() else { return Err(Error::input(format!("{name} holds no pictures"))) };
+        if let Some(other) = images.iter().find(|image| image.shape() != first.shape()) {
+            let ([width, height, _], [other_width, other_height, _]) = (first.shape(), other.shape());
+            return Err(Error::input(format!(
+                "{name} holds pictures of {width}x{height} and of {other_width}x{other_height}; measure one size at a time"
+            )));
         }
-        Ok(Pictures { name: name.to_owned(), images })
+        let mut hash = Sha256::new();
+        images.iter().for_each(|image| hash.update(&image.pixels));
+        let sha256 = hexadecimal(&hash.finalize());
+        Ok(Pictures { side: Side { name: name.to_owned(), part, samples: images.len(), sha256, run: None }, images })
     }
 
     /// The pictures of a folder or zip, or MNIST's digits, brought to a shape as for training, `most` of them at random. An
     /// error when some cannot be used, or there are none.
-    pub fn of_data(place: &Path, shape: Shape, part: Part, most: Option<usize>) -> Result<Self> {
-        let mut images = Images { path: place.to_owned(), ..Images::default() };
+    pub fn of_data(data: &Images, name: &str, shape: Shape, part: Part, most: Option<usize>) -> Result<Self> {
+        let most = most.unwrap_or(usize::MAX);
+        if part == Part::Test {
+            let all = images::test_digits(&data.path, shape)?;
+            let mut images = Image::from_signed(Tensor::from_data(all.pixels, &Device::flex()));
+            if images.len() > most {
+                let chosen = Draws::new(0, 0).permutation("eval.test", images.len() as u32);
+                images = chosen.into_iter().take(most).map(|at| images[at as usize].clone()).collect();
+            }
+            return Pictures::new(name, Some(part), images);
+        }
+        let mut data = Images { sampling: Sampling::Shuffle, ..data.clone() };
         if part == Part::All {
-            images.validation_share = 0.0;
+            data.validation_share = 0.0;
         }
-        let source = images::open(&images, "", shape, 0, AT_A_TIME, part == Part::HeldOut)?;
-        let n = source.items().min(most.unwrap_or(usize::MAX));
-        let name = format!("{}{}", place.display(), if part == Part::HeldOut { ", held out" } else { "" });
-        if n == 0 {
-            return Err(Error::input(format!("{name} holds no pictures")));
-        }
+        let source = images::open(&data, "", shape, 0, AT_A_TIME, part == Part::HeldOut)?;
+        let n = source.items().min(most);
         let mut images = Vec::with_capacity(n);
         for step in 0..n.div_ceil(AT_A_TIME) {
             let pixels = Tensor::from_data(source.batch(step as u64)?.pixels, &Device::flex());
             images.extend(Image::from_signed(pixels));
         }
         images.truncate(n);
-        Ok(Pictures { name, images })
+        Pictures::new(name, Some(part), images)
     }
 
     /// The shape that training on a folder's pictures would best have: their median side.
     pub fn shape_of(place: &Path) -> Result<Shape> {
-        let survey = images::survey(&Images { path: place.to_owned(), ..Images::default() }, "")?;
+        let survey = images::survey(&Images::at(place), "")?;
         if survey.pictures == 0 {
             return Err(Error::input(format!("{} holds no pictures", place.display())));
         }

@@ -21,7 +21,7 @@ use crate::nn::{Linear, Pullback, chain, glorot_uniform};
 use crate::optim::{AdamConfig, Trained, average_decay, cosine};
 use crate::parts::Parts;
 use crate::random::Draws;
-use crate::recipe::{Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
+use crate::recipe::{Info, Input, Mixture, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
 
 /// How many samples a preview shows.
 const PREVIEW_SEEDS: u64 = 1024;
@@ -196,6 +196,11 @@ impl Recipe for Grid {
         Generator { hidden, last, latent: config.latent }
     }
 
+    fn mixture(config: &Config) -> Option<Mixture> {
+        let centres = (0..SIDE * SIDE).map(|mode| centre(mode).map(f64::from)).collect();
+        Some(Mixture { centres, deviation: config.spread })
+    }
+
     fn new(config: &Config, model: Generator, device: &Device) -> Self {
         let draws = Draws::new(config.train.seed, 0);
         let discriminator = Critic::new(config.width, &draws, &device.clone().autodiff());
@@ -251,6 +256,11 @@ impl Recipe for Grid {
     }
 }
 
+/// The mean of a Gaussian.
+fn centre(mode: u32) -> [f32; 2] {
+    [mode % SIDE, mode / SIDE].map(|at| at as f32 - 2.0)
+}
+
 /// Points drawn anew for every batch.
 struct Gaussians {
     config: Config,
@@ -270,12 +280,12 @@ impl Source<TensorData> for Gaussians {
             Split::Validation => "validation",
         };
         let mut noise = draws.stream(&format!("{name}.noise"));
-        let mut around = |mode: u32| -> f32 {
+        let mut around = |centre: f32| -> f32 {
             let normal: f32 = StandardNormal.sample(&mut noise);
-            mode as f32 - 2.0 + *spread as f32 * normal
+            centre + *spread as f32 * normal
         };
         let modes = draws.indices(&format!("{name}.mode"), SIDE * SIDE, train.batch);
-        let points = modes.into_iter().flat_map(|mode| [around(mode % SIDE), around(mode / SIDE)]);
+        let points = modes.into_iter().flat_map(|mode| centre(mode).map(&mut around));
         Ok(TensorData::new(points.collect::<Vec<f32>>(), [train.batch, 2]))
     }
 }

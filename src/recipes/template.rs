@@ -23,7 +23,7 @@ use crate::nn::Linear;
 use crate::optim::{AdamConfig, Trained, average_decay};
 use crate::parts::Parts;
 use crate::random::Draws;
-use crate::recipe::{Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
+use crate::recipe::{Info, Input, Mixture, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
 
 /// How many samples a preview shows.
 const PREVIEW_SEEDS: u64 = 512;
@@ -88,6 +88,14 @@ impl Settings for Config {
             [("spread", self.spread), ("learning_rate", self.learning_rate), ("average_kimg", self.average_kimg)];
         let wrong = rates.into_iter().find(|(_, value)| *value < 0.0 || !value.is_finite());
         wrong.map(|(name, value)| format!("{name} is {value}; give a number of at least 0"))
+    }
+}
+
+impl Config {
+    /// The mean of a Gaussian.
+    fn centre(&self, mode: u32) -> [f32; 2] {
+        let angle = std::f32::consts::TAU * mode as f32 / self.modes as f32;
+        [2.0 * angle.cos(), 2.0 * angle.sin()]
     }
 }
 
@@ -171,6 +179,12 @@ impl Recipe for Ring {
         Generator { net, latent: config.latent }
     }
 
+    // Only for points in the plane: what `eval` counts modes by.
+    fn mixture(config: &Config) -> Option<Mixture> {
+        let centres = (0..config.modes).map(|mode| config.centre(mode).map(f64::from)).collect();
+        Some(Mixture { centres, deviation: config.spread })
+    }
+
     fn new(config: &Config, model: Generator, device: &Device) -> Self {
         let draws = Draws::new(config.train.seed, 0);
         // Networks in training live on the autodiff device; everything else does without.
@@ -245,8 +259,8 @@ impl Source<TensorData> for Gaussians {
         let mut normal = || -> f32 { StandardNormal.sample(&mut noise) };
         let spread = *spread as f32;
         let points = draws.indices(&format!("{name}.mode"), *modes, train.batch).into_iter().flat_map(|mode| {
-            let angle = std::f32::consts::TAU * mode as f32 / *modes as f32;
-            [2.0 * angle.cos() + spread * normal(), 2.0 * angle.sin() + spread * normal()]
+            let [x, y] = self.config.centre(mode);
+            [x + spread * normal(), y + spread * normal()]
         });
         Ok(TensorData::new(points.collect::<Vec<f32>>(), [train.batch, 2]))
     }

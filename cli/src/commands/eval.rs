@@ -1,57 +1,67 @@
 //! `ganvas eval`: how near generated samples come to real ones.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use ganvas::data::holds_digits;
-use ganvas::data::images::Shape;
-use ganvas::eval::{By, Extractor, Features, Like, METRICS, Network, Part, Passport, Pictures, Seen, metric};
+use ganvas::data::fetch::Report;
+use ganvas::data::images::{Images, Shape};
+use ganvas::eval::{
+    Against, Drawn, Features, Like, METRICS, Measure, Metric, Network, Part, Passport, Pictures, Seen, Side, metric,
+    table,
+};
+use ganvas::eval::{drawn, of_features, of_model, of_pairs};
+use ganvas::media::Media;
 use ganvas::{Error, RECIPES, RunDir, sample};
 
 use crate::progress::Work;
 
 const MOST_SAMPLES: usize = 10_000;
+const ARRAYS: &[&str] = &["npz", "npy"];
 
 /// Measure generated samples against real ones, with intervals.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  ganvas eval runs/0002-stylegan2 --against avatars
+  ganvas eval runs/0002-stylegan2
   ganvas eval pictures/ --against my-photos/ --metric kid --json
-  ganvas eval generated.npz --against real.npz --metric fd --metric kid --like torch-fidelity")]
+  ganvas eval runs/0001-mnist runs/0003-dcgan mnist:test --against mnist --metric fd --table
+  ganvas eval generated.npz --against real.npz --metric fd --metric kid --like torch-fidelity
+  ganvas eval enlarged/ --against originals/ --metric psnr --metric ssim --border 4")]
 pub struct Args {
-    /// A run, a folder or zip of pictures, or features: a .npz or .npy file with one array, a row for each sample.
-    generated: PathBuf,
-    /// Real pictures, as a folder, a zip or a data set of `ganvas data list`; or features, likewise.
+    /// Runs; pictures, as a folder, a zip or a data set of `ganvas data list`, with :train, :held-out, :test or :all for a
+    /// part of them; features: a .npz or .npy file with one array, a row for each sample; or passports: what --json printed,
+    /// in a .json file. Several are compared in a table.
+    #[arg(required = true, value_name = "GENERATED")]
+    generated: Vec<PathBuf>,
+    /// Real pictures, likewise, :train by default; or features, likewise. A run's own data by default.
     #[arg(long, value_name = "DATA")]
-    against: PathBuf,
+    against: Option<PathBuf>,
     /// What to measure, again for more; all that suits by default.
     #[arg(long, value_name = "NAME")]
     metric: Vec<String>,
     /// How many samples on either side; 10,000, or as many as there are, by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     samples: Option<u32>,
-    /// Which of the real pictures.
-    #[arg(long, value_enum, default_value_t = Split::Train)]
-    split: Split,
+    /// The seed of a run's first sample; the others follow.
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=1 << 40))]
+    seed: u64,
     /// Whose features; digits for grey pictures of 28 pixels against digits, else squeezenet, by default.
     #[arg(long, value_name = "NETWORK")]
     features: Option<Of>,
     /// How far a run's styles go from their average.
     #[arg(long, default_value_t = 1.0, value_name = "F", value_parser = super::sample::truncation)]
     truncation: f64,
+    /// Pixels at every edge that psnr, ssim and ms-ssim leave out.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    border: usize,
     /// Round and draw as another tool does.
     #[arg(long, value_name = "TOOL")]
     like: Option<Tool>,
+    /// Print a Markdown table, and what the numbers were measured on.
+    #[arg(long, conflicts_with = "json")]
+    table: bool,
     /// Print the passports as JSON.
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Split {
-    Train,
-    HeldOut,
-    All,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -82,93 +92,218 @@ impl From<Tool> for Like {
     }
 }
 
+impl From<Of> for Network {
+    fn from(of: Of) -> Self {
+        match of {
+            Of::Digits => Network::Digits,
+            Of::SqueezeNet => Network::SqueezeNet,
+            Of::Pixels => Network::Pixels,
+        }
+    }
+}
+
 pub fn run(args: Args) -> anyhow::Result<()> {
     let named = args.metric.iter().map(|name| metric(name)).collect::<ganvas::Result<Vec<_>>>()?;
-    let (generated, real, by) = match (is_array(&args.generated), is_array(&args.against)) {
-        (true, true) => {
-            let read = |path: &Path| Ok::<_, Error>(Seen { features: Features::read(path)?, logits: None });
-            let by = By { features: "given".to_owned(), sha256: None, resize: None, quantisation: None };
-            (read(&args.generated)?, read(&args.against)?, by)
-        }
-        (false, false) => of_pictures(&args)?,
-        _ => {
-            let sentence = "features compare with features; give two .npz files, or pictures on both sides";
-            return Err(Error::input(sentence).into());
-        }
-    };
-    let metrics = match named.is_empty() {
-        true => METRICS.iter().filter(|metric| !metric.of_logits || generated.logits.is_some()).copied().collect(),
-        false => named,
-    };
-    let mut passports = Vec::new();
-    for metric in metrics {
-        passports.extend(metric.passports(&generated, &real, &by, args.like.map(Like::from))?);
-    }
+    let mut work = Work::new("measuring".to_owned());
+    let mut measuring = Measuring { args: &args, named, against: None };
+    let measured = measuring.all(&mut |progress| work.show(&progress));
+    work.end();
+    let passports = measured?;
     if args.json {
         return super::print_json(&passports);
+    }
+    let text = table(&passports)?; // what does not compare is not printed side by side
+    if args.table || args.generated.len() > 1 {
+        return super::print(&text);
     }
     super::print(&passports.iter().map(line).collect::<String>())
 }
 
-fn is_array(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("npz") || extension.eq_ignore_ascii_case("npy"))
+/// What was named on the command line, and the real pictures once they were looked at.
+struct Measuring<'a> {
+    args: &'a Args,
+    named: Vec<Metric>,
+    against: Option<Against>,
 }
 
-/// What a network sees in the pictures of both sides.
-fn of_pictures(args: &Args) -> anyhow::Result<(Seen, Seen, By)> {
-    let place = super::train::named_set(&args.against)?.unwrap_or_else(|| args.against.clone());
-    let mut work = Work::new("measuring".to_owned());
-    let mut report = |progress: ganvas::data::fetch::Progress<'_>| work.show(&progress);
-    let most = args.samples.map(|samples| samples as usize);
-    let part = match args.split {
-        Split::Train => Part::Train,
-        Split::HeldOut => Part::HeldOut,
-        Split::All => Part::All,
-    };
-    let real = |shape: Shape| Pictures::of_data(&place, shape, part, Some(most.unwrap_or(MOST_SAMPLES)));
+impl Measuring<'_> {
+    fn all(&mut self, report: Report<'_>) -> anyhow::Result<Vec<Passport>> {
+        let mut passports = Vec::new();
+        for generated in &self.args.generated {
+            passports.extend(if has_ending(generated, &["json"]) {
+                read(generated)?
+            } else if has_ending(generated, ARRAYS) {
+                self.of_features(generated)?
+            } else if generated.join("config.toml").is_file() {
+                self.of_run(generated, report)?
+            } else {
+                self.of_pictures(generated, report)?
+            });
+        }
+        Ok(passports)
+    }
 
-    let (generated, real) = if args.generated.join("config.toml").is_file() {
-        let run = RunDir::open(&args.generated)?;
-        let config = run.config(RECIPES)?;
-        let model = sample::model(&config, &sample::checkpoint(&run, None)?)?;
-        let name = args.generated.display().to_string();
-        let one = Pictures::of_model(&name, model.as_ref(), 1, 1.0, &mut report)?;
-        let real = real(one.shape())?;
-        let n = most.unwrap_or(real.images.len());
-        (Pictures::of_model(&name, model.as_ref(), n, args.truncation, &mut report)?, real)
-    } else {
-        let shape = Pictures::shape_of(&args.generated)?;
-        let generated = Pictures::of_data(&args.generated, shape, Part::All, most)?;
-        (generated, real(shape)?)
-    };
-    for side in [&generated, &real] {
-        if let Some(most) = most.filter(|most| side.images.len() < *most) {
-            let (name, n) = (&side.name, side.images.len());
-            return Err(Error::input(format!("{name} has {n} pictures, not {most}; lower --samples")).into());
+    /// The named metrics; by default, those that suit.
+    fn metrics(&self, suits: impl Fn(&Measure) -> bool) -> Vec<Metric> {
+        match self.named.is_empty() {
+            true => METRICS.iter().filter(|metric| suits(&metric.measure)).copied().collect(),
+            false => self.named.clone(),
         }
     }
-    let network = match args.features {
-        Some(Of::Digits) => Network::Digits,
-        Some(Of::SqueezeNet) => Network::SqueezeNet,
-        Some(Of::Pixels) => Network::Pixels,
-        None if generated.shape() == Shape { channels: 1, side: 28 } && holds_digits(&place) => Network::Digits,
-        None => Network::SqueezeNet,
-    };
-    let extractor = Extractor::load(network, &mut report).context("the features cannot be had")?;
-    let by = By {
-        features: network.name().to_owned(),
-        sha256: extractor.sha256().map(str::to_owned),
-        resize: Some(extractor.resize().to_owned()),
-        quantisation: Some("8 bits, rounded".to_owned()),
-    };
-    let seen = (extractor.see(&generated, &mut report)?, extractor.see(&real, &mut report)?, by);
-    work.end();
-    Ok(seen)
+
+    fn of_features(&self, generated: &Path) -> anyhow::Result<Vec<Passport>> {
+        let real = self.args.against.as_deref().filter(|path| has_ending(path, ARRAYS));
+        let real = real.ok_or_else(|| Error::input(UNLIKE))?;
+        let (generated, real) = (Seen::given(Features::read(generated)?), Seen::given(Features::read(real)?));
+        let metrics = self.metrics(|measure| matches!(measure, Measure::Features(_)));
+        let like = self.args.like.map(Like::from);
+        let passports = metrics.iter().map(|metric| of_features(metric, &generated, &real, like));
+        Ok(passports.collect::<ganvas::Result<Vec<_>>>()?.concat())
+    }
+
+    fn of_run(&mut self, path: &Path, report: Report<'_>) -> anyhow::Result<Vec<Passport>> {
+        let Args { seed, truncation, samples, .. } = *self.args;
+        let run = RunDir::open(path)?;
+        let config = run.config(RECIPES)?;
+        let checkpoint = sample::checkpoint(&run, None)?;
+        let model = sample::model(&config, &checkpoint)?;
+        let from = Drawn {
+            recipe: config.entry.info.name.to_owned(),
+            seed: config.train.seed,
+            step: checkpoint.step(),
+            first_seed: seed,
+            truncation,
+        };
+        let like = self.args.like.map(Like::from);
+        let n = samples.map_or(MOST_SAMPLES, |samples| samples as usize);
+        let side = |samples| Side {
+            name: path.display().to_string(),
+            part: None,
+            samples,
+            sha256: String::new(), // of what is drawn
+            run: Some(from.clone()),
+        };
+        let one = drawn(model.as_ref(), seed, 1, truncation, report)?;
+        let [Media::Image(one)] = one.as_slice() else {
+            let metrics = self.metrics(|measure| matches!(measure, Measure::Modes(_)));
+            let mixture = config.entry.mixture(&config.text)?;
+            return Ok(of_model(&metrics, model.as_ref(), &side(n), (None, mixture.as_ref()), like, report)?);
+        };
+        let metrics = self.metrics(|measure| matches!(measure, Measure::Features(_) | Measure::Logits(_)));
+        if metrics.iter().all(|metric| matches!(metric.measure, Measure::Styles(_))) {
+            return Ok(of_model(&metrics, model.as_ref(), &side(n), (None, None), like, report)?);
+        }
+        let shape = Shape { channels: one.channels, side: one.width };
+        super::train::fetch_own(&config)?;
+        let (metrics, against) = self.against(metrics, config.pictures()?, shape, report)?;
+        let n = against.side().samples;
+        Ok(of_model(&metrics, model.as_ref(), &side(n), (Some(against), None), like, report)?)
+    }
+
+    fn of_pictures(&mut self, generated: &Path, report: Report<'_>) -> anyhow::Result<Vec<Passport>> {
+        let is_paired = |metric: &Metric| matches!(metric.measure, Measure::Pairs(_) | Measure::SeenPairs(_));
+        let (paired, seen): (Vec<_>, Vec<_>) = self
+            .metrics(|measure| matches!(measure, Measure::Features(_) | Measure::Logits(_)))
+            .into_iter()
+            .partition(is_paired);
+        let mut passports = Vec::new();
+        if !paired.is_empty() {
+            let real = self.args.against.as_deref().ok_or_else(missing_against)?;
+            passports.extend(of_pairs(&paired, [generated, real], self.args.border, report)?);
+        }
+        if !seen.is_empty() {
+            let (name, part) = place_and_part(generated);
+            let place = super::train::named_set(&name)?.unwrap_or_else(|| name.clone());
+            let (shape, part) = (Pictures::shape_of(&place)?, part.unwrap_or(Part::All));
+            let most = self.args.samples.map_or(MOST_SAMPLES, |samples| samples as usize);
+            let pictures =
+                Pictures::of_data(&Images::at(&place), &name.display().to_string(), shape, part, Some(most))?;
+            self.enough(&pictures.side)?;
+            let like = self.args.like.map(Like::from);
+            let (seen, against) = self.against(seen, None, shape, report)?;
+            passports.extend(against.measure(&seen, &pictures, like, report)?);
+        }
+        Ok(passports)
+    }
+
+    /// The real pictures in a shape: those of --against, or `own`; and the metrics, without those that need a classifier
+    /// where there is none and nobody named them.
+    fn against(
+        &mut self,
+        metrics: Vec<Metric>,
+        own: Option<(Images, String)>,
+        shape: Shape,
+        report: Report<'_>,
+    ) -> anyhow::Result<(Vec<Metric>, &Against)> {
+        let (data, name, part) = match (&self.args.against, own) {
+            (Some(given), _) if has_ending(given, ARRAYS) => return Err(Error::input(UNLIKE).into()),
+            (Some(given), _) => {
+                let (name, part) = place_and_part(given);
+                let place = super::train::named_set(&name)?.unwrap_or_else(|| name.clone());
+                (Images::at(&place), name.display().to_string(), part.unwrap_or(Part::Train))
+            }
+            (None, Some((data, name))) => (data, name, Part::Train),
+            (None, None) => return Err(missing_against().into()),
+        };
+        let known = self.against.take().filter(|known| known.is_of(&data, shape));
+        let against = match known {
+            Some(against) => against,
+            None => {
+                let most = self.args.samples.map_or(MOST_SAMPLES, |samples| samples as usize);
+                let network = self.args.features.map(Network::from);
+                Against::open(&data, &name, (shape, part, Some(most)), network, report)?
+            }
+        };
+        self.enough(against.side())?;
+        let is_mute = self.named.is_empty() && !against.has_logits();
+        let suits = |metric: &Metric| !(is_mute && matches!(metric.measure, Measure::Logits(_)));
+        Ok((metrics.into_iter().filter(suits).collect(), self.against.insert(against)))
+    }
+
+    /// An error when one side has fewer samples than were asked for.
+    fn enough(&self, side: &Side) -> ganvas::Result<()> {
+        match self.args.samples.filter(|most| side.samples < *most as usize) {
+            Some(most) => {
+                Err(Error::input(format!("{} has {} pictures, not {most}; lower --samples", side.name, side.samples)))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+const UNLIKE: &str =
+    "features compare with features; give two .npz files, one with --against, or pictures on both sides";
+
+fn missing_against() -> Error {
+    Error::input("give the real pictures with --against, such as --against mnist")
+}
+
+/// A place and the part of it that its ending names.
+fn place_and_part(path: &Path) -> (PathBuf, Option<Part>) {
+    let text = path.to_string_lossy();
+    let split = text.rsplit_once(':').filter(|_| !path.exists());
+    let found = split.and_then(|(place, name)| {
+        let part = Part::ALL.into_iter().find(|part| part.name() == name)?;
+        Some((PathBuf::from(place), Some(part)))
+    });
+    found.unwrap_or_else(|| (path.to_owned(), None))
+}
+
+/// Passports that an earlier call printed.
+fn read(path: &Path) -> anyhow::Result<Vec<Passport>> {
+    let text = fs::read_to_string(path).map_err(|error| Error::io("read the passports", path, &error))?;
+    let passports = serde_json::from_str(&text).map_err(|error| {
+        Error::input(format!("{} holds no passports as `ganvas eval --json` prints them: {error}", path.display()))
+    })?;
+    Ok(passports)
+}
+
+fn has_ending(path: &Path, endings: &[&str]) -> bool {
+    let is = |extension: &std::ffi::OsStr| endings.iter().any(|ending| extension.eq_ignore_ascii_case(ending));
+    path.extension().is_some_and(is)
 }
 
 fn line(passport: &Passport) -> String {
-    let Passport { metric, quantity, value, low, high, by, .. } = passport;
-    let of = if by.features == "given" { String::new() } else { format!("{}-", by.features) };
-    format!("{:<28} {value:.6}  [{low:.6}, {high:.6}]\n", format!("{of}{metric} {quantity}"))
+    let Passport { value, low, high, .. } = passport;
+    format!("{:<28} {value:.6}  [{low:.6}, {high:.6}]\n", passport.title())
 }

@@ -104,6 +104,11 @@ fn toml_string(text: &str) -> String {
 pub fn prepare(config: &Resolved) -> anyhow::Result<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.train.threads).build_global();
     pool.map_err(|error| Error::input(format!("the threads cannot be started ({error}); give fewer with --threads")))?;
+    fetch_own(config)
+}
+
+/// Fetches the recipe's own set, where no other data are named.
+pub fn fetch_own(config: &Resolved) -> anyhow::Result<()> {
     if let (Some(name), None) = (config.entry.info.dataset, config.data_path()) {
         let set = ganvas::data::set(name)?;
         fetch(&set, &(set.folder)()?)?;

@@ -46,6 +46,13 @@ pub struct Picture {
     file: File,
 }
 
+impl Picture {
+    /// Its path below the folder, with `/`.
+    pub fn name(&self) -> &str {
+        &self.file.name
+    }
+}
+
 /// A file of a folder or zip.
 struct File {
     name: String, // its path below the folder, with `/`

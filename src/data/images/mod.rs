@@ -4,6 +4,7 @@ mod decode;
 mod folder;
 mod pack;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
@@ -12,9 +13,11 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::data::mnist::Digits;
 use crate::data::source::{Order, Sampling, Source};
 use crate::data::{fetch, holds_digits, mnist};
 use crate::error::{Error, Result};
+use crate::media::Image;
 use crate::random::Draws;
 
 use self::folder::Listing;
@@ -23,7 +26,7 @@ use self::pack::Pack;
 const SHOWN: usize = 20; // problems in one error
 
 /// The pictures a recipe learns from.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Images {
     /// Folder or zip of pictures (PNG, JPEG, WebP, GIF), or folder of MNIST's files; empty for the recipe's own set, fetched once into the cache.
@@ -97,6 +100,15 @@ impl Default for Images {
 }
 
 impl Images {
+    /// How a place is read that no configuration names: of digits the last twelfth is held out, 5,000 of MNIST's.
+    pub fn at(place: &Path) -> Images {
+        let usual = Images { path: place.to_owned(), ..Images::default() };
+        match holds_digits(place) {
+            true => Images { validation_share: 1.0 / 12.0, ..usual },
+            false => usual,
+        }
+    }
+
     /// What is wrong with the values, as one sentence with the way out.
     pub fn problem(&self) -> Option<String> {
         let share = self.validation_share;
@@ -170,7 +182,9 @@ impl Pictures {
         assert!([1, 3].contains(&shape.channels) && shape.side > 0, "no pictures are packed as {shape:?}");
         let packed = Shape { side: images.packed_side(shape.side), ..shape };
         if holds_digits(place) {
-            let pack = Pack::of(digits(images, place, packed)?, String::new(), packed).part(held_out);
+            let all = mnist::read(place, mnist::Part::Train)?;
+            let first_held_out = held_out_from(all.len(), images);
+            let pack = Pack::of(digits(all, first_held_out, packed), String::new(), packed).part(held_out);
             return Ok(Pictures::of(images, pack, shape, (seed, batch), held_out));
         }
         let listing = Listing::of(place, images.layout, images.validation_share)?;
@@ -216,6 +230,69 @@ pub fn read(files: &[PathBuf], shape: Shape) -> Result<Batch> {
     Ok(Batch { pixels: TensorData::new(pixels, [n, channels, side, side]), labels: vec![0; n] })
 }
 
+/// The pictures of two folders or zips that belong together, by their names without the ending: whole and in RGB.
+/// One error lists the pictures that stand alone and what cannot be used.
+pub fn pairs(places: [&Path; 2]) -> Result<Vec<[Image; 2]>> {
+    let mut problems = Vec::new();
+    let mut sides = Vec::new();
+    for place in places {
+        let listing = Listing::of(place, Layout::Folder, 0.0)?;
+        problems.extend(listing.problems.iter().cloned());
+        let found = listing.each(|file, bytes| {
+            let (width, height, pixels) = {
+                let picture = decode::picture(bytes)?;
+                (picture.width() as usize, picture.height() as usize, picture.into_raw())
+            };
+            let stem = file.name().rsplit_once('.').map_or(file.name(), |(stem, _)| stem);
+            Ok((stem.to_owned(), Image::new(width, height, 3, pixels)))
+        });
+        let mut side = BTreeMap::new();
+        for result in found {
+            match result {
+                Ok((stem, image)) => drop(side.insert(stem, image)),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        sides.push(side);
+    }
+    let (Some(mut second), Some(first)) = (sides.pop(), sides.pop()) else { return Ok(Vec::new()) };
+    let mut found = Vec::with_capacity(first.len());
+    for (stem, image) in first {
+        match second.remove(&stem) {
+            Some(other) => found.push([image, other]),
+            None => problems.push(format!("{stem} is in {} alone", places[0].display())),
+        }
+    }
+    problems.extend(second.into_keys().map(|stem| format!("{stem} is in {} alone", places[1].display())));
+    match problems.is_empty() {
+        true => Ok(found),
+        false => Err(Error::input(format!("these pictures make no pairs:{}", listed(&problems)))),
+    }
+}
+
+/// The first problems, a line each.
+fn listed(problems: &[String]) -> String {
+    let more = problems.len().saturating_sub(SHOWN);
+    let lines = problems.iter().take(SHOWN).map(|problem| format!("\n  {problem}")).collect::<String>();
+    if more > 0 { format!("{lines}\n  and {more} more") } else { lines }
+}
+
+/// The test pictures of a folder of idx files, as [`open`] would give its training pictures, with their labels.
+/// An error for pictures in other files: they have a part that is held out, and no other.
+pub fn test_digits(place: &Path, shape: Shape) -> Result<Batch> {
+    if !holds_digits(place) {
+        let place = place.display();
+        return Err(Error::input(format!(
+            "{place} has no test part of its own; take `held-out`, which no recipe sees"
+        )));
+    }
+    let items = digits(mnist::read(place, mnist::Part::Test)?, usize::MAX, shape);
+    let (n, Shape { channels, side }) = (items.len(), shape);
+    let pixels = items.iter().flat_map(|item| &item.pixels).copied().map(signed).collect::<Vec<f32>>();
+    let labels = items.iter().map(|item| item.label).collect();
+    Ok(Batch { pixels: TensorData::new(pixels, [n, channels, side, side]), labels })
+}
+
 /// A level as a network has it, in [-1, 1].
 pub fn signed(level: u8) -> f32 {
     f32::from(level) / 127.5 - 1.0
@@ -229,15 +306,13 @@ struct Item {
     held_out: bool,
 }
 
-/// Training digits of idx files, as pictures; the last of them are held out.
-fn digits(images: &Images, place: &Path, shape: Shape) -> Result<Vec<Item>> {
-    let digits = mnist::read(place, mnist::Part::Train)?;
-    let first_held_out = held_out_from(digits.len(), images);
+/// Digits of idx files, as pictures; from one on they are held out.
+fn digits(digits: Digits, first_held_out: usize, shape: Shape) -> Vec<Item> {
     let item = |i: usize| {
         let grey = RgbImage::from_fn(28, 28, |x, y| image::Rgb([digits.image(i)[(y * 28 + x) as usize]; 3]));
         Item { pixels: decode::pixels(&grey, shape), label: u32::from(digits.labels[i]), held_out: i >= first_held_out }
     };
-    Ok((0..digits.len()).into_par_iter().map(item).collect())
+    (0..digits.len()).into_par_iter().map(item).collect()
 }
 
 /// The first of n digits that is held out.
@@ -260,14 +335,12 @@ fn decode_all(images: &Images, place: &Path, listing: &Listing, shape: Shape) ->
     }
     let place = place.display();
     if !problems.is_empty() && !images.skip_broken {
-        let more = problems.len().saturating_sub(SHOWN);
-        let lines = problems.iter().take(SHOWN).map(|problem| format!("\n  {problem}")).collect::<String>();
-        let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
         return Err(Error::input(format!(
-            "{} of {} files in {place} cannot be used:{lines}{more}\n`--set data.skip_broken=true` goes on without them; \
+            "{} of {} files in {place} cannot be used:{}\n`--set data.skip_broken=true` goes on without them; \
              `ganvas data check {place}` lists all",
             problems.len(),
             items.len() + problems.len(),
+            listed(&problems),
         )));
     }
     if items.iter().all(|item| item.held_out) {

@@ -306,11 +306,14 @@ impl Model for Generator {
         let average = self.mapping.average.val().unsqueeze::<2>(); // [1, style]
         let z = Prior::Normal.draw(&Draws::new(0, 0), "spread", [SPREAD_OF, self.latent], &average.device());
         let apart = (self.mapping.forward(z) - average.clone()).square().sum_dim(1).mean();
-        let (net, styles) = (self.clone(), self.synthesis.styles());
+        let (net, layers, mapping) = (self.clone(), self.synthesis.styles(), self.clone());
         Some(StyleSpace {
             average,
             spread: apart.sqrt().into_scalar::<f64>(),
-            pictures: Box::new(move |w| net.pictures(&vec![w; styles])),
+            styles: Box::new(move |seeds| {
+                Tensor::cat(seeds.iter().map(|seed| mapping.style_of(*seed, 1.0)).collect(), 0)
+            }),
+            pictures: Box::new(move |w| net.pictures(&vec![w; layers])),
         })
     }
 }

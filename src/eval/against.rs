@@ -1,0 +1,255 @@
+//! Measuring: real samples that are looked at once, and the passports of what is held against them.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use sha2::{Digest, Sha256};
+
+use super::Like;
+use super::extractor::{Extractor, Network, Seen};
+use super::metric::{Measure, Metric};
+use super::passport::{By, Passport, Side};
+use super::pictures::{Part, Pictures, drawn};
+use crate::data::fetch::{Report, hexadecimal};
+use crate::data::holds_digits;
+use crate::data::images::{self, Images, Shape};
+use crate::error::{Error, Result};
+use crate::loss::perceptual::SqueezeNet;
+use crate::media::Media;
+use crate::recipe::{Mixture, Model, StyleSpace};
+
+/// Pictures for the choice of a Parzen window's width, as in the first GAN's published code.
+const VALIDATION: usize = 1000;
+
+/// Real pictures, and what a network makes of them.
+pub struct Against {
+    data: Images,
+    name: String,
+    shape: Shape,
+    extractor: Extractor,
+    seen: Seen,
+}
+
+impl Against {
+    /// The pictures of a folder or zip, called `name`: of one part, brought to a shape, `most` of them at random. Without a
+    /// network to see them by, it is the classifier of digits for digits of 28 pixels, and SqueezeNet for all others.
+    pub fn open(
+        data: &Images,
+        name: &str,
+        (shape, part, most): (Shape, Part, Option<usize>),
+        network: Option<Network>,
+        report: Report<'_>,
+    ) -> Result<Self> {
+        let digits = shape == Shape { channels: 1, side: 28 } && holds_digits(&data.path);
+        let network = network.unwrap_or(if digits { Network::Digits } else { Network::SqueezeNet });
+        let pictures = Pictures::of_data(data, name, shape, part, most)?;
+        let extractor = Extractor::load(network, report)?;
+        let seen = extractor.see(&pictures, report)?;
+        Ok(Against { data: data.clone(), name: name.to_owned(), shape, extractor, seen })
+    }
+
+    /// The real pictures.
+    pub fn side(&self) -> &Side {
+        &self.seen.side
+    }
+
+    /// Whether these are the pictures of a place, in a shape.
+    pub fn is_of(&self, data: &Images, shape: Shape) -> bool {
+        self.data == *data && self.shape == shape
+    }
+
+    /// Whether the network tells classes.
+    pub fn has_logits(&self) -> bool {
+        self.seen.logits.is_some()
+    }
+
+    /// The passports of metrics of features, logits and likelihood; an error for others.
+    pub fn measure(
+        &self,
+        metrics: &[Metric],
+        generated: &Pictures,
+        like: Option<Like>,
+        report: Report<'_>,
+    ) -> Result<Vec<Passport>> {
+        let is_seen = |metric: &Metric| matches!(metric.measure, Measure::Features(_) | Measure::Logits(_));
+        let seen = match metrics.iter().any(is_seen) {
+            true => Some(self.extractor.see(generated, report)?),
+            false => None,
+        };
+        let mut passports = Vec::new();
+        for metric in metrics {
+            passports.extend(match (metric.measure, &seen) {
+                (Measure::Likelihood(measure), _) => {
+                    let part = |part, most| {
+                        let pictures = Pictures::of_data(&self.data, &self.name, self.shape, part, most)?;
+                        Extractor::Pixels.see(&pictures, &mut |_| {})
+                    };
+                    let test = part(Part::Test, None)?; // first: not every set has one
+                    let validation = part(Part::HeldOut, Some(VALIDATION))?;
+                    let generated = Extractor::Pixels.see(generated, report)?;
+                    let measured = measure(&generated.features, &validation.features, &test.features)?;
+                    metric.passports(measured, &generated.side, Some(&test.side), &Extractor::Pixels.by(), like)
+                }
+                (_, Some(seen)) => of_seen(metric, seen, &self.seen, &self.extractor.by(), like)?,
+                (_, None) => return Err(misplaced(metric)),
+            });
+        }
+        Ok(passports)
+    }
+}
+
+/// The passports of a metric of features that were given.
+pub fn of_features(metric: &Metric, generated: &Seen, real: &Seen, like: Option<Like>) -> Result<Vec<Passport>> {
+    of_seen(metric, generated, real, &nothing("given"), like)
+}
+
+fn of_seen(metric: &Metric, generated: &Seen, real: &Seen, by: &By, like: Option<Like>) -> Result<Vec<Passport>> {
+    let measured = match metric.measure {
+        Measure::Features(measure) | Measure::Logits(measure) => measure(generated, real, like)?,
+        _ => return Err(misplaced(metric)),
+    };
+    Ok(metric.passports(measured, &generated.side, Some(&real.side), by, like))
+}
+
+/// The passports of metrics of pictures in two folders or zips that have the same names, without a border of so many pixels.
+pub fn of_pairs(metrics: &[Metric], places: [&Path; 2], border: usize, report: Report<'_>) -> Result<Vec<Passport>> {
+    let pairs = images::pairs(places)?;
+    let side = |i: usize| {
+        let mut hash = Sha256::new();
+        pairs.iter().for_each(|pair| hash.update(&pair[i].pixels));
+        let sha256 = hexadecimal(&hash.finalize());
+        Side { name: places[i].display().to_string(), part: None, samples: pairs.len(), sha256, run: None }
+    };
+    let (generated, real) = (side(0), side(1));
+    let mut passports = Vec::new();
+    for metric in metrics {
+        let (measured, by) = match metric.measure {
+            Measure::Pairs(measure) => {
+                let cropped = format!("none, without a border of {border}");
+                (measure(&pairs, border)?, By { resize: Some(cropped), ..nothing("none") })
+            }
+            Measure::SeenPairs(measure) => {
+                let net = Extractor::load(Network::SqueezeNet, report)?;
+                let Extractor::SqueezeNet(squeezenet) = &net else { return Err(misplaced(metric)) };
+                (measure(&pairs, squeezenet)?, By { resize: Some("none".to_owned()), ..net.by() })
+            }
+            _ => return Err(misplaced(metric)),
+        };
+        passports.extend(metric.passports(measured, &generated, Some(&real), &by, None));
+    }
+    Ok(passports)
+}
+
+/// The passports of a model's samples, `side.samples` of them from the first seed of `side.run` on: pictures against real
+/// ones, points against their mixture, the ways between styles against nothing. An error where a metric does not suit.
+pub fn of_model(
+    metrics: &[Metric],
+    model: &dyn Model,
+    side: &Side,
+    (against, mixture): (Option<&Against>, Option<&Mixture>),
+    like: Option<Like>,
+    report: Report<'_>,
+) -> Result<Vec<Passport>> {
+    let (first, truncation) = side.run.as_ref().map_or((0, 1.0), |run| (run.first_seed, run.truncation));
+    let (styles, seen): (Vec<_>, Vec<_>) =
+        metrics.iter().copied().partition(|metric| matches!(metric.measure, Measure::Styles(_)));
+    let mut passports = Vec::new();
+    for metric in styles {
+        let space = model.style_space().ok_or_else(|| {
+            Error::input(format!("{} has no styles to walk between; leave --metric {} out", side.name, metric.name))
+        })?;
+        passports.extend(of_styles(&metric, &space, side, first, report)?);
+    }
+    if seen.is_empty() {
+        return Ok(passports);
+    }
+    let (mut images, mut points) = (Vec::new(), Vec::new());
+    for media in drawn(model, first, side.samples, truncation, report)? {
+        match media {
+            Media::Image(image) => images.push(image),
+            Media::Point(point) => points.push(point),
+        }
+    }
+    if !points.is_empty() {
+        let unknown = || Error::input(format!("nobody knows what the points of {} should come from", side.name));
+        let mixture = mixture.ok_or_else(unknown)?;
+        for metric in &seen {
+            passports.extend(of_points(metric, &points, side, mixture)?);
+        }
+        return Ok(passports);
+    }
+    let mut pictures = Pictures::new(&side.name, None, images)?;
+    pictures.side.run.clone_from(&side.run);
+    let against = against.ok_or_else(|| Error::input(format!("{} is held against no pictures", side.name)))?;
+    passports.extend(against.measure(&seen, &pictures, like, report)?);
+    Ok(passports)
+}
+
+fn of_points(metric: &Metric, points: &[[f32; 2]], side: &Side, mixture: &Mixture) -> Result<Vec<Passport>> {
+    let Measure::Modes(measure) = metric.measure else { return Err(misplaced(metric)) };
+    let mut hash = Sha256::new();
+    points.iter().flatten().for_each(|value| hash.update(value.to_le_bytes()));
+    let side = Side { samples: points.len(), sha256: hexadecimal(&hash.finalize()), ..side.clone() };
+    let mut hash = Sha256::new();
+    mixture.centres.iter().flatten().chain([&mixture.deviation]).for_each(|value| hash.update(value.to_le_bytes()));
+    let (name, samples) = ("the modes of its mixture".to_owned(), mixture.centres.len());
+    let modes = Side { name, part: None, samples, sha256: hexadecimal(&hash.finalize()), run: None };
+    Ok(metric.passports(measure(points, mixture)?, &side, Some(&modes), &nothing("none"), None))
+}
+
+fn of_styles(
+    metric: &Metric,
+    space: &StyleSpace,
+    side: &Side,
+    first: u64,
+    report: Report<'_>,
+) -> Result<Vec<Passport>> {
+    let Measure::Styles(measure) = metric.measure else { return Err(misplaced(metric)) };
+    let net = SqueezeNet::load(&Device::flex(), report)?;
+    let measured = measure(space, &net, [first, side.samples as u64], report)?;
+    let by = Extractor::SqueezeNet(Box::new(net)).by();
+    let by = By { resize: Some("none".to_owned()), quantisation: Some("none".to_owned()), ..by };
+    Ok(metric.passports(measured, side, None, &by, None))
+}
+
+/// What passports say where no network saw anything.
+fn nothing(features: &str) -> By {
+    By { features: features.to_owned(), sha256: None, resize: None, quantisation: None }
+}
+
+fn misplaced(metric: &Metric) -> Error {
+    Error::input(format!("{} is no metric of these; it is: {}", metric.name, metric.sentence))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::metric;
+    use crate::media::Image;
+
+    #[test]
+    fn pairs_are_found_by_name_and_what_stands_alone_is_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let [made, real] = ["made", "real"].map(|name| folder.path().join(name));
+        let write = |place: &Path, name: &str, level: u8| {
+            std::fs::create_dir_all(place).unwrap();
+            Image::new(16, 12, 3, vec![level; 16 * 12 * 3]).write_png(&place.join(name)).unwrap();
+        };
+        write(&made, "a.png", 100);
+        write(&made, "b.png", 50);
+        write(&real, "a.png", 110);
+        write(&real, "c.png", 50);
+        let psnr = [metric("psnr").unwrap()];
+        let error = of_pairs(&psnr, [&made, &real], 0, &mut |_| {}).unwrap_err().to_string();
+        assert!(error.contains("b is in") && error.contains("c is in"), "{error}");
+        std::fs::rename(real.join("c.png"), real.join("b.png")).unwrap();
+        std::fs::remove_file(made.join("b.png")).unwrap();
+        write(&made, "b.png", 30);
+        let found = of_pairs(&psnr, [&made, &real], 2, &mut |_| {}).unwrap();
+        // 20 log10(255 / 10) and 20 log10(255 / 20), averaged.
+        assert!((found[0].value - 25.120_503_652_039_293).abs() < 1e-9 && found[0].quantity == "rgb", "{found:?}");
+        assert_eq!(found[0].generated.samples, 2);
+        let error = of_pairs(&[metric("fd").unwrap()], [&made, &real], 0, &mut |_| {}).unwrap_err().to_string();
+        assert!(error.contains("fd is no metric of these"), "{error}");
+    }
+}

@@ -1,0 +1,280 @@
+//! The passport that says what a number was measured on, and the table of numbers that compare.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Like, Part};
+use crate::error::{Error, Result};
+
+/// One number, and everything it depends on: numbers compare where all but what was generated is equal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Passport {
+    /// The metric's name.
+    pub metric: String,
+    /// Which of the metric's numbers.
+    pub quantity: String,
+    /// The number.
+    pub value: f64,
+    /// The lower end of its 95 % interval; in a tool's way, the number less the deviation that the tool gives.
+    pub low: f64,
+    /// The upper end, likewise.
+    pub high: f64,
+    /// What it would be with endlessly many samples.
+    pub extrapolated: f64,
+    /// Whose features they are.
+    pub by: By,
+    /// The tool whose rounding and draws were used.
+    pub like: Option<Like>,
+    /// What was measured.
+    pub generated: Side,
+    /// What it was held against; nothing, where a metric needs nothing.
+    pub real: Option<Side>,
+    /// Of Ganvas.
+    pub version: String,
+}
+
+/// Whose features were measured, and of what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct By {
+    /// The network; "given" for features read from a file, "pixels" where there is none.
+    pub features: String,
+    /// Of the network's weights.
+    pub sha256: Option<String>,
+    /// How pictures were brought to its size.
+    pub resize: Option<String>,
+    /// How generated pictures became levels.
+    pub quantisation: Option<String>,
+}
+
+/// One side of a comparison.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Side {
+    /// Where the samples come from: a run, a folder, a data set or a file.
+    pub name: String,
+    /// Which of a folder's or a data set's pictures.
+    pub part: Option<Part>,
+    /// How many there are.
+    pub samples: usize,
+    /// SHA-256 of the pictures' levels or the points' coordinates (little-endian f32), one sample after the other; of
+    /// features, as little-endian f64.
+    pub sha256: String,
+    /// The run that the samples were drawn from.
+    pub run: Option<Drawn>,
+}
+
+/// How samples were drawn from a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Drawn {
+    /// The recipe's name.
+    pub recipe: String,
+    /// The seed of its training.
+    pub seed: u64,
+    /// Steps of the checkpoint.
+    pub step: u64,
+    /// The seed of the first sample; the others follow.
+    pub first_seed: u64,
+    /// How far its styles went from their average.
+    pub truncation: f64,
+}
+
+impl Side {
+    /// What a table calls it.
+    fn title(&self) -> String {
+        let part = self.part.map(|part| format!(":{}", part.name())).unwrap_or_default();
+        let drawn = self.run.as_ref().filter(|drawn| drawn.truncation != 1.0);
+        let truncation = drawn.map(|drawn| format!(", truncation {}", drawn.truncation)).unwrap_or_default();
+        format!("{}{part}{truncation}", self.name)
+    }
+}
+
+impl Passport {
+    /// Such as `digits-fd distance`. Only the Fréchet distance of Inception's features is called FID.
+    pub fn title(&self) -> String {
+        let of = match self.by.features.as_str() {
+            "given" | "none" => String::new(),
+            network => format!("{network}-"),
+        };
+        format!("{of}{} {}", self.metric, self.quantity)
+    }
+
+    /// An error that names the first thing, other than what was generated, in which two passports of one metric differ.
+    pub fn comparable(&self, other: &Passport) -> Result<()> {
+        let [own, others] = [self, other].map(|passport| {
+            let mut facts = Vec::new();
+            let value = serde_json::to_value(passport).unwrap_or_default();
+            flatten("", &value, &mut facts);
+            facts.retain(|(path, _)| !OF_THE_RUN.iter().any(|own| path.starts_with(own)));
+            facts
+        });
+        // A part that one lacks is flattened to null, the other's to its fields: so compare by either's paths.
+        let differing =
+            own.iter().find(|fact| !others.contains(fact)).or_else(|| others.iter().find(|fact| !own.contains(fact)));
+        let Some((path, _)) = differing else { return Ok(()) };
+        let of = |facts: &[(String, String)]| {
+            facts.iter().find(|(other, _)| other == path).map_or("absent".to_owned(), |(_, value)| value.clone())
+        };
+        Err(Error::input(format!(
+            "{} of {} and of {} do not compare: {path} is {} in one and {} in the other",
+            self.title(),
+            self.generated.title(),
+            other.generated.title(),
+            of(&own),
+            of(&others)
+        )))
+    }
+}
+
+/// What may differ between passports that compare: the number, where the generated samples come from, and what the real
+/// ones are called, for their hash says which they are.
+const OF_THE_RUN: &[&str] = &[
+    "value",
+    "low",
+    "high",
+    "extrapolated",
+    "generated.name",
+    "generated.part",
+    "generated.sha256",
+    "generated.run",
+    "real.name",
+];
+
+/// Every leaf of a JSON value, by its dotted path.
+fn flatten(path: &str, value: &Value, facts: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            flatten(&path, value, facts);
+        }),
+        Value::String(text) => facts.push((path.to_owned(), text.clone())),
+        other => facts.push((path.to_owned(), other.to_string())),
+    }
+}
+
+/// Passports as a Markdown table, a row for what was generated, a column for each number, and below it what they were
+/// measured on. An error when two of a column do not compare, or one thing has two numbers of the same name.
+pub fn table(passports: &[Passport]) -> Result<String> {
+    let (mut rows, mut columns) = (Vec::<String>::new(), Vec::<&Passport>::new());
+    for passport in passports {
+        let row = passport.generated.title();
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
+        match columns.iter().find(|first| first.title() == passport.title()) {
+            Some(first) => first.comparable(passport)?,
+            None => columns.push(passport),
+        }
+    }
+    let mut text = format!(
+        "| |{}\n|---|{}\n",
+        columns.iter().map(|first| format!(" {} |", first.title())).collect::<String>(),
+        "---|".repeat(columns.len())
+    );
+    for row in &rows {
+        let mut cells = String::new();
+        for column in &columns {
+            let of_row =
+                |passport: &&Passport| passport.title() == column.title() && passport.generated.title() == *row;
+            let mut found = passports.iter().filter(of_row);
+            let cell = found.next().map(shown).unwrap_or_default();
+            if found.next().is_some() {
+                return Err(Error::input(format!("{row} has two numbers {}; give each once", column.title())));
+            }
+            cells.push_str(&format!(" {cell} |"));
+        }
+        text.push_str(&format!("| {row} |{cells}\n"));
+    }
+    let mut conditions = Vec::<(String, Vec<String>)>::new();
+    for column in &columns {
+        let condition = condition(column);
+        match conditions.iter_mut().find(|(known, _)| *known == condition) {
+            Some((_, titles)) => titles.push(column.title()),
+            None => conditions.push((condition, vec![column.title()])),
+        }
+    }
+    text.push('\n');
+    for (condition, titles) in &conditions {
+        let titles = if conditions.len() == 1 { String::new() } else { format!("{}: ", titles.join(", ")) };
+        text.push_str(&format!("{titles}{condition}\n"));
+    }
+    Ok(text)
+}
+
+/// A number with its interval, to as many places as the interval is sure of.
+fn shown(passport: &Passport) -> String {
+    let Passport { value, low, high, .. } = passport;
+    let half = ((high - low) / 2.0).abs();
+    let least = if half > 0.0 { half } else { value.abs() / 100.0 };
+    let places = if least > 0.0 { (1.0 - least.log10().floor()).clamp(0.0, 9.0) as usize } else { 0 };
+    format!("{value:.places$} [{low:.places$}, {high:.places$}]")
+}
+
+/// What a passport's number was measured on, in one sentence.
+fn condition(passport: &Passport) -> String {
+    let Passport { by, like, generated, real, version, .. } = passport;
+    let short = |sha256: &str| sha256.chars().take(8).collect::<String>();
+    let weights = by.sha256.as_deref().map(|sha256| format!(" {}", short(sha256))).unwrap_or_default();
+    let resize = by.resize.as_deref().map(|resize| format!(", resize {resize}")).unwrap_or_default();
+    let like = like.map(|like| format!(", like {}", like.name())).unwrap_or_default();
+    let against =
+        real.as_ref().map(|real| format!(" against {} of {} ({})", real.samples, real.title(), short(&real.sha256)));
+    format!(
+        "{} samples{}, features {}{weights}{resize}{like}, Ganvas {version}.",
+        generated.samples,
+        against.unwrap_or_default(),
+        by.features,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passport(name: &str, value: f64) -> Passport {
+        let side = |name: &str, run| Side { name: name.into(), part: None, samples: 100, sha256: name.into(), run };
+        let run = Drawn { recipe: name.into(), seed: 1, step: 2, first_seed: 0, truncation: 1.0 };
+        Passport {
+            metric: "fd".into(),
+            quantity: "distance".into(),
+            value,
+            low: value - 0.52,
+            high: value + 0.52,
+            extrapolated: value,
+            by: By { features: "digits".into(), sha256: None, resize: None, quantisation: None },
+            like: None,
+            generated: side(name, Some(run)),
+            real: Some(Side { part: Some(Part::Test), ..side("mnist", None) }),
+            version: "0.1.0".into(),
+        }
+    }
+
+    #[test]
+    fn runs_compare_and_anything_else_is_named() {
+        let (one, other) = (passport("one", 1.0), passport("other", 2.0));
+        one.comparable(&other).unwrap();
+        let real = |change: fn(Side) -> Side| Passport { real: one.real.clone().map(change), ..other.clone() };
+        let fewer = real(|real| Side { samples: 99, ..real });
+        let error = one.comparable(&fewer).unwrap_err().to_string();
+        assert!(error.contains("real.samples is 100 in one and 99 in the other"), "{error}");
+        let weighed = Passport { by: By { sha256: Some("ab".into()), ..one.by.clone() }, ..other.clone() };
+        let error = one.comparable(&weighed).unwrap_err().to_string();
+        assert!(error.contains("by.sha256 is null in one and ab in the other"), "{error}");
+        let tool = Passport { like: Some(Like::CleanFid), ..other.clone() };
+        assert!(one.comparable(&tool).unwrap_err().to_string().contains("like is null in one and clean-fid"));
+        let part = real(|real| Side { part: None, ..real });
+        assert!(one.comparable(&part).unwrap_err().to_string().contains("real.part is test in one and null"));
+        let alone = Passport { real: None, ..other.clone() };
+        assert!(one.comparable(&alone).unwrap_err().to_string().contains("real"));
+    }
+
+    #[test]
+    fn a_table_has_a_row_for_each_run_and_says_what_was_measured() {
+        let other = Passport { metric: "kid".into(), ..passport("b", 0.25) };
+        let found = table(&[passport("a", 12.34), passport("b", 7.0), other]).unwrap();
+        let wanted = "| | digits-fd distance | digits-kid distance |\n|---|---|---|\n\
+            | a | 12.34 [11.82, 12.86] |  |\n| b | 7.00 [6.48, 7.52] | 0.25 [-0.27, 0.77] |\n\n\
+            100 samples against 100 of mnist:test (mnist), features digits, Ganvas 0.1.0.\n";
+        assert_eq!(found, wanted);
+        let twice = table(&[passport("a", 1.0), passport("a", 2.0)]).unwrap_err().to_string();
+        assert!(twice.contains("a has two numbers digits-fd distance"), "{twice}");
+    }
+}
