@@ -47,6 +47,12 @@ pub struct Train {
     pub checkpoint_every_kimg: f64,
     /// How many checkpoints to keep, the newest ones; at least 1.
     pub keep_checkpoints: usize,
+    /// Thousands of images between two checkpoints whose samples are measured; 0 for none.
+    pub eval_every_kimg: f64,
+    /// How many samples are held against as many real ones.
+    pub eval_samples: usize,
+    /// What is measured, by the names of `ganvas eval`.
+    pub eval_metrics: Vec<String>,
 }
 
 const MOST_IMAGES: usize = 10_000_000;
@@ -64,6 +70,9 @@ impl Default for Train {
             preview_every_kimg: 50.0,
             checkpoint_every_kimg: 100.0,
             keep_checkpoints: 2,
+            eval_every_kimg: 0.0,
+            eval_samples: 2000,
+            eval_metrics: vec!["fd".to_owned(), "kid".to_owned()],
         }
     }
 }
@@ -94,6 +103,12 @@ impl Train {
         if self.threads > MOST_THREADS {
             return Some(format!("train.threads is {}; give 0 (one per core) to {MOST_THREADS}", self.threads));
         }
+        if !(self.eval_every_kimg >= 0.0 && self.eval_every_kimg.is_finite()) {
+            return Some(format!("train.eval_every_kimg is {}; give 0 for never, or more", self.eval_every_kimg));
+        }
+        if !(20..=MOST_IMAGES).contains(&self.eval_samples) {
+            return Some(format!("train.eval_samples is {}; give 20 to {MOST_IMAGES}", self.eval_samples));
+        }
         (self.keep_checkpoints == 0)
             .then(|| "train.keep_checkpoints is 0; the newest one must stay, give at least 1".into())
     }
@@ -108,6 +123,9 @@ pub const RESUMABLE: &[&str] = &[
     "train.preview_every_kimg",
     "train.checkpoint_every_kimg",
     "train.keep_checkpoints",
+    "train.eval_every_kimg",
+    "train.eval_samples",
+    "train.eval_metrics",
 ];
 
 /// A complete configuration, as text and as the part the trainer reads.

@@ -8,12 +8,15 @@ use std::time::{Duration, Instant};
 use burn::tensor::{Device, TensorData};
 
 use crate::config::Resolved;
+use crate::data::images::Shape;
 use crate::error::{Error, Result};
-use crate::media::sheet;
+use crate::eval::{Against, Drawn, Metric, Part, Side, drawn, metric, of_model};
+use crate::media::{Media, sheet};
 use crate::parts::{LayerHealth, Parts, Tensors};
 use crate::random::Draws;
-use crate::recipe::{Session, StepCx};
+use crate::recipe::{Mixture, Session, StepCx};
 use crate::run::{Checkpoint, Event, EventLog, Lock, Record, RunDir, Writing};
+use crate::sample;
 
 /// Samples a row of a preview.
 const PREVIEW_COLUMNS: usize = 8;
@@ -144,6 +147,37 @@ struct Trainer<'a> {
     /// Steps since that line.
     summed: u32,
     since: Instant,
+    measuring: Option<Measuring>,
+}
+
+/// What samples are measured by during the training, and what they are held against.
+struct Measuring {
+    metrics: Vec<Metric>,
+    /// For pictures.
+    against: Option<Against>,
+    mixture: Option<Mixture>,
+}
+
+impl Measuring {
+    /// None when nothing is to be measured; an error for a metric that is not known, or pictures that cannot be had.
+    fn of(config: &Resolved) -> Result<Option<Self>> {
+        if config.train.eval_every_kimg == 0.0 {
+            return Ok(None);
+        }
+        let metrics = config.train.eval_metrics.iter().map(|name| metric(name)).collect::<Result<Vec<_>>>()?;
+        let model = config.entry.model(&config.text, &Device::flex())?;
+        let against = match drawn(model.as_ref(), 0, 1, 1.0, &mut |_| {})?.as_slice() {
+            [Media::Image(image)] => {
+                let none = || Error::input("there is no folder of pictures to hold samples against");
+                let (data, name) = config.pictures()?.ok_or_else(none)?;
+                let shape = Shape { channels: image.channels, side: image.width };
+                let of = (shape, Part::Train, Some(config.train.eval_samples));
+                Some(Against::open(&data, &name, of, None, &mut |_| {})?)
+            }
+            _ => None,
+        };
+        Ok(Some(Measuring { metrics, against, mixture: config.entry.mixture(&config.text)? }))
+    }
 }
 
 impl<'a> Trainer<'a> {
@@ -155,7 +189,8 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self> {
         let events = EventLog::open(&run.events())?;
         let (sums, since) = (BTreeMap::new(), Instant::now());
-        let mut trainer = Trainer { run, config, events, step: 0, saved: None, sums, summed: 0, since };
+        let measuring = Measuring::of(config)?;
+        let mut trainer = Trainer { run, config, events, step: 0, saved: None, sums, summed: 0, since, measuring };
         let (version, threads) = (env!("CARGO_PKG_VERSION").to_owned(), rayon::current_num_threads());
         let total_steps = config.train.total_steps();
         match from {
@@ -203,8 +238,12 @@ impl<'a> Trainer<'a> {
             if last || self.is_due(train.preview_every_kimg) {
                 self.preview(session)?;
             }
-            if last || self.is_due(train.checkpoint_every_kimg) {
+            let measured = self.measuring.is_some() && (last || self.is_due(train.eval_every_kimg));
+            if last || measured || self.is_due(train.checkpoint_every_kimg) {
                 self.checkpoint(session)?;
+            }
+            if measured {
+                self.measure()?;
             }
             let progress = Progress { step: self.step, total_steps, images: self.images(), scalars: &scalars };
             if watch(&progress).is_break() && !last {
@@ -271,6 +310,25 @@ impl<'a> Trainer<'a> {
         self.saved = Some((self.step, checkpoint.name()));
         let path = PathBuf::from("checkpoints").join(checkpoint.name());
         self.log(Event::Checkpoint { path })
+    }
+
+    /// Measures the samples of the checkpoint just written.
+    fn measure(&mut self) -> Result<()> {
+        let (Some(measuring), config) = (&self.measuring, self.config) else { return Ok(()) };
+        let checkpoint = sample::checkpoint(self.run, None)?;
+        let model = sample::model(config, &checkpoint)?;
+        let (seed, step) = (config.train.seed, checkpoint.step());
+        let from = Drawn { recipe: config.entry.info.name.to_owned(), seed, step, first_seed: 0, truncation: 1.0 };
+        let side = Side {
+            name: self.run.path().display().to_string(),
+            part: None,
+            samples: measuring.against.as_ref().map_or(config.train.eval_samples, |against| against.side().samples),
+            sha256: String::new(),
+            run: Some(from),
+        };
+        let real = (measuring.against.as_ref(), measuring.mixture.as_ref());
+        let passports = of_model(&measuring.metrics, model.as_ref(), &side, real, None, &mut |_| {})?;
+        self.log(Event::Metrics { passports })
     }
 
     fn stop_if_not_finite(&mut self, scalars: &[(&'static str, f64)], session: &mut dyn Session) -> Result<()> {

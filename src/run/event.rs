@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::eval::Passport;
 
 /// One line of events.jsonl.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,6 +67,11 @@ pub enum Event {
     Checkpoint {
         /// Within the run directory.
         path: PathBuf,
+    },
+    /// The samples of a checkpoint were measured.
+    Metrics {
+        /// As `ganvas eval --json` prints them.
+        passports: Vec<Passport>,
     },
     /// Something went wrong or is about to.
     Diagnosis {

@@ -104,6 +104,9 @@ fn toml_string(text: &str) -> String {
 pub fn prepare(config: &Resolved) -> anyhow::Result<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.train.threads).build_global();
     pool.map_err(|error| Error::input(format!("the threads cannot be started ({error}); give fewer with --threads")))?;
+    if config.train.eval_every_kimg > 0.0 {
+        config.train.eval_metrics.iter().try_for_each(|name| ganvas::eval::metric(name).map(drop))?;
+    }
     fetch_own(config)
 }
 
