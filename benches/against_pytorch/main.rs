@@ -1,14 +1,15 @@
-//! Ganvas against PyTorch on six workloads, in turns, so that a noisy machine hits all sides alike.
+//! Ganvas against PyTorch on seven workloads, in turns, so that a noisy machine hits all sides alike.
 //!
 //! `cargo bench --workspace --bench against_pytorch -- PYTHON [WORKLOAD ...] [--pairs N] [--json]` where PYTHON is an
-//! interpreter that has torch; without a workload it measures all. It checks that the sides compute the same, then prints
-//! a table for docs/performance.md; with `--json` stdout is a report with every round, and all else goes to stderr.
+//! interpreter that has torch; without a workload it measures all but `frechet`, which needs torch-fidelity and scipy.
+//! It checks that the sides compute the same, then prints a table for docs/performance.md; with `--json` stdout is a report with every round, and all else goes to stderr.
 //!
 //! Every side is a process of its own, ours too: `--serve WORKLOAD` is how this program starts itself, and, with
 //! "go 20" on stdin, how one runs our side under a profiler.
 
 mod count;
 mod dcgan;
+mod frechet;
 mod mlp;
 mod modulated;
 mod product;
@@ -89,7 +90,8 @@ fn parsed(arguments: &[String]) -> Result<Arguments, String> {
         }
     }
     let python = python.ok_or("Give a Python that has torch.")?;
-    let workloads = if workloads.is_empty() { WORKLOADS.iter().collect() } else { workloads };
+    let of_torch_alone = || WORKLOADS.iter().filter(|workload| workload.name != frechet::WORKLOAD.name);
+    let workloads = if workloads.is_empty() { of_torch_alone().collect() } else { workloads };
     Ok(Arguments { python, workloads, rounds, json })
 }
 

@@ -16,6 +16,7 @@ import json
 import math
 import sys
 import time
+from unittest import mock
 
 import torch
 from torch import nn
@@ -320,7 +321,28 @@ class Product:
         return torch.mm(self.a, self.b)
 
 
-WORKLOADS = {kind.__name__.lower(): kind for kind in (Mlp, Dcgan, R1, Rrdb, Modulated, Product)}
+class Frechet:
+    """torch-fidelity's metric code on given features, which computes in numpy."""
+
+    SHAPE = (10_000, 2048)
+
+    def __init__(self, options):
+        for name in ("torchvision", "torchvision.datasets", "torchvision.transforms", "torchvision.transforms.functional"):
+            sys.modules[name] = mock.MagicMock()  # imported by torch-fidelity, and not used here
+        from torch_fidelity import metric_fid
+
+        self.fid = metric_fid
+        self.sides = [noise(self.SHAPE, key, 1.0 + key / 4.0) for key in range(2)]
+
+    def numbers(self):
+        return {"distance": self.step()}
+
+    def step(self):
+        statistics = [self.fid.fid_features_to_statistics(side) for side in self.sides]
+        return self.fid.fid_statistics_to_metric(*statistics, verbose=False)[self.fid.KEY_METRIC_FID]
+
+
+WORKLOADS = {kind.__name__.lower(): kind for kind in (Mlp, Dcgan, R1, Rrdb, Modulated, Product, Frechet)}
 
 
 def peak_memory_mb():

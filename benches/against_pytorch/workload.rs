@@ -1,6 +1,6 @@
 //! The workloads, each a step that both sides can take, and what both must agree on before the clock counts.
 
-use crate::{dcgan, mlp, modulated, product, r1, rrdb};
+use crate::{dcgan, frechet, mlp, modulated, product, r1, rrdb};
 
 /// One thing to measure.
 pub struct Workload {
@@ -37,8 +37,15 @@ pub struct Opened {
     pub step: Box<dyn FnMut() + Send>,
 }
 
-pub const WORKLOADS: &[Workload] =
-    &[mlp::WORKLOAD, dcgan::WORKLOAD, r1::WORKLOAD, rrdb::WORKLOAD, modulated::WORKLOAD, product::WORKLOAD];
+pub const WORKLOADS: &[Workload] = &[
+    mlp::WORKLOAD,
+    dcgan::WORKLOAD,
+    r1::WORKLOAD,
+    rrdb::WORKLOAD,
+    modulated::WORKLOAD,
+    product::WORKLOAD,
+    frechet::WORKLOAD,
+];
 
 /// Named results, for [`Opened::numbers`].
 pub fn numbers<const N: usize>(pairs: [(&str, f64); N]) -> Numbers {
