@@ -1,17 +1,16 @@
-//! Adam (Kingma and Ba 2015, algorithm 1), with an exponential moving average of the weights in the same pass.
+//! Adam (Kingma and Ba 2015, algorithm 1).
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
+use burn::tensor::Tensor;
 use ganvas_kernels::{AdamConstants, adam};
 
-use crate::parts::{LayerHealth, Parts};
+use super::optimizer::{Rule, Slot, Update, floats, take};
 
 /// Adam's constants; the learning rate is given at every step.
 #[derive(Clone, Copy, Debug)]
 pub struct AdamConfig {
     /// β1, the decay of the first moment.
     pub beta1: f64,
-    /// β2, the decay of the second moment.
+    /// β2, the decay of the second moment; the bias correction is that of the present β2, as in PyTorch.
     pub beta2: f64,
     /// ε, added to the root of the second moment.
     pub epsilon: f64,
@@ -24,147 +23,37 @@ impl AdamConfig {
     }
 }
 
-/// The state of Adam for one network, and the moving average of the network's weights when one is kept.
-///
-/// Every tensor of the state is flat and in the order of the network's parameters.
-#[derive(Debug)]
-pub struct Adam {
-    config: AdamConfig,
-    updates: u64,
-    slots: Vec<Slot>,
-}
+/// The first and the second moment.
+type Moments = [Tensor<1>; 2];
 
-/// The state beside one parameter, each tensor flat: `[parameter's element count]`.
-#[derive(Debug)]
-struct Slot {
-    name: String,
-    first: Tensor<1>,
-    second: Tensor<1>,
-    average: Option<Tensor<1>>,
-}
+impl Rule for AdamConfig {
+    const NAME: &'static str = "adam";
+    const KEPT: &'static [&'static str] = &["first", "second"];
+    type Kept = Moments;
 
-impl Adam {
-    /// Zero moments for every parameter of `net`; with `averaged` also a copy of the weights, the average's start.
-    pub fn new<M: Module>(net: &M, config: AdamConfig, averaged: bool) -> Self {
-        let mut slots = Slots { path: Vec::new(), averaged, slots: Vec::new() };
-        net.visit(&mut slots);
-        Adam { config, updates: 0, slots: slots.slots }
+    fn kept(zeros: impl FnMut(usize) -> Tensor<1>) -> Moments {
+        std::array::from_fn(zeros)
     }
 
-    /// Sets β2 for the steps to come; the bias correction is that of the present β2, as in PyTorch.
-    pub fn set_beta2(&mut self, beta2: f64) {
-        self.config.beta2 = beta2;
-    }
-
-    /// One update of `net` along `gradients` with the given learning rate; the moving average, when kept, becomes
-    /// `average_decay`·average + (1 - `average_decay`)·weights. A parameter without a gradient stays as it is, and its
-    /// average becomes a copy.
-    ///
-    /// Returns the updated network and every layer's health.
-    pub fn step<M: Module>(
-        &mut self,
-        net: M,
-        mut gradients: Vec<Gradients>,
-        rate: f64,
-        average_decay: f64,
-    ) -> (M, Vec<LayerHealth>) {
-        self.updates += 1;
-        let AdamConfig { beta1, beta2, epsilon } = self.config;
-        let updates = self.updates.min(i32::MAX as u64) as i32;
+    fn pass(
+        &self,
+        weight: Tensor<1>,
+        gradient: Tensor<1>,
+        slot: &mut Slot<Moments>,
+        update: &Update,
+    ) -> (Tensor<1>, [Tensor<1>; 2]) {
+        let AdamConfig { beta1, beta2, epsilon } = *self;
+        let updates = update.number.min(i32::MAX as u64) as i32;
         let constants = AdamConstants {
             beta1,
             beta2,
             epsilon,
-            rate: rate / (1.0 - beta1.powi(updates)),
+            rate: update.rate / (1.0 - beta1.powi(updates)),
             second_scale: 1.0 / (1.0 - beta2.powi(updates)).sqrt(),
-            average_decay,
+            average_decay: update.average_decay,
         };
-        let mut update =
-            Update { slots: self.slots.iter_mut(), gradients: &mut gradients, constants, health: Vec::new() };
-        let net = net.map(&mut update);
-        (net, update.health)
-    }
-
-    /// The moving average as a network like `net`, off the autodiff graph; `net` itself when none is kept.
-    pub fn averaged<M: Module>(&self, net: &M) -> M {
-        net.valid().map(&mut Averages { slots: self.slots.iter() })
-    }
-
-    /// Names the moments and the count of updates, and not the average, which belongs to the model.
-    pub fn parts(&mut self, part: &str, visit: &mut Parts) {
-        // Two parts, because a checkpoint is written part by part and has each in memory twice meanwhile.
-        let (first, second) = (format!("{part}.first"), format!("{part}.second"));
-        visit.number(&first, "updates", &mut self.updates);
-        self.slots.iter_mut().for_each(|slot| visit.tensor(&first, &slot.name, &mut slot.first));
-        self.slots.iter_mut().for_each(|slot| visit.tensor(&second, &slot.name, &mut slot.second));
-    }
-
-    /// Names the moving average's tensors as the networks' own parameters are named.
-    pub fn average_parts<M: Module>(&mut self, part: &str, net: &M, visit: &mut Parts) {
-        let mut average = self.averaged(net);
-        visit.module(part, &mut average);
-        average.visit(&mut Adopt { slots: self.slots.iter_mut() });
-    }
-}
-
-struct Slots {
-    path: Vec<String>,
-    averaged: bool,
-    slots: Vec<Slot>,
-}
-
-impl ModuleVisitor for Slots {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let value = param.val().without_autodiff();
-        let count = value.shape().num_elements();
-        let zeros = Tensor::zeros([count], (&value.device(), value.dtype()));
-        // The average must not share the weights' buffer: a shared buffer is copied at every update.
-        let average = self.averaged.then(|| value.reshape([count]) + zeros.clone());
-        self.slots.push(Slot { name: self.path.join("."), first: zeros.clone() * 1.0, second: zeros, average });
-    }
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-}
-
-struct Update<'a> {
-    slots: std::slice::IterMut<'a, Slot>,
-    gradients: &'a mut [Gradients],
-    constants: AdamConstants,
-    health: Vec<LayerHealth>,
-}
-
-impl ModuleMapper for Update<'_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(slot) = self.slots.next() else { return param };
-        let weight = param.val();
-        let parts = self.gradients.iter_mut().filter_map(|gradients| weight.grad_remove(gradients));
-        let gradient = parts.reduce(|sum, part| sum + part);
-        let Some(gradient) = gradient else {
-            if let Some(average) = &mut slot.average {
-                *average = weight.without_autodiff().reshape(average.dims()) * 1.0; // running statistics, and what is frozen
-            }
-            return param;
-        };
-        drop(weight); // else its buffer is shared, and copied
-        let (id, weight, mapper) = param.consume();
-        let (shape, device) = (weight.dims(), weight.device());
-        let (autodiff, required) = (weight.is_autodiff(), weight.is_require_grad());
-        let count = shape.iter().product::<usize>();
-        let weight = weight.without_autodiff().reshape([count]);
-        let gradient = gradient.without_autodiff().reshape([count]);
-
-        let on_cpu = weight.dtype() == DType::F32 && device.without_autodiff() == Device::flex();
-        let pass = if on_cpu { one_pass } else { plain_pass };
-        let (weight, [weight_squares, gradient_squares]) = pass(weight, gradient, slot, &self.constants);
-
-        self.health.push(LayerHealth { layer: slot.name.clone(), weight: weight_squares, gradient: gradient_squares });
-        let weight = weight.reshape(shape);
-        let weight = if autodiff { weight.autodiff().set_require_grad(required) } else { weight };
-        Param::from_mapped_value(id, weight, mapper)
+        let pass = if update.on_cpu { one_pass } else { plain_pass };
+        pass(weight, gradient, slot, &constants)
     }
 }
 
@@ -173,14 +62,15 @@ impl ModuleMapper for Update<'_> {
 fn plain_pass(
     weight: Tensor<1>,
     gradient: Tensor<1>,
-    slot: &mut Slot,
+    slot: &mut Slot<Moments>,
     c: &AdamConstants,
 ) -> (Tensor<1>, [Tensor<1>; 2]) {
     let squares = [weight.clone().square().sum(), gradient.clone().square().sum()];
-    slot.first = slot.first.clone() * c.beta1 + gradient.clone() * (1.0 - c.beta1);
-    slot.second = slot.second.clone() * c.beta2 + gradient.square() * (1.0 - c.beta2);
-    let root = slot.second.clone().sqrt() * c.second_scale + c.epsilon;
-    let weight = weight - slot.first.clone() * c.rate / root;
+    let [first, second] = &mut slot.kept;
+    *first = first.clone() * c.beta1 + gradient.clone() * (1.0 - c.beta1);
+    *second = second.clone() * c.beta2 + gradient.square() * (1.0 - c.beta2);
+    let root = second.clone().sqrt() * c.second_scale + c.epsilon;
+    let weight = weight - first.clone() * c.rate / root;
     if let Some(average) = &mut slot.average {
         *average = average.clone() * c.average_decay + weight.clone() * (1.0 - c.average_decay);
     }
@@ -188,12 +78,16 @@ fn plain_pass(
 }
 
 /// The same in one pass over memory, for f32 on the CPU.
-fn one_pass(weight: Tensor<1>, gradient: Tensor<1>, slot: &mut Slot, c: &AdamConstants) -> (Tensor<1>, [Tensor<1>; 2]) {
+fn one_pass(
+    weight: Tensor<1>,
+    gradient: Tensor<1>,
+    slot: &mut Slot<Moments>,
+    c: &AdamConstants,
+) -> (Tensor<1>, [Tensor<1>; 2]) {
     let device = weight.device();
     let mut weight = weight.into_data();
     let mut gradient = gradient.into_data();
-    let mut first = take(&mut slot.first);
-    let mut second = take(&mut slot.second);
+    let [mut first, mut second] = slot.kept.each_mut().map(take);
     let mut average = slot.average.as_mut().map(take);
 
     let [weights, gradients] = adam(
@@ -204,50 +98,16 @@ fn one_pass(weight: Tensor<1>, gradient: Tensor<1>, slot: &mut Slot, c: &AdamCon
         average.as_mut().map(floats),
         c,
     );
-    slot.first = Tensor::from_data(first, &device);
-    slot.second = Tensor::from_data(second, &device);
+    slot.kept = [first, second].map(|moment| Tensor::from_data(moment, &device));
     slot.average = average.map(|average| Tensor::from_data(average, &device));
     let scalar = |value: f64| Tensor::from_data([value as f32], &device);
     (Tensor::from_data(weight, &device), [scalar(weights), scalar(gradients)])
 }
 
-/// The tensor's buffer, without a copy where nobody else holds it.
-fn take(tensor: &mut Tensor<1>) -> TensorData {
-    let device = tensor.device();
-    std::mem::replace(tensor, Tensor::empty([0], &device)).into_data()
-}
-
-/// The buffer as f32; [`Update`] lets nothing else come here.
-fn floats(data: &mut TensorData) -> &mut [f32] {
-    data.as_mut_slice::<f32>().unwrap_or_default()
-}
-
-struct Averages<'a> {
-    slots: std::slice::Iter<'a, Slot>,
-}
-
-impl ModuleMapper for Averages<'_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(average) = self.slots.next().and_then(|slot| slot.average.clone()) else { return param };
-        param.map(|weight| average.reshape(weight.dims()))
-    }
-}
-
-struct Adopt<'a> {
-    slots: std::slice::IterMut<'a, Slot>,
-}
-
-impl ModuleVisitor for Adopt<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(Slot { average: Some(average), .. }) = self.slots.next() {
-            *average = param.val().reshape([average.dims()[0]]);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::{Device, TensorData};
     use serde_json::Value;
 
     fn tensor(values: &[f32]) -> Tensor<1> {
@@ -258,9 +118,9 @@ mod tests {
         tensor.into_data().iter::<f32>().collect()
     }
 
-    fn slot(like: &Tensor<1>) -> Slot {
-        let zeros = || like.clone() * 0.0;
-        Slot { name: "w".into(), first: zeros(), second: zeros(), average: Some(like.clone() * 1.0) }
+    fn slot(like: &Tensor<1>) -> Slot<Moments> {
+        let kept = AdamConfig::kept(|_| like.clone() * 0.0);
+        Slot { name: "w".into(), kept, average: Some(like.clone() * 1.0) }
     }
 
     fn constants(t: i32, rate: f64) -> AdamConstants {
@@ -270,7 +130,7 @@ mod tests {
         AdamConstants { beta1, beta2, epsilon: 1e-8, rate, second_scale, average_decay: 0.9 }
     }
 
-    type Pass = fn(Tensor<1>, Tensor<1>, &mut Slot, &AdamConstants) -> (Tensor<1>, [Tensor<1>; 2]);
+    type Pass = fn(Tensor<1>, Tensor<1>, &mut Slot<Moments>, &AdamConstants) -> (Tensor<1>, [Tensor<1>; 2]);
 
     #[test]
     fn ten_steps_of_adam_are_pytorchs() {
@@ -310,11 +170,13 @@ mod tests {
             }
             (plain, fused) = (a, b);
         }
-        let average = |slot: &Slot| values(slot.average.clone().unwrap());
+        let kept = |slot: &Slot<Moments>| slot.kept.clone().map(values);
+        let average = |slot: &Slot<Moments>| values(slot.average.clone().unwrap());
+        let ([plain_first, plain_second], [fused_first, fused_second]) = (kept(&plain_slot), kept(&fused_slot));
         let pairs = [
             (values(plain), values(fused)),
-            (values(plain_slot.first.clone()), values(fused_slot.first.clone())),
-            (values(plain_slot.second.clone()), values(fused_slot.second.clone())),
+            (plain_first, fused_first),
+            (plain_second, fused_second),
             (average(&plain_slot), average(&fused_slot)),
         ];
         for (name, (a, b)) in ["weight", "first", "second", "average"].iter().zip(pairs) {

@@ -1,9 +1,11 @@
 //! Optimizers, and a network together with what trains it.
 
 mod adam;
+mod optimizer;
 mod schedule;
 mod trained;
 
-pub use adam::{Adam, AdamConfig};
+pub use adam::AdamConfig;
+pub use optimizer::{Rule, Slot, Update};
 pub use schedule::cosine;
 pub use trained::{Trained, average_decay};

@@ -3,23 +3,24 @@
 use burn::module::Module;
 use burn::tensor::{Gradients, Tensor};
 
-use super::{Adam, AdamConfig};
+use super::AdamConfig;
+use super::optimizer::{Optimizer, Rule};
 use crate::parts::{LayerHealth, MODEL, Parts};
 
-/// A network in training.
+/// A network in training, by Adam unless another rule is named.
 #[derive(Debug)]
-pub struct Trained<M> {
+pub struct Trained<M, R: Rule = AdamConfig> {
     net: Option<M>, // None only while the optimizer holds it, so that the update is in place
-    adam: Adam,
+    optimizer: Optimizer<R>,
     averaged: bool,
     health: Vec<LayerHealth>,
 }
 
-impl<M: Module> Trained<M> {
+impl<M: Module, R: Rule> Trained<M, R> {
     /// `net` (on an autodiff device) with a fresh optimizer; with `averaged` a moving average of the weights is kept.
-    pub fn new(net: M, config: AdamConfig, averaged: bool) -> Self {
-        let adam = Adam::new(&net, config, averaged);
-        Trained { net: Some(net), adam, averaged, health: Vec::new() }
+    pub fn new(net: M, rule: R, averaged: bool) -> Self {
+        let optimizer = Optimizer::new(&net, rule, averaged);
+        Trained { net: Some(net), optimizer, averaged, health: Vec::new() }
     }
 
     /// The network as it is being trained.
@@ -32,9 +33,9 @@ impl<M: Module> Trained<M> {
         self.net = self.net.take().map(change);
     }
 
-    /// Sets Adam's beta2 for the steps to come.
-    pub fn set_beta2(&mut self, beta2: f64) {
-        self.adam.set_beta2(beta2);
+    /// The optimizer's constants, to be changed for the steps to come.
+    pub fn rule(&mut self) -> &mut R {
+        &mut self.optimizer.rule
     }
 
     /// The network a player sees as a constant: gradients pass through it and none are kept for its weights.
@@ -44,7 +45,7 @@ impl<M: Module> Trained<M> {
 
     /// The network to sample from: the moving average when one is kept, off the autodiff graph.
     pub fn sampler(&self) -> M {
-        if self.averaged { self.adam.averaged(self.net()) } else { self.net().valid() }
+        if self.averaged { self.optimizer.averaged(self.net()) } else { self.net().valid() }
     }
 
     /// One step of gradient descent on `loss` `[1]`; returns the norm of the whole gradient `[1]`.
@@ -60,7 +61,7 @@ impl<M: Module> Trained<M> {
     /// holds one graph at a time. The losses must be gone by now, for a graph holds the weights' buffers.
     pub fn descend_along(&mut self, gradients: Vec<Gradients>, rate: f64, average_decay: f64) -> Tensor<1> {
         let net = self.net.take().expect("the network is away only while it changes");
-        let (net, health) = self.adam.step(net, gradients, rate, average_decay);
+        let (net, health) = self.optimizer.step(net, gradients, rate, average_decay);
         self.net = Some(net);
         let squares = health.iter().map(|layer| layer.gradient.clone()).collect::<Vec<_>>();
         self.health = health;
@@ -72,7 +73,7 @@ impl<M: Module> Trained<M> {
         let Some(net) = &mut self.net else { return };
         visit.network(part, net, &self.health);
         visit.module(part, net);
-        self.adam.parts(&format!("{part}.adam"), visit);
+        self.optimizer.parts(part, visit);
     }
 
     /// Names everything a checkpoint must hold of the network one keeps: the part [`MODEL`] is what
@@ -82,11 +83,11 @@ impl<M: Module> Trained<M> {
         visit.network(part, net, &self.health);
         if self.averaged {
             visit.module(part, net);
-            self.adam.average_parts(MODEL, net, visit);
+            self.optimizer.average_parts(MODEL, net, visit);
         } else {
             visit.module(MODEL, net);
         }
-        self.adam.parts(&format!("{part}.adam"), visit);
+        self.optimizer.parts(part, visit);
     }
 }
 

@@ -340,8 +340,8 @@ impl Recipe for R3gan {
         let Config { latent, anneal_kimg, average_kimg, .. } = self.config;
         let annealed = |[from, to]: [f64; 2]| cosine(from, to, cx.images as f64, anneal_kimg * 1000.0);
         let (rate, gamma) = (annealed(self.config.learning_rate), annealed(self.config.gamma));
-        self.discriminator.set_beta2(annealed(self.config.beta2));
-        self.generator.set_beta2(annealed(self.config.beta2));
+        self.discriminator.rule().beta2 = annealed(self.config.beta2);
+        self.generator.rule().beta2 = annealed(self.config.beta2);
         let x = Tensor::<4>::from_data(real.pixels, cx.device); // [n, channels, resolution, resolution]
         let n = x.dims()[0];
         let z = |player| cx.draws.normal(player, [n, latent], cx.device);
