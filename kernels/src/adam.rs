@@ -35,10 +35,7 @@ pub fn adam(
 ) -> [f64; 2] {
     let lengths = [gradient.len(), first.len(), second.len(), average.as_ref().map_or(weight.len(), |a| a.len())];
     assert!(lengths.iter().all(|length| *length == weight.len()), "{} weights, others {lengths:?}", weight.len());
-    let averages = match average {
-        Some(average) => average.chunks_mut(TASK).map(Some).collect::<Vec<_>>(),
-        None => (0..weight.len().div_ceil(TASK)).map(|_| None).collect(),
-    };
+    let averages = averages(average, weight.len());
     let sums = weight
         .par_chunks_mut(TASK)
         .zip(gradient.par_chunks(TASK))
@@ -74,17 +71,31 @@ fn task(
         *w -= *m * rate / (v.sqrt() * second_scale + epsilon);
     }
     if let Some(average) = average {
-        let (decay, rest) = (c.average_decay as f32, (1.0 - c.average_decay) as f32);
-        for (a, &w) in average.iter_mut().zip(&*weight) {
-            *a = *a * decay + w * rest;
-        }
+        follow(average, weight, c.average_decay);
     }
     sums
 }
 
+/// The average moves on: decay·average + (1 - decay)·weight.
+#[inline(always)]
+pub(crate) fn follow(average: &mut [f32], weight: &[f32], decay: f64) {
+    let (decay, rest) = (decay as f32, (1.0 - decay) as f32);
+    for (a, &w) in average.iter_mut().zip(weight) {
+        *a = *a * decay + w * rest;
+    }
+}
+
+/// One task of the average's slice for each task of `length` weights, or nothing for each.
+pub(crate) fn averages(average: Option<&mut [f32]>, length: usize) -> Vec<Option<&mut [f32]>> {
+    match average {
+        Some(average) => average.chunks_mut(TASK).map(Some).collect(),
+        None => (0..length.div_ceil(TASK)).map(|_| None).collect(),
+    }
+}
+
 /// The sum of squares of a task's values, in lanes, so that the processor adds many at a time.
 #[inline(always)]
-fn squares(values: &[f32]) -> f64 {
+pub(crate) fn squares(values: &[f32]) -> f64 {
     const LANES: usize = 32;
     let (whole, rest) = values.as_chunks::<LANES>();
     let mut lanes = [0.0_f32; LANES];

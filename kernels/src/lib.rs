@@ -1,6 +1,6 @@
 //! Fused CPU operations for Burn tensors, with their backward passes. Who calls one on tensors never asks where it runs:
-//! on the CPU in f32 the fused code runs, elsewhere the plain twin made of Burn's own operations. [`adam`] works on slices,
-//! and its caller has the twin.
+//! on the CPU in f32 the fused code runs, elsewhere the plain twin made of Burn's own operations. [`adam`] and [`momentum`] work
+//! on slices, and their callers have the twins.
 //!
 //! Every operation is deterministic, whatever the number of threads.
 #![warn(missing_docs)]
@@ -15,6 +15,7 @@ mod dropout;
 mod flex;
 mod linear;
 mod modulated;
+mod momentum;
 mod norm;
 mod resample;
 mod warp;
@@ -28,6 +29,7 @@ pub use cpu::activation::Act;
 pub use dropout::Dropout;
 pub use linear::linear;
 pub use modulated::{modulated_conv2d, scale};
+pub use momentum::{MomentumConstants, momentum};
 pub use norm::{Norm, Normalized, Over, norm, norm_by};
 pub use resample::{Fir, avg_pool2, pixel_shuffle, pixel_unshuffle, spread2, upfirdn2d};
 pub use warp::{Warp, unwarp, warp};

@@ -1,11 +1,13 @@
 //! Optimizers, and a network together with what trains it.
 
 mod adam;
+mod momentum;
 mod optimizer;
 mod schedule;
 mod trained;
 
 pub use adam::AdamConfig;
+pub use momentum::Momentum;
 pub use optimizer::{Rule, Slot, Update};
 pub use schedule::cosine;
 pub use trained::{Trained, average_decay};
