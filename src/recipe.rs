@@ -284,6 +284,10 @@ pub trait Recipe: Sized + Send + 'static {
     fn data(config: &Self::Config, split: Split) -> Result<Box<dyn Source<Self::Batch>>>;
     /// The model with its initial weights, which follow from the config's seed.
     fn model(config: &Self::Config, device: &Device) -> Self::Model;
+    /// The initial model once the data to learn from are at hand, where some of its weights follow from them.
+    fn begin(model: Self::Model, _data: &dyn Source<Self::Batch>) -> Result<Self::Model> {
+        Ok(model)
+    }
     /// What the points come from; none for a recipe of pictures.
     fn mixture(_config: &Self::Config) -> Option<Mixture> {
         None
@@ -375,7 +379,7 @@ impl Entry {
                 let held = held_batch::<R>(&config)?; // first, so that both splits are never in memory at once
                 let source = R::data(&config, Split::Train)?;
                 let held = held.map_or_else(|| source.batch(0), Ok)?;
-                let model = R::model(&config, &device.clone().autodiff());
+                let model = R::begin(R::model(&config, &device.clone().autodiff()), source.as_ref())?;
                 let recipe = R::new(&config, model, device);
                 Ok(Box::new(Training { recipe, source, held }))
             },
