@@ -18,6 +18,11 @@ pub enum Init {
         /// The standard deviation.
         deviation: f64,
     },
+    /// U(-bound, bound), as in the first GAN (0.05 and 0.005).
+    Uniform {
+        /// The largest weight.
+        bound: f64,
+    },
     /// N(0, gain² / fan_in) (He et al. 2015, equation 10); with a gain of 0 the layer begins as nothing.
     FanIn {
         /// The activation's gain.
@@ -67,13 +72,18 @@ impl Init {
         name: &str,
         device: &Device,
     ) -> (Tensor<D>, Gains) {
+        let name = format!("{name}.weight");
         let root = (fan_in as f64).sqrt();
         let (deviation, gains) = match self {
+            Init::Uniform { bound } => {
+                let bound = bound as f32;
+                return (draws.uniform(&name, shape, (-bound, bound), device), Gains::ONE);
+            }
             Init::Normal { deviation } => (deviation, Gains::ONE),
             Init::FanIn { gain } => (gain / root, Gains::ONE),
             Init::Equalized { gain, rate } => (1.0 / rate, Gains { weight: gain * rate / root, bias: gain * rate }),
         };
-        (draws.normal(&format!("{name}.weight"), shape, device) * deviation, gains)
+        (draws.normal(&name, shape, device) * deviation, gains)
     }
 }
 
@@ -104,6 +114,18 @@ mod tests {
             assert!((found / std - 1.0).abs() < 4.0 / n.sqrt(), "deviation {found}, not {std}");
             assert!(mean.abs() < 4.0 * std / n.sqrt(), "mean {mean}");
         }
+    }
+
+    #[test]
+    fn uniform_weights_fill_the_bound_they_are_given() {
+        let init = Init::Uniform { bound: 0.05 };
+        let layer = crate::nn::Linear::new([100, 1200], init, 0.0, &Draws::new(5, 0), "g", &Device::flex());
+        let weights = layer.weight.val().into_data().iter::<f64>().collect::<Vec<f64>>();
+        let [least, most] = weights.iter().fold([0.0, 0.0], |[a, b]: [f64; 2], &w| [a.min(w), b.max(w)]);
+        let filled = |edge: f64| (0.0499..0.0500001).contains(&edge);
+        assert!(filled(-least) && filled(most), "{least} to {most}");
+        let square = weights.iter().map(|w| w * w).sum::<f64>() / weights.len() as f64;
+        assert!((square / (0.05 * 0.05 / 3.0) - 1.0).abs() < 0.02, "mean square {square}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod conv;
 mod init;
 mod linear;
+mod maxout;
 mod minibatch;
 mod modulated;
 mod norm;
@@ -14,6 +15,7 @@ pub use conv::{Conv2d, ConvConfig, ConvTranspose2d};
 use init::Gains;
 pub use init::{Init, glorot_uniform};
 pub use linear::Linear;
+pub use maxout::Maxout;
 pub use minibatch::minibatch_deviation_vjp;
 pub use modulated::{ModulatedConfig, ModulatedConv, StylePullback};
 pub use norm::{BatchNorm, Normalization, Statistics, nearer, pixel_norm};
