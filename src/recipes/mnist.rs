@@ -2,6 +2,7 @@
 //!
 //! Goodfellow et al. 2014, "Generative Adversarial Networks", with the networks and constants of the notebook
 //! GAN-MNIST of nttuan8's GAN tutorial (2020). G maps a latent vector z to a picture; D tells real pictures from G's.
+//! The networks and constants of the paper itself are the recipe `goodfellow`.
 //! The tutorial writes the losses as equation 1 of the paper and trains G with label 1, which is the non-saturating
 //! loss: see `generator_loss`, and [`adversarial::minimax`] for why.
 //!

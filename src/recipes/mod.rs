@@ -1,6 +1,7 @@
 //! The recipes, one line each.
 
 mod dcgan;
+mod goodfellow;
 mod grid;
 mod mnist;
 mod r3gan;
@@ -12,6 +13,7 @@ use crate::recipe::Entry;
 /// Every GAN Ganvas can train, in the order a list shows them.
 pub const RECIPES: &[Entry] = &[
     Entry::of::<mnist::Mnist>(),
+    Entry::of::<goodfellow::Goodfellow>(),
     Entry::of::<dcgan::Dcgan>(),
     Entry::of::<r3gan::R3gan>(),
     Entry::of::<stylegan2::Stylegan2>(),

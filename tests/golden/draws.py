@@ -44,6 +44,7 @@ def permutation(draws, n):
     return order
 
 
-draws = stream(7, 11, "z")
-print("first two draws of (7, 11, z):", next(draws), next(draws))
-print("permutation of 8 by (7, 11, p):", permutation(stream(7, 11, "p"), 8))
+if __name__ == "__main__":
+    draws = stream(7, 11, "z")
+    print("first two draws of (7, 11, z):", next(draws), next(draws))
+    print("permutation of 8 by (7, 11, p):", permutation(stream(7, 11, "p"), 8))

@@ -70,7 +70,7 @@ def hashed(rows, width, layer, s):
     return h.reshape(rows, width)
 
 
-def keep(rows, width, layer, key):
+def keep(rows, width, layer, key, keep_from=KEEP_FROM):
     """The dropout mask of hidden layer `layer`: true where a unit stays. Murmur3's finaliser, then lowbias32."""
     low = np.uint64(0xFFFFFFFF)
 
@@ -86,7 +86,7 @@ def keep(rows, width, layer, key):
     h = times(shifted(h, 13), 0xC2B2AE35) ^ np.uint64(key >> 32)
     h = times(shifted(h, 16), 0x7FEB352D)
     h = times(shifted(h, 15), 0x846CA68B)
-    return (shifted(h, 16) >= np.uint64(KEEP_FROM)).reshape(rows, width)
+    return (shifted(h, 16) >= np.uint64(keep_from)).reshape(rows, width)
 
 
 def real_images(k, dtype):

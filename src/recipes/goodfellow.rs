@@ -1,0 +1,460 @@
+//! The first GAN: Goodfellow et al. 2014, "Generative Adversarial Networks", on MNIST, by its published code.
+//!
+//! What the paper leaves open is as in the file mnist.yaml of github.com/goodfeli/adversarial and in its pylearn2. Two
+//! things there are not the paper's algorithm 1: both players move at once, G against the same D, fakes and dropout that
+//! D learns from; and G has the non-saturating loss of the paper's section 3.
+//!
+//! The code has no end: it saves after every epoch, a pass over the 50,000 training pictures, until it is stopped, and
+//! the paper does not say when. We stop after 250 epochs, when momentum has arrived at its last value. The paper tells
+//! 225 ± 2 nats for this model, by Parzen windows (`eval::parzen`).
+
+use burn::module::{Module, Param};
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Device, Tensor, TensorData};
+use ganvas_kernels::dropout;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Settings, Train};
+use crate::data::mnist::Pictures;
+use crate::data::source::Source;
+use crate::error::Result;
+use crate::loss::adversarial;
+use crate::media::{Image, Media};
+use crate::nn::{Init, Linear, Maxout};
+use crate::optim::{Momentum, Trained, average_decay};
+use crate::parts::Parts;
+use crate::random::{Draws, Dropout};
+use crate::recipe::{Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
+
+const LATENT: usize = 100;
+const SIDE: usize = 28;
+const PIXELS: usize = SIDE * SIDE;
+const G_UNITS: usize = 1200;
+const D_UNITS: usize = 240;
+const D_PIECES: usize = 5;
+const G_INIT: Init = Init::Uniform { bound: 0.05 };
+const D_INIT: Init = Init::Uniform { bound: 0.005 };
+/// How far a pixel's mean is kept from 0 and 1 before its logit is taken.
+const MARGIN: f64 = 1e-7;
+/// Images in an epoch of the published code, and the epoch in which momentum arrives.
+const EPOCH: u64 = 50_000;
+const LAST_EPOCH: u64 = 250;
+const PREVIEW_SEEDS: u64 = 64;
+
+/// The configuration of `goodfellow`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Share of the pixels dropped before D.
+    pub dropout_pixels: f64,
+    /// Share of D's units dropped after each hidden layer.
+    pub dropout: f64,
+    /// The learning rate of the first step, for both players.
+    pub learning_rate: f64,
+    /// What the learning rate is divided by after each step.
+    pub learning_rate_decay: f64,
+    /// Where the learning rate stops falling.
+    pub learning_rate_floor: f64,
+    /// Momentum in the first epoch of 50,000 images and from the 250th on; between them it goes along a line.
+    pub momentum: [f64; 2],
+    /// Half-life of the moving average of G's weights that samples come from, in thousands of images; 0 for none.
+    pub average_kimg: f64,
+    /// The pictures.
+    pub data: Pictures,
+    /// The run.
+    pub train: Train,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            dropout_pixels: 0.2,
+            dropout: 0.5,
+            learning_rate: 0.1,
+            learning_rate_decay: 1.000004,
+            learning_rate_floor: 1e-6,
+            momentum: [0.5, 0.7],
+            average_kimg: 0.0,
+            data: Pictures { validation_images: 10_000, ..Pictures::default() },
+            train: Train {
+                kimg: 12_500.0, // 250 epochs; the published code has no end
+                batch: 100,
+                log_every_kimg: 50.0, // an epoch
+                preview_every_kimg: 250.0,
+                checkpoint_every_kimg: 500.0,
+                ..Train::default()
+            },
+        }
+    }
+}
+
+impl Settings for Config {
+    fn train(&self) -> &Train {
+        &self.train
+    }
+
+    fn problem(&self) -> Option<String> {
+        let shares = [
+            ("dropout_pixels", self.dropout_pixels),
+            ("dropout", self.dropout),
+            ("momentum", self.momentum[0]),
+            ("momentum", self.momentum[1]),
+        ];
+        if let Some((name, share)) = shares.into_iter().find(|(_, share)| !(0.0..1.0).contains(share)) {
+            return Some(format!("{name} is {share}; give a share in [0, 1)"));
+        }
+        let numbers = [
+            ("learning_rate", self.learning_rate),
+            ("learning_rate_floor", self.learning_rate_floor),
+            ("average_kimg", self.average_kimg),
+        ];
+        if let Some((name, value)) = numbers.into_iter().find(|(_, value)| *value < 0.0 || !value.is_finite()) {
+            return Some(format!("{name} is {value}; give a number of at least 0"));
+        }
+        let decay = self.learning_rate_decay;
+        (decay < 1.0 || !decay.is_finite())
+            .then(|| format!("learning_rate_decay is {decay}; give 1 for a constant rate, or more"))
+    }
+}
+
+impl Config {
+    /// The learning rate and the momentum of a step.
+    fn schedule(&self, step: u64, images: u64) -> [f64; 2] {
+        let rate = self.learning_rate / self.learning_rate_decay.powf(step as f64);
+        let share = ((images / EPOCH) as f64 / (LAST_EPOCH - 1) as f64).min(1.0);
+        let [from, to] = self.momentum;
+        [rate.max(self.learning_rate_floor), from * (1.0 - share) + to * share]
+    }
+}
+
+/// z `[n, 100]` to pictures `[n, 784]` in (0, 1): 100-1200-1200-784, ReLU, sigmoid. The entries of z are U(-1, 1), in
+/// use times √3, which makes their variance 1.
+#[derive(Module, Debug)]
+pub struct Generator {
+    layers: [Linear; 3],
+}
+
+/// Pictures `[n, 784]` to logits `[n, 1]`: 784-240-240-1, maxout of 5 pieces, dropout before each layer.
+#[derive(Module, Debug)]
+struct Discriminator {
+    hidden: [Maxout; 2],
+    last: Linear,
+}
+
+impl Generator {
+    fn new(draws: &Draws, device: &Device) -> Self {
+        let layer = |i, widths| Linear::new(widths, G_INIT, 0.0, draws, &format!("generator.layers.{i}"), device);
+        Generator { layers: [layer(0, [LATENT, G_UNITS]), layer(1, [G_UNITS, G_UNITS]), layer(2, [G_UNITS, PIXELS])] }
+    }
+
+    fn forward(&self, z: Tensor<2>) -> Tensor<2> {
+        let [first, second, last] = &self.layers;
+        let h = first.leaky(z * 3.0_f64.sqrt(), 0.0, None); // [n, 1200]
+        sigmoid(last.forward(second.leaky(h, 0.0, None))) // [n, 784]
+    }
+
+    /// The same, but that zeros in front of the sigmoid are the pixels' `means` `[784]`.
+    fn with_means(mut self, means: Vec<f64>) -> Self {
+        let logit = |mean: f64| {
+            let mean = mean.clamp(MARGIN, 1.0 - MARGIN);
+            (mean / (1.0 - mean)).ln() as f32
+        };
+        let bias = TensorData::new(means.into_iter().map(logit).collect::<Vec<f32>>(), [PIXELS]);
+        let last = &mut self.layers[2];
+        last.bias = Param::from_tensor(Tensor::from_data(bias, &last.bias.val().device()));
+        self
+    }
+}
+
+impl Discriminator {
+    fn new(draws: &Draws, device: &Device) -> Self {
+        let name = |layer| format!("discriminator.{layer}");
+        let maxout =
+            |i, inputs| Maxout::new([inputs, D_UNITS], D_PIECES, D_INIT, draws, &name(format!("hidden.{i}")), device);
+        let last = Linear::new([D_UNITS, 1], D_INIT, 0.0, draws, &name("last".into()), device);
+        Discriminator { hidden: [maxout(0, PIXELS), maxout(1, D_UNITS)], last }
+    }
+
+    /// `drop` gives the randomness of the dropout before a layer by its number.
+    fn forward(&self, x: Tensor<2>, drop: impl Fn(usize) -> Dropout) -> Tensor<2> {
+        let [first, second] = &self.hidden;
+        let h = first.forward(dropout(x, drop(0))); // [n, 240]
+        let h = second.forward(dropout(h, drop(1))); // [n, 240]
+        self.last.forward(dropout(h, drop(2))) // [n, 1]
+    }
+}
+
+impl Model for Generator {
+    fn inputs(&self) -> Vec<Input> {
+        vec![Input::Seed]
+    }
+
+    fn generate(&self, request: &Request) -> Result<Vec<Media>> {
+        if request.latents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let device = self.layers[0].weight.device();
+        let pictures = self.forward(request.latent_vectors(Prior::Uniform, LATENT, &device)).into_data();
+        let pixels = pictures.iter::<f32>().collect::<Vec<f32>>();
+        Ok(pixels.chunks(PIXELS).map(|grey| Media::Image(Image::from_unit(SIDE, SIDE, 1, grey))).collect())
+    }
+}
+
+/// The two players in training.
+pub struct Goodfellow {
+    config: Config,
+    generator: Trained<Generator, Momentum>,
+    discriminator: Trained<Discriminator, Momentum>,
+}
+
+impl Recipe for Goodfellow {
+    const INFO: Info = Info {
+        name: "goodfellow",
+        title: "The first GAN",
+        paper: "Goodfellow et al. 2014, Generative Adversarial Networks",
+        sentence: "The first GAN as its authors trained it to write digits: maxout, dropout, momentum.",
+        dataset: Some("mnist"),
+        small: &["train.batch=10"],
+    };
+    type Config = Config;
+    type Model = Generator;
+    type Batch = TensorData; // [n, 784], f32 in [0, 1]
+
+    fn data(config: &Config, split: Split) -> Result<Box<dyn Source<TensorData>>> {
+        let Config { data, train, .. } = config;
+        Ok(Box::new(data.open((train.seed, train.batch), split == Split::Validation)?))
+    }
+
+    fn model(config: &Config, device: &Device) -> Generator {
+        Generator::new(&Draws::new(config.train.seed, 0), device)
+    }
+
+    fn begin(model: Generator, data: &dyn Source<TensorData>) -> Result<Generator> {
+        Ok(model.with_means(means(data)?))
+    }
+
+    fn new(config: &Config, model: Generator, device: &Device) -> Self {
+        let draws = Draws::new(config.train.seed, 0);
+        let discriminator = Discriminator::new(&draws, &device.clone().autodiff());
+        let momentum = Momentum { share: config.momentum[0] };
+        Goodfellow {
+            generator: Trained::new(model, momentum, config.average_kimg > 0.0),
+            discriminator: Trained::new(discriminator, momentum, false),
+            config: config.clone(),
+        }
+    }
+
+    fn step(&mut self, real: TensorData, cx: &StepCx) -> Scalars {
+        let Config { dropout_pixels, dropout, average_kimg, .. } = self.config;
+        let [rate, momentum] = self.config.schedule(cx.step, cx.images);
+        self.generator.rule().share = momentum;
+        self.discriminator.rule().share = momentum;
+        let x = Tensor::<2>::from_data(real, cx.device); // [n, 784]
+        let n = x.dims()[0];
+        let drop = |layer| {
+            let share = if layer == 0 { dropout_pixels } else { dropout };
+            cx.draws.dropout(&format!("dropout.{layer}"), share)
+        };
+
+        // G: min -log D(G(z)), through the D of this moment, dropout and all
+        let fake = self.generator.net().forward(Prior::Uniform.draw(&cx.draws, "z", [n, LATENT], cx.device));
+        let seen = fake.clone().without_autodiff();
+        let g_loss = adversarial::non_saturating(self.discriminator.frozen().forward(fake, drop));
+        let decay = average_decay(n, average_kimg, cx.images);
+        let g_gradient = self.generator.descend(g_loss.clone(), rate, decay);
+
+        // D: max log D(x) + log(1 - D(G(z))), on the same fakes with the same dropout: they come first, because a mask
+        // goes by an element's place
+        let logits = self.discriminator.net().forward(Tensor::cat(vec![seen, x], 0), drop); // [2n, 1]
+        let targets = Tensor::cat(vec![Tensor::zeros([n, 1], cx.device), Tensor::ones([n, 1], cx.device)], 0);
+        let d_loss = adversarial::binary_cross_entropy(logits.clone(), targets);
+        let d_gradient = self.discriminator.descend(d_loss.clone(), rate, 0.0);
+
+        Scalars::default()
+            .with("d_loss", d_loss)
+            .with("g_loss", g_loss)
+            .judged(logits.clone().narrow(0, n, n), logits.narrow(0, 0, n))
+            .with("d_gradient_norm", d_gradient)
+            .with("g_gradient_norm", g_gradient)
+    }
+
+    fn preview(&self, _held: &TensorData) -> Result<Vec<Media>> {
+        self.generator.sampler().generate(&Request::seeds(0..PREVIEW_SEEDS))
+    }
+
+    fn parts(&mut self, visit: &mut Parts) {
+        self.generator.model_parts("generator", visit);
+        self.discriminator.parts("discriminator", visit);
+    }
+}
+
+/// Each pixel's mean `[784]` over all pictures: as many as there are, for the first ones drawn are each of them once.
+fn means(data: &dyn Source<TensorData>) -> Result<Vec<f64>> {
+    let items = data.items();
+    let (mut sums, mut left, mut step) = (vec![0.0; PIXELS], items, 0);
+    while left > 0 {
+        let pixels = data.batch(step)?.iter::<f32>().collect::<Vec<f32>>();
+        for picture in pixels.chunks(PIXELS).take(left) {
+            sums.iter_mut().zip(picture).for_each(|(sum, &pixel)| *sum += f64::from(pixel));
+        }
+        left = left.saturating_sub(pixels.len() / PIXELS);
+        step += 1;
+    }
+    Ok(sums.into_iter().map(|sum| sum / items as f64).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parts::Tensors;
+    use serde_json::Value;
+    use std::collections::BTreeMap;
+
+    const N: usize = 4;
+
+    /// Weights without a pattern in [-0.05, 0.05], small biases: tests/golden/goodfellow.py gives the formulas.
+    fn layer([inputs, outputs]: [usize; 2], salt: u32) -> Linear {
+        let device = Device::flex().autodiff();
+        let hash = |i: usize| {
+            let mut h = (i as u32).wrapping_mul(2654435761).wrapping_add(salt * 97 + 12345);
+            h ^= h >> 15;
+            h = h.wrapping_mul(2246822519);
+            h ^ h >> 13
+        };
+        let weight = (0..inputs * outputs).map(|i| ((hash(i) as f64 / 2f64.powi(31) - 1.0) * 0.05) as f32);
+        let bias = (0..outputs).map(|j| (0.01 * (0.2 * j as f64 + salt as f64).sin()) as f32);
+        let weight = TensorData::new(weight.collect::<Vec<f32>>(), [inputs, outputs]);
+        let bias = TensorData::new(bias.collect::<Vec<f32>>(), [outputs]);
+        Linear::of(Tensor::from_data(weight, &device), Tensor::from_data(bias, &device))
+    }
+
+    fn fixed() -> Goodfellow {
+        let layers = [layer([100, 1200], 0), layer([1200, 1200], 1), layer([1200, 784], 2)];
+        let hidden = [layer([784, 1200], 3), layer([240, 1200], 4)].map(|pieces| Maxout::of(pieces, 5));
+        let discriminator = Discriminator { hidden, last: layer([240, 1], 5) };
+        let momentum = Momentum { share: 0.0 }; // every step sets its own
+        Goodfellow {
+            config: Config::default(),
+            generator: Trained::new(Generator { layers }, momentum, false),
+            discriminator: Trained::new(discriminator, momentum, false),
+        }
+    }
+
+    fn close(what: &str, found: f64, wanted: f64, scale: f64) {
+        let error = (found - wanted).abs() / scale;
+        assert!(error <= 2e-5, "{what}: {found} instead of {wanted}, off by {error:.1e} of {scale}");
+    }
+
+    fn parts(goodfellow: &mut Goodfellow) -> BTreeMap<String, Tensors> {
+        let mut parts = BTreeMap::new();
+        let mut sink = |part: &str, tensors: Tensors| {
+            parts.insert(part.to_owned(), tensors);
+            Ok(())
+        };
+        let mut visit = Parts::save(&mut sink);
+        goodfellow.parts(&mut visit);
+        visit.saved().unwrap();
+        parts
+    }
+
+    /// Compares each velocity's norm, its product with a wave and its first value with PyTorch's.
+    fn same_velocities(goodfellow: &mut Goodfellow, wanted: &Value) {
+        let parts = parts(goodfellow);
+        for (player, layers) in wanted.as_object().unwrap() {
+            let found = &parts[&format!("{player}.momentum.velocity")];
+            assert_eq!(found.len(), layers.as_object().unwrap().len() + 1, "velocities and the count of updates");
+            for (name, wanted) in layers.as_object().unwrap() {
+                let values = found[name].iter::<f64>().collect::<Vec<f64>>();
+                let [norm, product, first] = [0, 1, 2].map(|i| wanted[i].as_f64().unwrap());
+                let length = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
+                let wave = (0..values.len()).map(|i| (0.618 * i as f64 + 1.0).sin()).collect::<Vec<f64>>();
+                let along = values.iter().zip(&wave).map(|(v, w)| v * w).sum::<f64>();
+                close(&format!("{player} {name}: norm"), length(&values), norm, norm);
+                close(&format!("{player} {name}: product"), along, product, norm * length(&wave));
+                close(&format!("{player} {name}: first"), values[0], first, norm / (values.len() as f64).sqrt());
+            }
+        }
+    }
+
+    #[test]
+    fn three_steps_are_pytorchs_with_their_draws_losses_gradients_rates_and_momenta() {
+        // Made by tests/golden/goodfellow.py, in f64.
+        let golden = serde_json::from_str::<Value>(include_str!("../../tests/golden/goodfellow.json")).unwrap();
+        let (mut goodfellow, device) = (fixed(), Device::flex());
+        for (k, (step, images)) in [(0, 0), (60_000, 6_000_000), (125_000, 12_500_000)].into_iter().enumerate() {
+            let pixels = (0..N * PIXELS).map(|i| (0.5 + 0.5 * (0.013 * i as f64 + k as f64).sin()) as f32);
+            let real = TensorData::new(pixels.collect::<Vec<f32>>(), [N, PIXELS]);
+            let cx = StepCx { step, images, draws: Draws::new(7, step), device: &device };
+            let scalars = goodfellow.step(real, &cx).read();
+            let wanted = golden["steps"][k].as_object().unwrap();
+            for (name, wanted) in wanted {
+                let (_, found) = scalars.iter().find(|(found, _)| found == name).unwrap();
+                let wanted = wanted.as_f64().unwrap();
+                close(&format!("{name} of step {k}"), *found, wanted, wanted.abs());
+            }
+            if k != 1 {
+                same_velocities(&mut goodfellow, &golden["velocities"][k / 2]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_networks_have_the_papers_numbers_of_parameters() {
+        let (config, device) = (Config::default(), Device::flex());
+        let model = Goodfellow::model(&config, &device.clone().autodiff());
+        let mut count = Parts::count();
+        Goodfellow::new(&config, model, &device).parts(&mut count);
+        // 100·1200 + 1200·1200 + 1200·784 + 1200 + 1200 + 784, and 784·1200 + 240·1200 + 240 + 1200 + 1200 + 1.
+        let wanted = [("generator", 2_503_984), ("discriminator", 1_231_441)];
+        assert_eq!(count.counted(), wanted.map(|(part, count)| (part.to_owned(), count)));
+    }
+
+    /// Five pictures in batches of three: the sixth drawn is the first again.
+    struct Five;
+
+    impl Source<TensorData> for Five {
+        fn items(&self) -> usize {
+            5
+        }
+        fn batch(&self, step: u64) -> Result<TensorData> {
+            let third = [1.0, 0.25, 0.0, 0.0, 0.0];
+            let pictures = (3 * step..3 * step + 3).flat_map(|i| {
+                let mut picture = vec![0.5; PIXELS];
+                (picture[0], picture[1], picture[2]) = (0.0, 1.0, third[i as usize % 5]);
+                picture
+            });
+            Ok(TensorData::new(pictures.collect::<Vec<f32>>(), [3, PIXELS]))
+        }
+    }
+
+    #[test]
+    fn the_output_bias_begins_at_the_logits_of_the_pixels_means_over_each_picture_once() {
+        let model = Goodfellow::model(&Config::default(), &Device::flex().autodiff());
+        let begun = Goodfellow::begin(model, &Five).unwrap();
+        let bias = begun.layers[2].bias.val();
+        assert!(bias.is_require_grad());
+        let bias = bias.into_data().iter::<f64>().collect::<Vec<f64>>();
+        let edge = (1e-7_f64 / (1.0 - 1e-7)).ln();
+        for (found, wanted) in bias.iter().zip([edge, -edge, (1.0_f64 / 3.0).ln(), 0.0]) {
+            assert!((found - wanted).abs() < 1e-5, "{bias:?}");
+        }
+    }
+
+    #[test]
+    fn the_learning_rate_falls_to_its_floor_and_momentum_arrives_in_epoch_250() {
+        let config = Config::default();
+        let near = |found: [f64; 2], wanted: [f64; 2]| found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-9);
+        assert!(near(config.schedule(0, 0), [0.1, 0.5]));
+        assert!(near(config.schedule(499, 49_900), [0.1 / 1.000004_f64.powi(499), 0.5]));
+        assert!(near(config.schedule(500, 50_000), [0.1 / 1.000004_f64.powi(500), 0.5 + 0.2 / 249.0]));
+        assert!(near(config.schedule(124_500, 12_450_000), [0.1 / 1.000004_f64.powi(124_500), 0.7]));
+        assert!(near(config.schedule(u64::MAX, u64::MAX), [1e-6, 0.7]));
+    }
+
+    #[test]
+    fn the_first_fifty_thousand_digits_are_learned_from_and_the_others_held_out() {
+        let items = |split| Goodfellow::data(&Config::default(), split).unwrap().items();
+        assert_eq!([Split::Train, Split::Validation].map(items), [50_000, 10_000]);
+    }
+}
