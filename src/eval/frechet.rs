@@ -189,6 +189,20 @@ mod tests {
     }
 
     #[test]
+    fn the_bias_falls_with_the_number_of_samples_as_numpy_finds() {
+        let wanted = [
+            (128, 1.3936153259458308),
+            (512, 0.37816875996974453),
+            (2048, 0.09194934434770019),
+            (8192, 0.022454095855437117),
+        ];
+        for (n, wanted) in wanted {
+            let found = distance(&golden(100, n, 64, 1.0, 0.0), &golden(200, n, 64, 1.0, 0.0), None).unwrap();
+            assert!((found - wanted).abs() < 1e-9, "{found}, not {wanted}, of {n}");
+        }
+    }
+
+    #[test]
     fn too_few_samples_and_features_of_another_network_are_refused() {
         let few = distance(&golden(1, 1, 4, 1.0, 0.0), &golden(2, 9, 4, 1.0, 0.0), None).unwrap_err().to_string();
         assert!(few.contains("golden-1 has 1 samples") && few.contains("at least 2"), "{few}");
