@@ -37,6 +37,7 @@ pub mod media;
 pub mod nn;
 pub mod optim;
 pub mod parts;
+mod pickle;
 pub mod project;
 pub mod random;
 mod recipe;

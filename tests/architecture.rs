@@ -48,9 +48,20 @@ fn may_use(module: &str) -> &'static [&'static str] {
         "recipes" => {
             &["error", "random", "parts", "augment", "nn", "loss", "optim", "data", "media", "recipe", "config"]
         }
-        "eval" => {
-            &["error", "aside", "random", "parts", "safetensors", "nn", "loss", "optim", "data", "media", "recipe"]
-        }
+        "eval" => &[
+            "error",
+            "aside",
+            "random",
+            "parts",
+            "safetensors",
+            "pickle",
+            "nn",
+            "loss",
+            "optim",
+            "data",
+            "media",
+            "recipe",
+        ],
         "project" => &["error", "random", "loss", "optim", "data", "media", "recipe"],
         "run" | "train" | "sample" => &[
             "error",

@@ -403,6 +403,7 @@ fn features_are_measured_with_passports_and_bad_ones_named() {
         ("absent.npy", vec![], "absent.npy"),
         ("a.npy", vec!["--metric", "fdi"], "there is no metric `fdi`; there are: fd, kid, is, prc, prdc"),
         ("a.npy", vec!["--metric", "kid", "--like", "torch-fidelity"], "at least 1000"),
+        ("a.npy", vec!["--weights", "net.pth"], "only inception takes --weights"),
         ("a.npy", vec!["--metric", "psnr"], "psnr is no metric of these"),
     ] {
         let refused = output(folder.path(), &[&["eval", generated, "--against", "b.npy"], more.as_slice()].concat());
@@ -491,6 +492,13 @@ fn a_run_is_measured_against_a_data_set_and_a_folder_against_itself() {
         ("runs/0001-stylegan2", "avatars", vec!["--samples", "5"], "has 5 samples; this metric needs at least 20"),
         ("made", "made", vec!["--samples", "99"], "has 40 pictures, not 99"),
         ("made", "made", vec!["--features", "digits"], "takes 28x28"),
+        ("made", "made", vec!["--features", "inception"], "give --weights"),
+        (
+            "made",
+            "made",
+            vec!["--features", "inception", "--weights", "made/seed-000000.png"],
+            "no weights that can be read",
+        ),
         ("made", "made", vec!["--metric", "classes"], "give --features digits"),
         ("runs/0002-ring", "avatars", vec!["--metric", "fd"], "fd is no metric of these"),
         ("made", "made", vec!["--metric", "ssim"], "the pictures are 8x8; this metric needs 11 pixels a side"),

@@ -1,5 +1,7 @@
 //! The networks that turn pictures into features, and raw pixels.
 
+use std::path::Path;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use image::imageops::{FilterType, resize};
 use image::{ImageBuffer, Luma, Rgb};
@@ -7,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::digits::{self, Digits};
 use super::features::Features;
+use super::inception::{self, Inception};
 use super::passport::{By, Side};
 use super::pictures::Pictures;
 use crate::data::fetch::{Progress, Report, hexadecimal};
@@ -18,10 +21,12 @@ use crate::media::Image;
 /// The side SqueezeNet sees.
 const SQUEEZENET_SIDE: u32 = 128;
 const AT_A_TIME: usize = 50;
+/// Of 299 pixels a side.
+const LARGE_AT_A_TIME: usize = 10;
 
 /// What features are made of. Only those of the Inception network of 2015 may be called FID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Network {
+pub enum Network<'a> {
     /// The pixels themselves, in [0, 1].
     Pixels,
     /// SqueezeNet 1.1 of ImageNet: the last fire module, averaged over the picture; 512 features of pictures brought to 128
@@ -29,17 +34,8 @@ pub enum Network {
     SqueezeNet,
     /// The classifier of digits: 128 features, for pictures of 28 pixels; grey, or made so.
     Digits,
-}
-
-impl Network {
-    /// The name in passports and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Network::Pixels => "pixels",
-            Network::SqueezeNet => "squeezenet",
-            Network::Digits => "digits",
-        }
-    }
+    /// The Inception network of 2015 with the weights of this file: 2048 features and 1008 logits of any pictures.
+    Inception(&'a Path),
 }
 
 /// A network, loaded.
@@ -50,6 +46,8 @@ pub enum Extractor {
     SqueezeNet(Box<SqueezeNet>),
     /// See [`Network::Digits`].
     Digits(Box<Digits>),
+    /// See [`Network::Inception`].
+    Inception(Box<Inception>),
 }
 
 /// What a network makes of samples.
@@ -74,29 +72,32 @@ impl Seen {
 
 impl Extractor {
     /// The network with its weights, fetched or learned the first time.
-    pub fn load(network: Network, report: Report<'_>) -> Result<Self> {
+    pub fn load(network: Network<'_>, report: Report<'_>) -> Result<Self> {
         Ok(match network {
             Network::Pixels => Extractor::Pixels,
             Network::SqueezeNet => Extractor::SqueezeNet(Box::new(SqueezeNet::load(&Device::flex(), report)?)),
             Network::Digits => Extractor::Digits(Box::new(Digits::load(report)?)),
+            Network::Inception(weights) => Extractor::Inception(Box::new(Inception::load(weights)?)),
         })
     }
 
     /// What passports say of it.
     pub fn by(&self) -> By {
         By {
-            features: self.network().name().to_owned(),
+            features: self.name().to_owned(),
             sha256: self.sha256().map(str::to_owned),
             resize: Some(self.resize().to_owned()),
             quantisation: Some("8 bits, rounded".to_owned()),
         }
     }
 
-    fn network(&self) -> Network {
+    /// The network's name in passports and on the command line.
+    fn name(&self) -> &'static str {
         match self {
-            Extractor::Pixels => Network::Pixels,
-            Extractor::SqueezeNet(_) => Network::SqueezeNet,
-            Extractor::Digits(_) => Network::Digits,
+            Extractor::Pixels => "pixels",
+            Extractor::SqueezeNet(_) => "squeezenet",
+            Extractor::Digits(_) => "digits",
+            Extractor::Inception(_) => "inception",
         }
     }
 
@@ -106,6 +107,7 @@ impl Extractor {
             Extractor::Pixels => None,
             Extractor::SqueezeNet(_) => Some(SQUEEZENET_SHA256),
             Extractor::Digits(digits) => Some(&digits.sha256),
+            Extractor::Inception(net) => Some(&net.sha256),
         }
     }
 
@@ -114,6 +116,7 @@ impl Extractor {
         match self {
             Extractor::Pixels | Extractor::Digits(_) => "none",
             Extractor::SqueezeNet(_) => "128, bilinear, antialiased",
+            Extractor::Inception(_) => "299, bilinear as in TensorFlow 1",
         }
     }
 
@@ -148,6 +151,21 @@ impl Extractor {
                     side,
                     features: Features::new(name, digits::FEATURES, features)?,
                     logits: Some(Features::new(name, digits::CLASSES, logits)?),
+                })
+            }
+            Extractor::Inception(net) => {
+                let [mut features, mut logits] = [Vec::new(), Vec::new()];
+                for some in images.chunks(LARGE_AT_A_TIME) {
+                    let done = (features.len() / inception::FEATURES) as u64;
+                    report(Progress { what: "looking at pictures", done, total: Some(images.len() as u64) });
+                    let [more, of_them] = net.look(some);
+                    features.extend(more.into_data().iter::<f64>());
+                    logits.extend(of_them.into_data().iter::<f64>());
+                }
+                Ok(Seen {
+                    side,
+                    features: Features::new(name, inception::FEATURES, features)?,
+                    logits: Some(Features::new(name, inception::CLASSES, logits)?),
                 })
             }
         }

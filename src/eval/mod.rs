@@ -9,6 +9,7 @@ mod extractor;
 pub mod features;
 pub mod fidelity;
 pub mod frechet;
+pub mod inception;
 pub mod inception_score;
 pub mod kernel;
 mod metric;

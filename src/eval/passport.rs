@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Like, Part};
+use super::{Like, Part, inception};
 use crate::error::{Error, Result};
 
 /// One number, and everything it depends on: numbers compare where all but what was generated is equal.
@@ -88,13 +88,17 @@ impl Side {
 }
 
 impl Passport {
-    /// Such as `digits-fd distance`. Only the Fréchet distance of Inception's features is called FID.
+    /// What to call the number: the metric after the network whose features it is of, and the quantity, such as `digits-fd
+    /// distance`. FID, KID and IS are what they are called by the published weights of the Inception network alone.
     pub fn title(&self) -> String {
-        let of = match self.by.features.as_str() {
-            "given" | "none" => String::new(),
-            network => format!("{network}-"),
+        let published = self.by.sha256.as_deref() == Some(inception::PUBLISHED_SHA256);
+        let metric = match (self.by.features.as_str(), self.metric.as_str()) {
+            ("given" | "none", metric) => metric.to_owned(),
+            ("inception", "fd") if published => "FID".to_owned(),
+            ("inception", metric @ ("kid" | "is")) if published => metric.to_uppercase(),
+            (features, metric) => format!("{features}-{metric}"),
         };
-        format!("{of}{} {}", self.metric, self.quantity)
+        format!("{metric} {}", self.quantity)
     }
 
     /// An error that names the first thing, other than what was generated, in which two passports of one metric differ.
@@ -264,6 +268,21 @@ mod tests {
         assert!(one.comparable(&part).unwrap_err().to_string().contains("real.part is test in one and null"));
         let alone = Passport { real: None, ..other.clone() };
         assert!(one.comparable(&alone).unwrap_err().to_string().contains("real"));
+    }
+
+    #[test]
+    fn only_the_published_inception_network_s_numbers_are_called_fid_kid_and_is() {
+        let title = |features: &str, sha256: &str, metric: &str| {
+            let by = By { features: features.into(), sha256: Some(sha256.into()), resize: None, quantisation: None };
+            let title = Passport { by, metric: metric.into(), ..passport("a", 1.0) }.title();
+            title.trim_end_matches(" distance").to_owned()
+        };
+        let published = inception::PUBLISHED_SHA256;
+        assert_eq!(["fd", "kid", "is"].map(|name| title("inception", published, name)), ["FID", "KID", "IS"]);
+        assert_eq!(title("inception", published, "prdc"), "inception-prdc");
+        assert_eq!(["fd", "kid"].map(|name| title("inception", "other", name)), ["inception-fd", "inception-kid"]);
+        assert_eq!(title("digits", "other", "fd"), "digits-fd");
+        assert_eq!(title("given", published, "fd"), "fd", "nobody knows whose");
     }
 
     #[test]

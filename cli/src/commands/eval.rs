@@ -47,6 +47,9 @@ pub struct Args {
     /// Whose features; digits for grey pictures of 28 pixels against digits, else squeezenet, by default.
     #[arg(long, value_name = "NETWORK")]
     features: Option<Of>,
+    /// The weights of inception: pt_inception-2015-12-05-6726825d.pth of pytorch-fid, or the same as safetensors.
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
     /// How far a run's styles go from their average.
     #[arg(long, default_value_t = 1.0, value_name = "F", value_parser = super::sample::truncation)]
     truncation: f64,
@@ -70,6 +73,7 @@ enum Of {
     #[value(name = "squeezenet")]
     SqueezeNet,
     Pixels,
+    Inception,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -92,20 +96,28 @@ impl From<Tool> for Like {
     }
 }
 
-impl From<Of> for Network {
-    fn from(of: Of) -> Self {
-        match of {
-            Of::Digits => Network::Digits,
-            Of::SqueezeNet => Network::SqueezeNet,
-            Of::Pixels => Network::Pixels,
+impl Args {
+    /// The network that was named.
+    fn network(&self) -> ganvas::Result<Option<Network<'_>>> {
+        match (self.features, self.weights.as_deref()) {
+            (Some(Of::Inception), Some(weights)) => Ok(Some(Network::Inception(weights))),
+            (Some(Of::Inception), None) => Err(Error::input(
+                "inception comes without weights; give --weights and the file that pytorch-fid publishes",
+            )),
+            (_, Some(_)) => Err(Error::input("only inception takes --weights; give --features inception, too")),
+            (Some(Of::Digits), None) => Ok(Some(Network::Digits)),
+            (Some(Of::SqueezeNet), None) => Ok(Some(Network::SqueezeNet)),
+            (Some(Of::Pixels), None) => Ok(Some(Network::Pixels)),
+            (None, None) => Ok(None),
         }
     }
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
+    let network = args.network()?;
     let named = args.metric.iter().map(|name| metric(name)).collect::<ganvas::Result<Vec<_>>>()?;
     let mut work = Work::new("measuring".to_owned());
-    let mut measuring = Measuring { args: &args, named, against: None };
+    let mut measuring = Measuring { args: &args, named, network, against: None };
     let measured = measuring.all(&mut |progress| work.show(&progress));
     work.end();
     let passports = measured?;
@@ -123,6 +135,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 struct Measuring<'a> {
     args: &'a Args,
     named: Vec<Metric>,
+    network: Option<Network<'a>>,
     against: Option<Against>,
 }
 
@@ -250,8 +263,7 @@ impl Measuring<'_> {
             Some(against) => against,
             None => {
                 let most = self.args.samples.map_or(MOST_SAMPLES, |samples| samples as usize);
-                let network = self.args.features.map(Network::from);
-                Against::open(&data, &name, (shape, part, Some(most)), network, report)?
+                Against::open(&data, &name, (shape, part, Some(most)), self.network, report)?
             }
         };
         self.enough(against.side())?;
