@@ -37,7 +37,7 @@ fn may_use(module: &str) -> &'static [&'static str] {
         "error" => &[],
         "aside" => &["error"],
         "random" | "parts" => &["error"],
-        "safetensors" => &["parts"],
+        "safetensors" | "pickle" => &["parts"],
         "augment" => &["random", "parts"],
         "nn" | "loss" | "optim" | "data" | "media" => {
             &["error", "aside", "random", "parts", "nn", "loss", "optim", "data", "media"]

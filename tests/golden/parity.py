@@ -96,7 +96,7 @@ def pictures(folder):
     (made, logits), (real, _) = seen
     score = isc_features_to_metric(logits, splits=1, shuffle=False)[f"{ISC}_mean"]
     wanted = ("distance", fidelity_fd(made.numpy(), real.numpy()), 1e-4), ("score", score, 1e-7)
-    args = ["made", "--against", "real", "--split", "all", "--metric", "fd", "--metric", "is"]
+    args = ["made", "--against", "real:all", "--metric", "fd", "--metric", "is"]
     for file in ("old.pth", "new.pth", "weights.safetensors"):
         yield {"args": [*args, "--features", "inception", "--weights", file], "wanted": wanted}
 
