@@ -15,7 +15,8 @@ use ganvas_kernels::{Conv, conv2d};
 use crate::data::fetch;
 use crate::error::{Error, Result};
 use crate::media::Image;
-use crate::{pickle, safetensors};
+use crate::pickle;
+use crate::safetensors;
 
 /// Entries of a feature vector.
 pub const FEATURES: usize = 2048;
