@@ -319,13 +319,8 @@ impl<'a> Trainer<'a> {
         let model = sample::model(config, &checkpoint)?;
         let (seed, step) = (config.train.seed, checkpoint.step());
         let from = Drawn { recipe: config.entry.info.name.to_owned(), seed, step, first_seed: 0, truncation: 1.0 };
-        let side = Side {
-            name: self.run.path().display().to_string(),
-            part: None,
-            samples: measuring.against.as_ref().map_or(config.train.eval_samples, |against| against.side().samples),
-            sha256: String::new(),
-            run: Some(from),
-        };
+        let samples = measuring.against.as_ref().map_or(config.train.eval_samples, |against| against.side().samples);
+        let side = Side::of_run(self.run.path().display().to_string(), samples, from);
         let real = (measuring.against.as_ref(), measuring.mixture.as_ref());
         let passports = of_model(&measuring.metrics, model.as_ref(), &side, real, None, &mut |_| {})?;
         self.log(Event::Metrics { passports })

@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use sha2::{Digest, Sha256};
 
 use super::Like;
 use super::extractor::{Extractor, Network, Seen};
 use super::metric::{Measure, Metric};
-use super::passport::{By, Passport, Side};
+use super::passport::{By, Passport, Side, sha256_of};
 use super::pictures::{Part, Pictures, drawn};
-use crate::data::fetch::{Report, hexadecimal};
+use crate::data::fetch::Report;
 use crate::data::holds_digits;
 use crate::data::images::{self, Images, Shape};
 use crate::error::{Error, Result};
@@ -115,9 +114,7 @@ fn of_seen(metric: &Metric, generated: &Seen, real: &Seen, by: &By, like: Option
 pub fn of_pairs(metrics: &[Metric], places: [&Path; 2], border: usize, report: Report<'_>) -> Result<Vec<Passport>> {
     let pairs = images::pairs(places)?;
     let side = |i: usize| {
-        let mut hash = Sha256::new();
-        pairs.iter().for_each(|pair| hash.update(&pair[i].pixels));
-        let sha256 = hexadecimal(&hash.finalize());
+        let sha256 = sha256_of(pairs.iter().map(|pair| &pair[i].pixels));
         Side { name: places[i].display().to_string(), part: None, samples: pairs.len(), sha256, run: None }
     };
     let (generated, real) = (side(0), side(1));
@@ -187,13 +184,12 @@ pub fn of_model(
 
 fn of_points(metric: &Metric, points: &[[f32; 2]], side: &Side, mixture: &Mixture) -> Result<Vec<Passport>> {
     let Measure::Modes(measure) = metric.measure else { return Err(misplaced(metric)) };
-    let mut hash = Sha256::new();
-    points.iter().flatten().for_each(|value| hash.update(value.to_le_bytes()));
-    let side = Side { samples: points.len(), sha256: hexadecimal(&hash.finalize()), ..side.clone() };
-    let mut hash = Sha256::new();
-    mixture.centres.iter().flatten().chain([&mixture.deviation]).for_each(|value| hash.update(value.to_le_bytes()));
+    let sha256 = sha256_of(points.iter().flatten().map(|value| value.to_le_bytes()));
+    let side = Side { samples: points.len(), sha256, ..side.clone() };
+    let numbers = mixture.centres.iter().flatten().chain([&mixture.deviation]);
+    let sha256 = sha256_of(numbers.map(|value| value.to_le_bytes()));
     let (name, samples) = ("the modes of its mixture".to_owned(), mixture.centres.len());
-    let modes = Side { name, part: None, samples, sha256: hexadecimal(&hash.finalize()), run: None };
+    let modes = Side { name, part: None, samples, sha256, run: None };
     Ok(metric.passports(measure(points, mixture)?, &side, Some(&modes), &nothing("none"), None))
 }
 

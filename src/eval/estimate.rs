@@ -41,9 +41,13 @@ impl Estimate {
     /// Of the mean of at least one independent number: 1.96 standard errors on either side.
     pub fn of_mean(values: &[f64]) -> Self {
         let Spread { mean, deviation } = Spread::of(values);
-        let n = values.len() as f64;
-        let half = Z * deviation / (n - 1.0).max(1.0).sqrt();
-        Estimate { value: mean, low: mean - half, high: mean + half, extrapolated: mean }
+        Estimate::of_error(mean, deviation / (values.len() as f64 - 1.0).max(1.0).sqrt())
+    }
+
+    /// Of an unbiased number and its standard error: 1.96 of them on either side.
+    pub fn of_error(value: f64, error: f64) -> Self {
+        let half = Z * error;
+        Estimate { value, low: value - half, high: value + half, extrapolated: value }
     }
 
     /// What another tool gives as mean and deviation: nothing is extrapolated.

@@ -5,14 +5,13 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use image::imageops::{FilterType, resize};
 use image::{ImageBuffer, Luma, Rgb};
-use sha2::{Digest, Sha256};
 
 use super::digits::{self, Digits};
 use super::features::Features;
 use super::inception::{self, Inception};
-use super::passport::{By, Side};
+use super::passport::{By, Side, sha256_of};
 use super::pictures::Pictures;
-use crate::data::fetch::{Progress, Report, hexadecimal};
+use crate::data::fetch::{Progress, Report};
 use crate::data::images::signed;
 use crate::error::{Error, Result};
 use crate::loss::perceptual::{SQUEEZENET_SHA256, SqueezeNet};
@@ -63,9 +62,8 @@ pub struct Seen {
 impl Seen {
     /// Features that were given, with where they come from.
     pub fn given(features: Features) -> Self {
-        let mut hash = Sha256::new();
-        features.values().iter().for_each(|value| hash.update(value.to_le_bytes()));
-        let (name, samples, sha256) = (features.name().to_owned(), features.rows(), hexadecimal(&hash.finalize()));
+        let sha256 = sha256_of(features.values().iter().map(|value| value.to_le_bytes()));
+        let (name, samples) = (features.name().to_owned(), features.rows());
         Seen { side: Side { name, part: None, samples, sha256, run: None }, features, logits: None }
     }
 }

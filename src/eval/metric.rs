@@ -143,10 +143,7 @@ pub const METRICS: &[Metric] = &[
         sentence: "Parzen-window log-likelihood of a set's test pictures in nats, as in the first GAN's paper; more is better",
         measure: Measure::Likelihood(|generated, validation, test| {
             let LogLikelihood { mean, error, sigma } = parzen::log_likelihood(generated, validation, test)?;
-            let exactly = |value| Estimate { value, low: value, high: value, extrapolated: value };
-            let half = 1.959963984540054 * error; // the 97.5th percentile of the normal distribution
-            let likelihood = Estimate { low: mean - half, high: mean + half, ..exactly(mean) };
-            Ok(vec![("log-likelihood", likelihood), ("sigma", exactly(sigma))])
+            Ok(vec![("log-likelihood", Estimate::of_error(mean, error)), ("sigma", Estimate::of_error(sigma, 0.0))])
         }),
     },
     Metric {

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use sha2::{Digest, Sha256};
+
 use super::{Like, Part, inception};
+use crate::data::fetch::hexadecimal;
 use crate::error::{Error, Result};
 
 /// One number, and everything it depends on: numbers compare where all but what was generated is equal.
@@ -77,7 +80,19 @@ pub struct Drawn {
     pub truncation: f64,
 }
 
+/// SHA-256 of pieces, one after the other.
+pub(super) fn sha256_of<B: AsRef<[u8]>>(pieces: impl IntoIterator<Item = B>) -> String {
+    let mut hash = Sha256::new();
+    pieces.into_iter().for_each(|piece| hash.update(piece));
+    hexadecimal(&hash.finalize())
+}
+
 impl Side {
+    /// Samples that are to be drawn from a run; their hash comes when they are.
+    pub fn of_run(name: String, samples: usize, run: Drawn) -> Self {
+        Side { name, part: None, samples, sha256: String::new(), run: Some(run) }
+    }
+
     /// What a table calls it.
     fn title(&self) -> String {
         let part = self.part.map(|part| format!(":{}", part.name())).unwrap_or_default();

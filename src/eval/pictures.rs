@@ -4,10 +4,9 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::passport::Side;
-use crate::data::fetch::{Progress, Report, hexadecimal};
+use super::passport::{Side, sha256_of};
+use crate::data::fetch::{Progress, Report};
 use crate::data::images::{self, Images, Shape};
 use crate::data::source::Sampling;
 use crate::error::{Error, Result};
@@ -77,9 +76,7 @@ impl Pictures {
                 "{name} holds pictures of {width}x{height} and of {other_width}x{other_height}; measure one size at a time"
             )));
         }
-        let mut hash = Sha256::new();
-        images.iter().for_each(|image| hash.update(&image.pixels));
-        let sha256 = hexadecimal(&hash.finalize());
+        let sha256 = sha256_of(images.iter().map(|image| &image.pixels));
         Ok(Pictures { side: Side { name: name.to_owned(), part, samples: images.len(), sha256, run: None }, images })
     }
 

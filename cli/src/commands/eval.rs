@@ -189,13 +189,7 @@ impl Measuring<'_> {
         };
         let like = self.args.like.map(Like::from);
         let n = samples.map_or(MOST_SAMPLES, |samples| samples as usize);
-        let side = |samples| Side {
-            name: path.display().to_string(),
-            part: None,
-            samples,
-            sha256: String::new(), // of what is drawn
-            run: Some(from.clone()),
-        };
+        let side = |samples| Side::of_run(path.display().to_string(), samples, from.clone());
         let one = drawn(model.as_ref(), seed, 1, truncation, report)?;
         let [Media::Image(one)] = one.as_slice() else {
             let metrics = self.metrics(|measure| matches!(measure, Measure::Modes(_)));
