@@ -60,7 +60,7 @@ pub struct StyleSpace {
 /// One thing a model takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// A latent vector, drawn from a seed or lying between two.
+    /// A latent vector, drawn from a seed or lying between several.
     Seed,
     /// How far styles go from their average: [`Request::truncation`].
     Truncation,
@@ -79,18 +79,16 @@ pub struct Request {
 }
 
 /// Where one latent vector comes from.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Latent {
     /// The vector this seed draws from the prior.
     Seed(u64),
-    /// The share `t` in [0, 1] of the way between two seeds' vectors.
-    Between {
-        /// The seed at t = 0.
+    /// Where a walk ends that begins at a seed's vector.
+    Walk {
+        /// The seed it begins at.
         from: u64,
-        /// The seed at t = 1.
-        to: u64,
-        /// The share of the way.
-        t: f32,
+        /// Each step goes the share in [0, 1] of the way from where it is to this seed's vector.
+        steps: Vec<(u64, f32)>,
     },
     /// The coarse layers by one seed's style, the layers from `cut` on by another's.
     Mixed {
@@ -112,7 +110,7 @@ impl Request {
     /// `frames` samples on the way from one seed to another, both ends included.
     pub fn interpolation(from: u64, to: u64, frames: usize) -> Self {
         let last = frames.saturating_sub(1).max(1) as f32;
-        let latents = (0..frames).map(|i| Latent::Between { from, to, t: i as f32 / last });
+        let latents = (0..frames).map(|i| Latent::Walk { from, steps: vec![(to, i as f32 / last)] });
         Request { latents: latents.collect(), truncation: 1.0 }
     }
 
@@ -126,9 +124,11 @@ impl Request {
     /// The latent vectors `[n, width]` under a prior. Panics if the request is empty, or mixes styles.
     pub fn latent_vectors(&self, prior: Prior, width: usize, device: &Device) -> Tensor<2> {
         let seeded = |seed| prior.draw(&Draws::new(seed, 0), "latent", [1, width], device);
-        let vectors = self.latents.iter().map(|latent| match *latent {
-            Latent::Seed(seed) => seeded(seed),
-            Latent::Between { from, to, t } => prior.between(seeded(from), seeded(to), t),
+        let vectors = self.latents.iter().map(|latent| match latent {
+            Latent::Seed(seed) => seeded(*seed),
+            Latent::Walk { from, steps } => {
+                steps.iter().fold(seeded(*from), |at, (to, t)| prior.between(at, seeded(*to), *t))
+            }
             Latent::Mixed { .. } => panic!("{latent:?} for a model without styles"),
         });
         Tensor::cat(vectors.collect(), 0)
@@ -420,6 +420,11 @@ mod tests {
         };
         let near = |values: Vec<f64>, wanted: f64| values.iter().all(|v| (v - wanted).abs() < 1e-6);
         assert!(near(half(Prior::Normal), 0.5_f64.sqrt()) && near(half(Prior::Uniform), 0.5));
+        let walk = Latent::Walk { from: 7, steps: vec![(8, 1.0), (9, 0.25)] };
+        let direct = Latent::Walk { from: 8, steps: vec![(9, 0.25)] };
+        let ends = [walk, direct].map(|latent| Request { latents: vec![latent], truncation: 1.0 });
+        let [walked, direct] = ends.map(|end| end.latent_vectors(Prior::Uniform, 4, &Device::flex()).into_data());
+        assert_eq!(walked, direct, "a step goes on from where the one before it ended");
         let same = Prior::Normal.between(vector(1.0, 0.0), vector(1.0, 0.0), 0.3);
         assert!(same.into_data().iter::<f64>().all(|v| v.is_finite()), "no division by the sine of no angle");
     }

@@ -288,12 +288,14 @@ impl Model for Generator {
         }
         let styles = self.synthesis.styles();
         let of = |seed| self.style_of(seed, request.truncation);
-        let each = request.latents.iter().map(|latent| match *latent {
-            Latent::Seed(seed) => vec![of(seed); styles],
-            Latent::Between { from, to, t } => vec![of(from) * (1.0 - t) + of(to) * t; styles],
+        let each = request.latents.iter().map(|latent| match latent {
+            Latent::Seed(seed) => vec![of(*seed); styles],
+            Latent::Walk { from, steps } => {
+                vec![steps.iter().fold(of(*from), |at, (to, t)| at * (1.0 - t) + of(*to) * *t); styles]
+            }
             Latent::Mixed { coarse, fine, cut } => {
-                let (coarse, fine) = (of(coarse), of(fine));
-                (0..styles).map(|layer| if layer < cut { coarse.clone() } else { fine.clone() }).collect()
+                let (coarse, fine) = (of(*coarse), of(*fine));
+                (0..styles).map(|layer| if layer < *cut { coarse.clone() } else { fine.clone() }).collect()
             }
         });
         let each = each.collect::<Vec<Vec<Tensor<2>>>>();
