@@ -62,7 +62,8 @@ impl Against {
         self.seen.logits.is_some()
     }
 
-    /// The passports of metrics of features, logits and likelihood; an error for others.
+    /// The passports of metrics of features, logits and likelihood; an error for others. The likelihood of the test
+    /// pictures is not measured under themselves: where other metrics are wanted, too, it is left out.
     pub fn measure(
         &self,
         metrics: &[Metric],
@@ -86,12 +87,21 @@ impl Against {
                     let test = part(Part::Test, None)?; // first: not every set has one
                     let validation = part(Part::HeldOut, Some(VALIDATION))?;
                     let generated = Extractor::Pixels.see(generated, report)?;
+                    if generated.side.sha256 == test.side.sha256 {
+                        continue; // each is likely under itself
+                    }
                     let measured = measure(&generated.features, &validation.features, &test.features)?;
                     metric.passports(measured, &generated.side, Some(&test.side), &Extractor::Pixels.by(), like)
                 }
                 (_, Some(seen)) => of_seen(metric, seen, &self.seen, &self.extractor.by(), like)?,
                 (_, None) => return Err(misplaced(metric)),
             });
+        }
+        if passports.is_empty() && !metrics.is_empty() {
+            let name = &generated.side.name;
+            return Err(Error::input(format!(
+                "the likelihood of test pictures under themselves says nothing; measure others than {name}"
+            )));
         }
         Ok(passports)
     }
