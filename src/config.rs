@@ -1,5 +1,6 @@
 //! Configuration: defaults < file < `--set`, where the struct is the file and its docs are the comments.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -128,6 +129,17 @@ pub const RESUMABLE: &[&str] = &[
     "train.eval_metrics",
 ];
 
+/// A key of a configuration whose value is not the default. Values are as TOML writes them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// With its table, such as `train.batch`.
+    pub key: String,
+    /// What it is.
+    pub value: String,
+    /// What the recipe has; none where the recipe leaves it out.
+    pub default: Option<String>,
+}
+
 /// A complete configuration, as text and as the part the trainer reads.
 #[derive(Clone)]
 pub struct Resolved {
@@ -188,6 +200,20 @@ impl Resolved {
         (!path.is_empty()).then(|| PathBuf::from(path))
     }
 
+    /// The keys that are not as the recipe's defaults have them.
+    pub fn changes(&self) -> Result<Vec<Change>> {
+        let default = Resolved::new(self.entry, None, &[])?;
+        let [ours, defaults] = [self, &default].map(|config| {
+            let mut found = BTreeMap::new();
+            let table = toml::from_str::<toml::Table>(&config.text).unwrap_or_default();
+            by_key("", &toml::Value::Table(table), &mut found);
+            found
+        });
+        let changed = ours.into_iter().filter(|(key, value)| defaults.get(key) != Some(value));
+        let change = |(key, value): (String, String)| Change { default: defaults.get(&key).cloned(), key, value };
+        Ok(changed.map(change).collect())
+    }
+
     /// The pictures a run learns from, and what to call them; none for a recipe that needs none. A set of its own must have
     /// been fetched.
     pub fn pictures(&self) -> Result<Option<(Images, String)>> {
@@ -245,6 +271,16 @@ pub fn unknown_recipe<'a>(name: &str, names: impl Iterator<Item = &'a str> + Clo
     let nearest = nearest(name, names.clone()).map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
     let all = names.collect::<Vec<_>>().join(", ");
     Error::input(format!("there is no recipe `{name}`.{nearest} There are: {all}"))
+}
+
+/// Every value that is no table, by its whole key.
+fn by_key(key: &str, value: &toml::Value, found: &mut BTreeMap<String, String>) {
+    match value {
+        toml::Value::Table(table) => table.iter().for_each(|(name, value)| {
+            by_key(&if key.is_empty() { name.clone() } else { format!("{key}.{name}") }, value, found);
+        }),
+        value => _ = found.insert(key.to_owned(), value.to_string()),
+    }
 }
 
 fn put(table: &mut toml::Table, key: &str, value: toml::Value) {

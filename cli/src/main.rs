@@ -4,6 +4,7 @@ mod commands;
 mod memory;
 mod progress;
 mod signals;
+mod web;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,7 @@ enum Command {
     Resume(commands::resume::Args),
     Sample(commands::sample::Args),
     Eval(commands::eval::Args),
+    Serve(commands::serve::Args),
     Data(commands::data::Args),
 }
 
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Command::Resume(args) => commands::resume::run(args),
         Command::Sample(args) => commands::sample::run(args),
         Command::Eval(args) => commands::eval::run(args),
+        Command::Serve(args) => commands::serve::run(args),
         Command::Data(args) => commands::data::run(args),
     };
     match result {

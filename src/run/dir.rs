@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Checkpoint;
 use crate::aside::write_aside;
@@ -93,7 +94,15 @@ impl RunDir {
     pub fn lock(&self) -> Result<Lock> {
         let path = self.root.join(".lock");
         let file = File::create(&path).map_err(|error| Error::io("lock the run", &path, &error))?;
-        match file.try_lock() {
+        let mut locked = file.try_lock();
+        for _ in 0..20 {
+            if !matches!(locked, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10)); // somebody may just be asking `is_training`
+            locked = file.try_lock();
+        }
+        match locked {
             Ok(()) => Ok(Lock(file)),
             Err(TryLockError::WouldBlock) => Err(Error::input(format!(
                 "another process is training {}; wait for it or stop it (Ctrl-C) first",
@@ -101,6 +110,12 @@ impl RunDir {
             ))),
             Err(TryLockError::Error(error)) => Err(Error::io("lock the run", &path, &error)),
         }
+    }
+
+    /// Whether a trainer on this machine has the run. Where that cannot be found out, nobody does.
+    pub fn is_training(&self) -> bool {
+        let file = File::open(self.root.join(".lock"));
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// The checkpoint to go on from or to sample from: the one called `name`, or the latest.

@@ -6,6 +6,7 @@ pub mod init;
 pub mod list;
 pub mod resume;
 pub mod sample;
+pub mod serve;
 pub mod train;
 
 use std::io::{ErrorKind, Write};

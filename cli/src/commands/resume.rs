@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use ganvas::config::RESUMABLE;
 use ganvas::{Device, Error, RECIPES, RunDir};
 
+use super::train;
+use crate::signals;
+
 /// Go on with a run, exactly where its last checkpoint stopped.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -22,6 +25,9 @@ pub struct Args {
     /// A checkpoint other than the latest, by its folder's name.
     #[arg(long, value_name = "NAME")]
     checkpoint: Option<String>,
+    /// Show it in a browser while it trains, and afterwards until Ctrl-C.
+    #[arg(long)]
+    serve: bool,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -46,11 +52,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let lock = run.lock()?; // before anything of the run is chosen or written
     let from = run.checkpoint(args.checkpoint.as_deref())?;
-    super::train::prepare(&config)?;
+    train::prepare(&config)?;
     let session = config.open(&Device::flex())?;
     crate::memory::keep_freed();
     if !sets.is_empty() {
         run.reconfigure(&config)?;
     }
-    super::train::go(&run, &lock, &config, session, from.as_ref(), args.json)
+    let served = args.serve.then(|| train::served(&run)).transpose()?;
+    let signals = signals::listen(train::STOPPING)?;
+    train::go(&run, &lock, &config, session, from.as_ref(), &signals, args.json)?;
+    train::stay(served, &signals);
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! `ganvas train`: a new run.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use ganvas::run::{Checkpoint, Lock};
@@ -8,12 +9,13 @@ use serde_json::json;
 
 use crate::memory;
 use crate::progress::{Training, fetch, say};
-use crate::signals;
+use crate::signals::{self, Signals};
+use crate::web::{self, Serving};
 
 /// Train a recipe. Prints the run directory when it ends.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  ganvas train mnist
+  ganvas train mnist --serve
   ganvas train mnist --set train.kimg=12000 --seed 7
   ganvas train configs/mnist-tutorial.toml --dry-run
 
@@ -43,11 +45,16 @@ pub struct Args {
     /// Print the configuration, the sizes, the memory and the expected duration after ten steps; train nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Show it in a browser while it trains, and afterwards until Ctrl-C.
+    #[arg(long, conflicts_with = "dry_run")]
+    serve: bool,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
 }
 
+/// What is said to the first Ctrl-C.
+pub const STOPPING: &str = "Stopping after this step, with a checkpoint. Ctrl-C again ends now.";
 const TRIAL_STEPS: u64 = 10;
 
 pub fn run(args: Args) -> anyhow::Result<()> {
@@ -62,7 +69,28 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     memory::keep_freed();
     let name = args.name.as_deref().unwrap_or(config.entry.info.name);
     let run = RunDir::create(&args.runs, name, &config)?;
-    go(&run, &run.lock()?, &config, session, None, args.json)
+    let served = args.serve.then(|| served(&run)).transpose()?;
+    let signals = signals::listen(STOPPING)?;
+    go(&run, &run.lock()?, &config, session, None, &signals, args.json)?;
+    stay(served, &signals);
+    Ok(())
+}
+
+/// A dashboard of the runs beside this one; says where.
+pub fn served(run: &RunDir) -> anyhow::Result<Serving> {
+    let runs = run.path().parent().filter(|parent| !parent.as_os_str().is_empty());
+    let serving = web::serve(runs.unwrap_or(Path::new(".")), Ipv4Addr::LOCALHOST.into(), None)?;
+    say(&format!("Watch it at {}", serving.address));
+    Ok(serving)
+}
+
+/// Goes on showing what was trained, until somebody asks to stop.
+pub fn stay(served: Option<Serving>, signals: &Signals) {
+    let Some(serving) = served else { return };
+    if signals.flow().is_continue() {
+        say(&format!("Still shown at {} until Ctrl-C.", serving.address));
+        signals.wait();
+    }
 }
 
 fn resolve(args: &Args) -> ganvas::Result<Resolved> {
@@ -126,9 +154,9 @@ pub fn go(
     config: &Resolved,
     session: Box<dyn Session>,
     from: Option<&Checkpoint>,
+    signals: &Signals,
     json: bool,
 ) -> anyhow::Result<()> {
-    let signals = signals::listen()?;
     let path = run.path().display().to_string();
     say(&format!("{} in {path}", config.entry.info.title));
     let mut training = Training::new(config, from.map_or(0, Checkpoint::step));

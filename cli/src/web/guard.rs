@@ -1,0 +1,129 @@
+//! Who may ask: this machine's own pages, or whoever has the token. Everything else is refused before it is looked at.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::answer::Refusal;
+
+const COOKIE: &str = "ganvas_token";
+const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+                                connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What a request is held against.
+pub struct Guard {
+    /// Demanded of everybody where others can reach the server; none on this machine alone.
+    token: Option<String>,
+}
+
+impl Guard {
+    /// For a server that listens at this address.
+    pub fn of(address: SocketAddr) -> anyhow::Result<Self> {
+        Ok(Guard { token: if address.ip().is_loopback() { None } else { Some(token()?) } })
+    }
+
+    /// What the address printed must end in.
+    pub fn query(&self) -> String {
+        self.token.as_ref().map(|token| format!("?token={token}")).unwrap_or_default()
+    }
+
+    fn refusal(&self, method: &Method, headers: &HeaderMap) -> Option<Refusal> {
+        let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+        if method != Method::GET && method != Method::HEAD {
+            let sentence = "this page only shows; training is begun on the command line";
+            return Some(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, sentence));
+        }
+        if text(header::TRANSFER_ENCODING).is_some() || text(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
+        {
+            return Some(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "nothing is taken in here"));
+        }
+        if self.token.is_none() && !text(header::HOST).is_some_and(is_own_name) {
+            // A page elsewhere may have its name point here (DNS rebinding).
+            return Some(Refusal::new(StatusCode::MISDIRECTED_REQUEST, "ask for localhost or 127.0.0.1"));
+        }
+        let own = |origin: &str| {
+            let host = text(header::HOST).unwrap_or_default();
+            origin.split_once("://").is_some_and(|(_, origin)| origin == host)
+        };
+        if text(header::ORIGIN).is_some_and(|origin| !own(origin)) {
+            return Some(Refusal::new(StatusCode::FORBIDDEN, "pages of other origins may not ask"));
+        }
+        let site = text(HeaderName::from_static("sec-fetch-site"));
+        let moved = text(HeaderName::from_static("sec-fetch-mode")) == Some("navigate");
+        let elsewhere = site.is_some_and(|site| !["same-origin", "none"].contains(&site));
+        (elsewhere && !moved).then(|| Refusal::new(StatusCode::FORBIDDEN, "pages of other sites may not ask"))
+    }
+
+    /// Whether a request has the token: in its address, its cookie or as a bearer.
+    fn admits(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        let Some(token) = &self.token else { return true };
+        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let cookies = text(header::COOKIE).split(';').filter_map(|cookie| cookie.trim().split_once('='));
+        let cookie = cookies.filter(|(name, _)| *name == COOKIE).map(|(_, value)| value);
+        let bearer = text(header::AUTHORIZATION).strip_prefix("Bearer ");
+        in_address(uri).into_iter().chain(cookie).chain(bearer).any(|given| same(given, token))
+    }
+}
+
+/// The middleware.
+pub async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let (uri, headers) = (request.uri().clone(), request.headers());
+    let mut response = match guard.refusal(request.method(), headers) {
+        Some(refusal) => refusal.into_response(),
+        None if !guard.admits(&uri, headers) => {
+            let sentence = "open the address that `ganvas serve` printed; it holds the token";
+            Refusal::new(StatusCode::UNAUTHORIZED, sentence).into_response()
+        }
+        None => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    if let (Some(token), true) = (&guard.token, in_address(&uri).is_some())
+        && guard.admits(&uri, &HeaderMap::new())
+        && let Ok(cookie) = HeaderValue::from_str(&format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/"))
+    {
+        headers.insert(header::SET_COOKIE, cookie);
+    }
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The token in a request's address.
+fn in_address(uri: &Uri) -> Option<&str> {
+    uri.query()?.split('&').find_map(|pair| pair.strip_prefix("token="))
+}
+
+/// Whether a Host header names this machine itself, with any port.
+fn is_own_name(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// Compares in a time that does not tell where two texts differ.
+fn same(a: &str, b: &str) -> bool {
+    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+}
+
+/// 128 bits that nobody can guess, from the system's source of randomness.
+fn token() -> anyhow::Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("the system gives no random token: {error}"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

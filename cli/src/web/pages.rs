@@ -1,0 +1,215 @@
+//! The answers about runs: lists, one run, its scalars, events, files and samples.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex};
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use ganvas::{Latent, Request};
+use serde_json::{Value, json};
+use tokio_util::io::ReaderStream;
+
+use super::Shared;
+use super::answer::Refusal;
+use super::files::readable;
+use super::play::{Answer, Ask, MOST_SAMPLES};
+use super::runs::{Run, lock};
+
+/// Buckets of a chart, when nobody says how many.
+const POINTS: usize = 600;
+const MOST_POINTS: usize = 2000;
+/// Events of one answer.
+const EVENTS: usize = 500;
+/// Steps of a latent's walk.
+const MOST_WALKED: usize = 100;
+/// Where the neighbours of the explorer lie: towards seeds that nobody else asks for.
+const STRIDE: u64 = 1_000_003;
+
+type Answered = Result<Response, Refusal>;
+
+pub async fn about() -> Json<Value> {
+    Json(json!({ "version": env!("CARGO_PKG_VERSION") }))
+}
+
+pub async fn runs(State(shared): State<Shared>) -> Json<Value> {
+    Json(shared.runs.summaries().into())
+}
+
+pub async fn run(State(shared): State<Shared>, Path(id): Path<String>) -> Answered {
+    let run = found(&shared, &id)?;
+    let (dir, has_checkpoint) = {
+        let run = lock(&run);
+        (run.dir.clone(), matches!(run.dir.checkpoint(None), Ok(Some(_))))
+    };
+    let mut model = json!({ "inputs": [], "media": null });
+    if has_checkpoint && let Ok(Answer::Inputs(inputs)) = shared.player.ask(dir, None, Ask::Inputs).await {
+        model = inputs;
+    }
+    let detail = lock(&run).detail(&model);
+    Ok(Json(detail).into_response())
+}
+
+pub async fn scalars(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Answered {
+    let run = found(&shared, &id)?;
+    let names = query.get("names").map(|names| names.split(',').map(str::to_owned).collect()).unwrap_or_default();
+    let points = number(&query, "points")?.unwrap_or(POINTS).clamp(10, MOST_POINTS);
+    let between = [number(&query, "from")?.unwrap_or(0), number(&query, "to")?.unwrap_or(u64::MAX)];
+    let read = tokio::task::spawn_blocking(move || {
+        let names: Vec<String> = names;
+        lock(&run).scalars(&names, points, between).map(|found| found.to_string())
+    });
+    let text = read.await.map_err(|_| Refusal::broken("the scalars cannot be read"))?;
+    let text = text.map_err(|error| Refusal::broken(format!("the scalars cannot be read: {error}")))?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+}
+
+pub async fn events(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Answered {
+    let first = number::<usize>(&query, "after")?.map_or(0, |after| after.saturating_add(1));
+    let run = found(&shared, &id)?;
+    let run = lock(&run);
+    let events = run.log.records.iter().skip(first).take(EVENTS).collect::<Vec<_>>();
+    let next = first.min(run.log.records.len()) + events.len();
+    Ok(Json(json!({ "events": events, "next": next })).into_response())
+}
+
+pub async fn file(
+    State(shared): State<Shared>,
+    Path((id, name)): Path<(String, String)>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Answered {
+    let folder = lock(&*found(&shared, &id)?).dir.path().to_owned();
+    let readable = readable(&folder, &name)?;
+    let gone = |_| Refusal::absent("there is no such file of this run any more");
+    let file = tokio::fs::File::open(&readable.path).await.map_err(gone)?;
+    let length = file.metadata().await.map_err(gone)?.len();
+    // A log that grows meanwhile is sent as long as it was.
+    let body = Body::from_stream(ReaderStream::new(tokio::io::AsyncReadExt::take(file, length)));
+    let mut response = ([(header::CONTENT_TYPE, readable.kind)], body).into_response();
+    let mut put = |name: HeaderName, value: String| {
+        if let Ok(value) = value.parse() {
+            response.headers_mut().insert(name, value);
+        }
+    };
+    put(header::CONTENT_LENGTH, length.to_string());
+    if query.contains_key("download") {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+        let saved = format!("{id}-{}", name.rsplit('/').next().unwrap_or_default());
+        let saved = saved.chars().map(plain).collect::<String>();
+        put(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{saved}\""));
+    }
+    Ok(response)
+}
+
+pub async fn sample(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Answered {
+    let dir = lock(&*found(&shared, &id)?).dir.clone();
+    let latents = latents(&query)?;
+    let truncation = number(&query, "truncation")?.unwrap_or(1.0);
+    if !(-2.0..=2.0).contains(&truncation) {
+        return Err(Refusal::wrong("truncation is a number from -2 to 2"));
+    }
+    let zoom = number::<u8>(&query, "zoom")?.unwrap_or(1);
+    if !(1..=32).contains(&zoom) {
+        return Err(Refusal::wrong("zoom is a number from 1 to 32"));
+    }
+    let columns = number::<usize>(&query, "columns")?;
+    if columns == Some(0) {
+        return Err(Refusal::wrong("columns is a number from 1 on"));
+    }
+    let columns = columns.or((latents.len() > 1).then_some(8));
+    let request = Request { latents, truncation };
+    let ask = Ask::Picture { request, columns, zoom };
+    match shared.player.ask(dir, query.get("checkpoint").cloned(), ask).await? {
+        Answer::Png(bytes) => Ok(([(header::CONTENT_TYPE, "image/png")], bytes).into_response()),
+        Answer::Inputs(_) => Err(Refusal::broken("the samples cannot be drawn")),
+    }
+}
+
+/// The latents that a query asks for.
+fn latents(query: &HashMap<String, String>) -> Result<Vec<Latent>, Refusal> {
+    let share = |name: &str| match number::<f32>(query, name)? {
+        Some(t) if !(0.0..=1.0).contains(&t) => Err(Refusal::wrong(format!("{name} is a number from 0 to 1"))),
+        t => Ok(t),
+    };
+    if let Some(seeds) = query.get("seeds") {
+        let ends = seeds.split_once('-').unwrap_or((seeds, seeds));
+        let (Ok(from), Ok(to)) = (ends.0.parse::<u64>(), ends.1.parse::<u64>()) else {
+            return Err(Refusal::wrong("write seeds as in 0-63"));
+        };
+        if from > to || to - from >= MOST_SAMPLES as u64 {
+            return Err(Refusal::wrong(format!("write 1 to {MOST_SAMPLES} seeds from low to high, as in 0-63")));
+        }
+        return Ok((from..=to).map(Latent::Seed).collect());
+    }
+    if let (Some(from), Some(to)) = (number(query, "from")?, number(query, "to")?) {
+        return Ok(vec![Latent::Walk { from, steps: vec![(to, share("t")?.unwrap_or(0.5))] }]);
+    }
+    let start = match query.get("chain") {
+        Some(chain) => walk(chain)?,
+        None => {
+            let seed = number(query, "near")?.or(number(query, "seed")?);
+            Latent::Seed(seed.ok_or_else(|| Refusal::wrong("say which: seed, seeds, from and to, near or chain"))?)
+        }
+    };
+    let breeds = query.contains_key("near") || query.contains_key("count");
+    let count = number::<usize>(query, "count")?.unwrap_or(if breeds { 64 } else { 1 });
+    if !(1..=MOST_SAMPLES).contains(&count) {
+        return Err(Refusal::wrong(format!("count is a number from 1 to {MOST_SAMPLES}")));
+    }
+    let width = share("width")?.unwrap_or(0.3);
+    let round = number::<u32>(query, "round")?.unwrap_or(0);
+    let towards = |i: usize| STRIDE * (u64::from(round) + 1) + i as u64;
+    let bred = (1..count).map(|i| match start.clone() {
+        Latent::Walk { from, mut steps } => {
+            steps.push((towards(i), width));
+            Latent::Walk { from, steps }
+        }
+        Latent::Seed(from) => Latent::Walk { from, steps: vec![(towards(i), width)] },
+        mixed => mixed,
+    });
+    Ok([start.clone()].into_iter().chain(bred).collect())
+}
+
+/// `7,1000010@0.3,…`: from seed 7 three tenths of the way to seed 1000010, and on.
+fn walk(text: &str) -> Result<Latent, Refusal> {
+    let wrong = || Refusal::wrong("write a chain as in 7,1000010@0.3");
+    let mut parts = text.split(',');
+    let from = parts.next().and_then(|seed| seed.parse().ok()).ok_or_else(wrong)?;
+    let step = |part: &str| {
+        let (seed, t) = part.split_once('@')?;
+        let t = t.parse::<f32>().ok().filter(|t| (0.0..=1.0).contains(t))?;
+        Some((seed.parse().ok()?, t))
+    };
+    let steps = parts.map(|part| step(part).ok_or_else(wrong)).collect::<Result<Vec<_>, _>>()?;
+    if steps.len() > MOST_WALKED {
+        return Err(Refusal::wrong(format!("a chain has at most {MOST_WALKED} steps")));
+    }
+    Ok(if steps.is_empty() { Latent::Seed(from) } else { Latent::Walk { from, steps } })
+}
+
+fn found(shared: &Shared, id: &str) -> Result<Arc<Mutex<Run>>, Refusal> {
+    shared.runs.run(id).ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "there is no such run in this folder"))
+}
+
+/// A number of the query; none when it is not given.
+fn number<T: FromStr>(query: &HashMap<String, String>, name: &str) -> Result<Option<T>, Refusal> {
+    let Some(text) = query.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
+    text.parse()
+        .map(Some)
+        .map_err(|_| Refusal::wrong(format!("{name} is no number that fits: write one, as in {name}=1")))
+}

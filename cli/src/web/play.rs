@@ -1,0 +1,144 @@
+//! Samples on demand: one thread holds the models that somebody plays with and draws one request after the other.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+use ganvas::media::{Media, sheet};
+use ganvas::run::Checkpoint;
+use ganvas::{Error, Input, Model, RECIPES, Request, RunDir, sample};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::answer::Refusal;
+
+/// Requests that may wait.
+const WAITING: usize = 8;
+/// Models kept in memory.
+const MODELS: usize = 2;
+/// Samples of one request.
+pub const MOST_SAMPLES: usize = 256;
+/// Pixels of one picture, all channels together.
+const MOST_PIXELS: usize = 1 << 26;
+
+/// The thread, as others see it.
+#[derive(Clone)]
+pub struct Player(SyncSender<Job>);
+
+struct Job {
+    run: RunDir,
+    checkpoint: Option<String>,
+    ask: Ask,
+    answer: oneshot::Sender<ganvas::Result<Answer>>,
+}
+
+/// What to draw.
+pub enum Ask {
+    /// What the model takes and makes.
+    Inputs,
+    /// A picture of samples, `columns` a row, every pixel `zoom` wide; a single one alone is drawn without a border.
+    Picture { request: Request, columns: Option<usize>, zoom: u8 },
+}
+
+pub enum Answer {
+    Inputs(Value),
+    Png(Vec<u8>),
+}
+
+impl Player {
+    /// Starts the thread; it ends with the last of its handles.
+    pub fn start() -> std::io::Result<Self> {
+        let (sender, jobs) = sync_channel(WAITING);
+        std::thread::Builder::new().name("samples".to_owned()).spawn(move || serve(&jobs))?;
+        Ok(Player(sender))
+    }
+
+    /// The answer, when its turn has come; refused at once where too many wait.
+    pub async fn ask(&self, run: RunDir, checkpoint: Option<String>, ask: Ask) -> Result<Answer, Refusal> {
+        let (answer, wait) = oneshot::channel();
+        match self.0.try_send(Job { run, checkpoint, ask, answer }) {
+            Ok(()) => (),
+            Err(TrySendError::Full(_)) => {
+                return Err(Refusal::busy("too many samples are asked for at once; try again"));
+            }
+            Err(TrySendError::Disconnected(_)) => return Err(Refusal::broken("no samples can be drawn any more")),
+        }
+        let drawn = wait.await.map_err(|_| Refusal::broken("the samples could not be drawn"))?;
+        drawn.map_err(|error| Refusal::of(&error))
+    }
+}
+
+struct Loaded {
+    run: PathBuf,
+    checkpoint: String,
+    model: Box<dyn Model>,
+}
+
+fn serve(jobs: &Receiver<Job>) {
+    let mut loaded = VecDeque::new();
+    for job in jobs {
+        if job.answer.is_closed() {
+            continue; // the client went away while it waited
+        }
+        // A model that panics costs its own request alone.
+        let drawn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| draw(&mut loaded, &job)));
+        let drawn = drawn.unwrap_or_else(|_| Err(Error::failed("the model cannot draw this")));
+        _ = job.answer.send(drawn); // nobody waits any more
+    }
+}
+
+fn draw(loaded: &mut VecDeque<Loaded>, job: &Job) -> ganvas::Result<Answer> {
+    let checkpoint = sample::checkpoint(&job.run, job.checkpoint.as_deref())?;
+    let model = model(loaded, &job.run, &checkpoint)?;
+    match &job.ask {
+        Ask::Inputs => {
+            let inputs = model.inputs().into_iter().map(name).collect::<Vec<_>>();
+            let media = match sample::generate(model, &Request::seeds([0]))?.first() {
+                Some(Media::Point(_)) => "point",
+                _ => "image",
+            };
+            Ok(Answer::Inputs(json!({ "inputs": inputs, "media": media })))
+        }
+        Ask::Picture { request, columns, zoom } => {
+            let samples = sample::generate(model, request)?;
+            let zoom = usize::from(*zoom);
+            let pixels = match samples.first() {
+                Some(Media::Image(image)) => image.pixels.len() * samples.len() * zoom * zoom,
+                _ => 0,
+            };
+            if pixels > MOST_PIXELS {
+                return Err(Error::input("this picture would be too large; ask for fewer samples or a smaller zoom"));
+            }
+            let picture = match (samples.as_slice(), columns) {
+                ([Media::Image(image)], None) => image.enlarged(zoom),
+                _ => sheet(&samples, columns.unwrap_or(1).min(samples.len()))?.enlarged(zoom),
+            };
+            Ok(Answer::Png(picture.to_png()?))
+        }
+    }
+}
+
+/// The model of a checkpoint, loaded unless it is one of the last few.
+fn model<'a>(loaded: &'a mut VecDeque<Loaded>, run: &RunDir, checkpoint: &Checkpoint) -> ganvas::Result<&'a dyn Model> {
+    let name = checkpoint.name();
+    let at = loaded.iter().position(|one| one.run == run.path() && one.checkpoint == name);
+    let one = match at.and_then(|at| loaded.remove(at)) {
+        Some(one) => one,
+        None => Loaded {
+            run: run.path().to_owned(),
+            checkpoint: name,
+            model: sample::model(&run.config(RECIPES)?, checkpoint)?,
+        },
+    };
+    loaded.push_front(one);
+    loaded.truncate(MODELS);
+    Ok(loaded[0].model.as_ref())
+}
+
+fn name(input: Input) -> &'static str {
+    match input {
+        Input::Seed => "seed",
+        Input::Truncation => "truncation",
+        Input::Styles => "styles",
+    }
+}

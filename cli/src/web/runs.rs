@@ -1,0 +1,255 @@
+//! The runs of a folder, watched: what each is and how far, and news for whoever listens.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use ganvas::eval::Passport;
+use ganvas::{RECIPES, Resolved, RunDir};
+use serde_json::{Value, json};
+use tokio::sync::broadcast;
+
+use super::log::{Log, News, SPEED};
+
+/// How often the folder is looked at.
+const EVERY: Duration = Duration::from_millis(500);
+/// How long scalars are kept after somebody last looked at them.
+const KEPT: Duration = Duration::from_secs(300);
+/// News that a slow listener may be behind.
+const BEHIND: usize = 512;
+/// How often a run that ended is asked whether somebody trains it again.
+const LOCK_EVERY: Duration = Duration::from_secs(2);
+
+/// The folder and everything known of it.
+pub struct Runs {
+    root: PathBuf, // without links
+    all: Mutex<BTreeMap<String, Arc<Mutex<Run>>>>,
+    news: broadcast::Sender<Told>,
+}
+
+/// One piece of news.
+#[derive(Clone)]
+pub struct Told {
+    /// The run's id.
+    pub run: Arc<str>,
+    /// `runs`, `record` or `scalars`.
+    pub kind: &'static str,
+    /// JSON.
+    pub data: Arc<str>,
+}
+
+/// One run.
+pub struct Run {
+    pub id: String,
+    pub dir: RunDir,
+    /// None where this Ganvas cannot read the configuration.
+    pub config: Option<Resolved>,
+    pub log: Log,
+    wanted: Instant,
+    training: bool,
+    asked: Option<Instant>, // when `training` was found out
+}
+
+/// A lock that a panic elsewhere does not take away.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Runs {
+    /// The runs in a folder, read once; `keep_watching` reads on.
+    pub fn of(root: &Path) -> ganvas::Result<Arc<Self>> {
+        let found = fs::canonicalize(root).map_err(|error| ganvas::Error::io("read the runs", root, &error))?;
+        let runs = Runs { root: found, all: Mutex::default(), news: broadcast::channel(BEHIND).0 };
+        runs.look();
+        Ok(Arc::new(runs))
+    }
+
+    /// Looks at the folder again and again, on a thread of its own, until nobody else has it.
+    pub fn keep_watching(self: &Arc<Self>) -> std::io::Result<()> {
+        let runs = Arc::downgrade(self);
+        let watch = move || {
+            while let Some(runs) = runs.upgrade() {
+                runs.look();
+                drop(runs);
+                std::thread::sleep(EVERY);
+            }
+        };
+        std::thread::Builder::new().name("runs".to_owned()).spawn(watch).map(drop)
+    }
+
+    /// News from now on.
+    pub fn listen(&self) -> broadcast::Receiver<Told> {
+        self.news.subscribe()
+    }
+
+    /// The run with this id.
+    pub fn run(&self, id: &str) -> Option<Arc<Mutex<Run>>> {
+        lock(&self.all).get(id).cloned()
+    }
+
+    /// Every run's summary, the newest first.
+    pub fn summaries(&self) -> Vec<Value> {
+        let all = lock(&self.all).values().cloned().collect::<Vec<_>>();
+        all.iter().rev().map(|run| lock(run).summary()).collect()
+    }
+
+    /// The run's folder, where it lies in the root itself and not somewhere that a link leads to.
+    fn folder(&self, name: &str) -> Option<PathBuf> {
+        let path = self.root.join(name);
+        let real = fs::canonicalize(&path).ok()?;
+        (real == path && path.join("config.toml").is_file()).then_some(path)
+    }
+
+    fn look(&self) {
+        let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect::<Vec<_>>();
+        let mut present = BTreeMap::new();
+        for name in names {
+            let known = self.run(&name);
+            let Some(folder) = self.folder(&name) else { continue };
+            let run = known.or_else(|| Some(Arc::new(Mutex::new(Run::open(&name, &folder)?))));
+            present.extend(run.map(|run| (name, run)));
+        }
+        *lock(&self.all) = present.clone();
+        for (name, run) in present {
+            let (mut run, id) = (lock(&run), Arc::<str>::from(name));
+            let tell = |kind, value: &Value| {
+                _ = self.news.send(Told { run: id.clone(), kind, data: value.to_string().into() }); // nobody listens
+            };
+            let (news, turned) = run.look();
+            let scalars = news.iter().rev().find(|news| matches!(news, News::Scalars(_)));
+            for one in &news {
+                if let News::Record(record) = one {
+                    tell("record", record);
+                }
+            }
+            if let Some(News::Scalars(scalars)) = scalars {
+                tell("scalars", scalars);
+            }
+            if !news.is_empty() || turned {
+                tell("runs", &run.summary());
+            }
+        }
+    }
+}
+
+impl Run {
+    fn open(id: &str, folder: &Path) -> Option<Self> {
+        let dir = RunDir::open(folder).ok()?;
+        let config = dir.config(RECIPES).ok();
+        let (log, wanted) = (Log::default(), Instant::now());
+        Some(Run { id: id.to_owned(), dir, config, log, wanted, training: false, asked: None })
+    }
+
+    /// What was logged since the last look, and whether a trainer came or went.
+    fn look(&mut self) -> (Vec<News>, bool) {
+        let news = self.log.follow(&self.dir.events()).unwrap_or_default();
+        if self.wanted.elapsed() > KEPT {
+            self.log.columns = None;
+        }
+        if news.iter().any(|news| matches!(news, News::Record(record) if record["event"] == "resumed")) {
+            self.config = self.dir.config(RECIPES).ok(); // its length may be another
+        }
+        let before = self.training;
+        if self.asked.is_none_or(|asked| asked.elapsed() > LOCK_EVERY) || !news.is_empty() {
+            self.training = self.dir.is_training();
+            self.asked = Some(Instant::now());
+        }
+        (news, before != self.training)
+    }
+
+    /// The scalars of all steps.
+    pub fn scalars(&mut self, names: &[String], points: usize, between: [u64; 2]) -> std::io::Result<Value> {
+        self.wanted = Instant::now();
+        let events = self.dir.events();
+        if !events.exists() {
+            return Ok(json!({ "step": [], "kimg": [], "time": [], "series": {} }));
+        }
+        Ok(self.log.with_columns(&events)?.thinned(names, points, between))
+    }
+
+    fn state(&self) -> &'static str {
+        let story = &self.log.story;
+        match story.outcome.as_deref() {
+            _ if self.training => "running",
+            Some("done") => "finished",
+            Some("stopped") => "stopped",
+            Some(_) => "failed",
+            None if story.times.is_none() => "waiting",
+            None => "dead",
+        }
+    }
+
+    /// What a list of runs shows.
+    pub fn summary(&self) -> Value {
+        let (story, config) = (&self.log.story, self.config.as_ref());
+        let total_steps = config.map(|config| config.train.total_steps()).or(story.total_steps);
+        let batch = config.map(|config| config.train.batch);
+        let total_kimg = total_steps.zip(batch).map(|(steps, batch)| steps as f64 * batch as f64 / 1000.0);
+        let speed = story.latest.get(SPEED).copied();
+        let left = total_kimg.zip(speed.filter(|speed| *speed > 0.0));
+        let eta = left.map(|(total, speed)| (total - story.kimg).max(0.0) * 1000.0 / speed);
+        let passport = story.metrics.as_ref().map(|metrics| &metrics["passports"][0]);
+        let metric = passport.and_then(|one| serde_json::from_value::<Passport>(one.clone()).ok());
+        let diagnosis = story.diagnoses.values().max_by_key(|one| (one["ended"] != true, one["step"].as_u64()));
+        json!({
+            "id": self.id,
+            "recipe": config.map(|config| config.entry.info.name),
+            "title": config.map(|config| config.entry.info.title),
+            "state": self.state(),
+            "step": story.step,
+            "total_steps": total_steps,
+            "kimg": story.kimg,
+            "total_kimg": total_kimg,
+            "images_per_sec": speed,
+            "eta_secs": eta.filter(|_| self.training),
+            "started": story.times.map(|times| times.0),
+            "changed": story.times.map(|times| times.1),
+            "preview": story.previews.last().map(|preview| &preview["path"]),
+            "metric": metric.map(|passport| json!({
+                "title": passport.title(), "value": passport.value, "low": passport.low, "high": passport.high,
+            })),
+            "diagnosis": diagnosis,
+        })
+    }
+
+    /// What its own page shows; `model` says what it takes and makes.
+    pub fn detail(&self, model: &Value) -> Value {
+        let (story, config) = (&self.log.story, self.config.as_ref());
+        let mut detail = self.summary();
+        let more = json!({
+            "paper": config.map(|config| config.entry.info.paper),
+            "sentence": config.map(|config| config.entry.info.sentence),
+            "parameters": story.parameters,
+            "threads": story.threads,
+            "version": story.version,
+            "config": fs::read_to_string(self.dir.path().join("config.toml")).unwrap_or_default(),
+            "changes": config.and_then(|config| config.changes().ok()),
+            "inputs": model["inputs"],
+            "media": model["media"],
+            "scalars": story.latest.keys().collect::<Vec<_>>(),
+            "latest": story.latest,
+            "previews": story.previews,
+            "checkpoints": self.checkpoints(),
+            "last_event_number": self.log.records.len().checked_sub(1),
+        });
+        if let (Value::Object(detail), Value::Object(more)) = (&mut detail, more) {
+            detail.extend(more);
+        }
+        detail
+    }
+
+    /// The names of its checkpoints, the newest first.
+    fn checkpoints(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.dir.checkpoints()).into_iter().flatten().flatten();
+        let whole = entries.filter(|entry| entry.path().join("state.toml").is_file());
+        let written =
+            |path: &Path| fs::metadata(path).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+        let named = whole.filter_map(|entry| Some((written(&entry.path()), entry.file_name().into_string().ok()?)));
+        let mut found = named.filter(|(_, name)| !name.starts_with('.')).collect::<Vec<_>>();
+        found.sort_by(|a, b| b.1.cmp(&a.1));
+        found.into_iter().map(|(_, name)| name).collect()
+    }
+}

@@ -1,0 +1,409 @@
+//! The dashboard as a browser meets it, and as those meet it who should not.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn ganvas(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ganvas"));
+    command.current_dir(folder).args(args).stdin(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// A folder with a trained toy, `runs/0001-toy`, and a secret beside the runs.
+struct Served {
+    folder: TempDir,
+    server: Child,
+    address: String, // with its query
+    port: u16,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        _ = self.server.kill();
+        _ = self.server.wait();
+    }
+}
+
+/// An answer.
+struct Answer {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|_| panic!("no JSON: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    /// A header's value; its name in lower case.
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")))
+    }
+}
+
+const SETS: [&str; 4] = ["--set", "train.steps=40", "--set", "train.log_every_kimg=0.3"];
+
+impl Served {
+    fn with(before: impl FnOnce(&Path), args: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let train = [&["train", "ring", "--name", "toy"], SETS.as_slice()].concat();
+        assert!(ganvas(folder.path(), &train).stdout(Stdio::null()).status().unwrap().success());
+        fs::write(folder.path().join("secret.toml"), "secret").unwrap();
+        before(folder.path());
+        let mut server =
+            ganvas(folder.path(), &[&["serve", "--port", "0"], args].concat()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut address = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        let address = address.trim().to_owned();
+        let port = address.split(['/', ':']).nth(4).unwrap().parse().unwrap();
+        Served { folder, server, address, port }
+    }
+
+    fn new() -> Self {
+        Served::with(|_| (), &[])
+    }
+
+    fn run(&self) -> PathBuf {
+        self.folder.path().join("runs/0001-toy")
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream
+    }
+
+    /// The answer to these lines, sent as they are.
+    fn raw(&self, lines: &str) -> Answer {
+        let mut stream = self.connect();
+        stream.write_all(lines.as_bytes()).unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        let at = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("an answer has a head");
+        let head = String::from_utf8(bytes[..at].to_vec()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, head, body: bytes.split_off(at + 4) }
+    }
+
+    fn ask(&self, method: &str, path: &str, headers: &[&str]) -> Answer {
+        let mut lines = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+        if !headers.iter().any(|header| header.starts_with("Host:")) {
+            lines += &format!("Host: localhost:{}\r\n", self.port);
+        }
+        headers.iter().for_each(|header| lines += &format!("{header}\r\n"));
+        let answer = self.raw(&(lines + "\r\n"));
+        assert!(!String::from_utf8_lossy(&answer.body).contains("secret"), "{path} gives what it must not");
+        answer
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[])
+    }
+}
+
+#[test]
+fn a_run_is_shown_with_its_state_curves_events_and_files() {
+    let served = Served::new();
+    let page = served.get("/");
+    assert_eq!(page.status, 200);
+    assert!(page.header("content-security-policy").unwrap().contains("script-src 'self'"), "{}", page.head);
+    assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
+    let runs = served.get("/api/runs").json();
+    let run = &runs[0];
+    assert_eq!((&run["id"], &run["state"], &run["step"]), (&"0001-toy".into(), &"finished".into(), &40.into()));
+    assert_eq!(run["kimg"], run["total_kimg"]);
+
+    let detail = served.get("/api/runs/0001-toy").json();
+    assert_eq!((&detail["media"], &detail["inputs"]), (&"point".into(), &Value::from(vec!["seed"])));
+    let changes = detail["changes"].as_array().unwrap();
+    assert!(changes.iter().any(|change| change["key"] == "train.steps" && change["value"] == "40"), "{changes:?}");
+    assert!(detail["parameters"]["generator"].as_u64().unwrap() > 0);
+
+    let scalars = served.get("/api/runs/0001-toy/scalars?names=d_loss&points=10").json();
+    let (steps, series) = (scalars["step"].as_array().unwrap(), scalars["series"].as_object().unwrap());
+    assert_eq!((series.len(), steps.last().unwrap()), (1, &40.into()));
+    let mean = |at: usize| series["d_loss"]["mean"][at].as_f64().unwrap();
+    assert!(mean(0).is_finite() && steps.len() == series["d_loss"]["high"].as_array().unwrap().len());
+    let part = served.get("/api/runs/0001-toy/scalars?from=20&to=30").json();
+    assert!(part["step"].as_array().unwrap().iter().all(|step| (20..=30).contains(&step.as_u64().unwrap())));
+
+    let events = served.get("/api/runs/0001-toy/events").json();
+    let kinds = events["events"].as_array().unwrap().iter().map(|event| event["event"].as_str().unwrap());
+    assert_eq!(kinds.collect::<Vec<_>>(), ["started", "preview", "preview", "checkpoint", "finished"]);
+    let last = served.get("/api/runs/0001-toy/events?after=3").json();
+    assert_eq!((last["events"].as_array().unwrap().len(), &last["next"]), (1, &5.into()));
+
+    let preview = detail["previews"][1]["path"].as_str().unwrap();
+    let picture = served.get(&format!("/api/runs/0001-toy/files/{preview}?download"));
+    assert_eq!(picture.body, fs::read(served.run().join(preview)).unwrap());
+    assert_eq!(picture.header("content-type"), Some("image/png"));
+    assert!(picture.header("content-disposition").unwrap().contains("0001-toy-"), "{}", picture.head);
+    for name in ["config.toml", "events.jsonl"] {
+        assert_eq!(
+            served.get(&format!("/api/runs/0001-toy/files/{name}")).body,
+            fs::read(served.run().join(name)).unwrap()
+        );
+    }
+    for absent in ["/api/runs/0002-x", "/api/runs/0002-x/scalars", "/x", "/assets/x", "/api/runs/0001-toy/x"] {
+        let answer = served.get(absent);
+        assert!(answer.status == 404 && answer.json()["error"].is_string(), "{absent}: {}", answer.status);
+    }
+}
+
+#[test]
+fn samples_are_those_of_the_command_byte_for_byte() {
+    let served = Served::new();
+    let by_command = |args: &[&str]| {
+        let args = [&["sample", "runs/0001-toy", "-o", "x.png"], args].concat();
+        assert!(ganvas(served.folder.path(), &args).stdout(Stdio::null()).status().unwrap().success());
+        fs::read(served.folder.path().join("x.png")).unwrap()
+    };
+    let sample = |query: &str| {
+        let answer = served.get(&format!("/api/runs/0001-toy/sample?{query}"));
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("image/png")), "{query}");
+        answer.body
+    };
+    assert_eq!(sample("seeds=0-63&columns=8"), by_command(&["--seeds", "0-63", "--grid", "8x8"]));
+    assert_eq!(sample("seeds=7&columns=1&zoom=2"), by_command(&["--seeds", "7", "--zoom", "2"]));
+    assert_eq!(sample("from=3&to=9&t=0"), sample("seed=3"));
+    assert_eq!(sample("chain=5,9@1"), sample("seed=9"));
+    assert_eq!(sample("near=5&count=1&columns=1"), sample("seed=5"));
+    assert_ne!(sample("near=5&width=0.3"), sample("near=5&width=0.3&round=1"));
+    for wrong in [
+        "",
+        "seed=x",
+        "seeds=9-3",
+        "seeds=0-999",
+        "seed=1&zoom=99",
+        "seed=1&truncation=0.5", // it has no styles
+        "from=1&to=2&t=5",
+        "chain=1,2",
+        "seed=1&truncation=nan",
+        "near=1&count=0",
+        "seed=1&checkpoint=../../elsewhere",
+    ] {
+        let answer = served.get(&format!("/api/runs/0001-toy/sample?{wrong}"));
+        assert_eq!(answer.status, 400, "{wrong}: {}", String::from_utf8_lossy(&answer.body));
+        assert!(answer.json()["error"].as_str().unwrap().len() > 10);
+    }
+}
+
+#[test]
+fn nothing_outside_the_runs_can_be_read_by_any_spelling_or_link() {
+    #[cfg(unix)]
+    let link = |folder: &Path| {
+        use std::os::unix::fs::symlink;
+        symlink(folder.join("secret.toml"), folder.join("runs/0001-toy/previews/link.png")).unwrap();
+        symlink(folder, folder.join("runs/0001-toy/eval")).unwrap();
+        fs::create_dir(folder.join("outside")).unwrap();
+        fs::write(folder.join("outside/config.toml"), "recipe = \"ring\" # secret").unwrap();
+        symlink(folder.join("outside"), folder.join("runs/0002-outside")).unwrap();
+    };
+    #[cfg(not(unix))]
+    let link = |_: &Path| ();
+    let served = Served::with(link, &[]);
+    fs::write(served.run().join("previews/.hidden.png"), "secret").unwrap();
+    fs::write(served.run().join("notes.txt"), "secret").unwrap();
+    for path in [
+        "../../secret.toml",
+        "..%2f..%2fsecret.toml",
+        "%2e%2e/%2e%2e/secret.toml",
+        "previews/../../../secret.toml",
+        "previews/..%2f..%2f..%2fsecret.toml",
+        "previews/%2e%2e%5c%2e%2e%5csecret.png",
+        "/etc/passwd",
+        "%2fetc%2fpasswd",
+        "previews/link.png",
+        "eval/secret.json",
+        "previews/.hidden.png",
+        "notes.txt",
+        ".lock",
+        "previews",
+        "previews/",
+        "checkpoints/../config.toml/model.safetensors",
+        "config.toml%00",
+        "previews/00000000k.png/..",
+    ] {
+        assert_eq!(served.get(&format!("/api/runs/0001-toy/files/{path}")).status, 404, "{path}");
+    }
+    for path in [
+        "/../secret.toml",
+        "/assets/../../secret.toml",
+        "/assets/..%2f..%2fsecret.toml",
+        "/api/runs/..",
+        "/api/runs/%2e%2e/files/secret.toml",
+    ] {
+        assert_eq!(served.get(path).status, 404, "{path}");
+    }
+    let runs = served.get("/api/runs").json();
+    assert_eq!(runs.as_array().unwrap().len(), 1, "a run that is a link to elsewhere is not shown: {runs}");
+    assert_eq!(served.get("/api/runs/0002-outside/files/config.toml").status, 404);
+}
+
+#[test]
+fn other_hosts_other_sites_and_everything_that_would_write_are_refused() {
+    let served = Served::new();
+    let status = |method: &str, headers: &[&str]| served.ask(method, "/api/runs", headers).status;
+    assert_eq!(status("GET", &["Host: 127.0.0.1"]), 200);
+    assert_eq!(status("GET", &["Host: [::1]:7878"]), 200);
+    // A name of somebody else's that points here (DNS rebinding).
+    for host in
+        ["evil.example", "evil.example:7878", "localhost.evil.example", "127.0.0.1.evil.example", "192.168.0.1", ""]
+    {
+        assert_eq!(status("GET", &[&format!("Host: {host}")]), 421, "{host}");
+    }
+    assert_eq!(served.raw("GET /api/runs HTTP/1.0\r\n\r\n").status, 421, "no Host at all");
+    let own = format!("Origin: http://localhost:{}", served.port);
+    assert_eq!(status("GET", &[&own, "Sec-Fetch-Site: same-origin"]), 200);
+    for foreign in [
+        "Origin: http://evil.example",
+        "Origin: null",
+        "Origin: http://localhost:1",
+        "Sec-Fetch-Site: cross-site",
+        "Sec-Fetch-Site: same-site",
+    ] {
+        assert_eq!(status("GET", &[foreign]), 403, "{foreign}");
+    }
+    assert_eq!(
+        status("GET", &["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"]),
+        200,
+        "a link to it may be followed"
+    );
+    for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECTED"] {
+        assert_eq!(status(method, &["Content-Length: 0", "Origin: http://evil.example"]), 405, "{method}");
+        assert_eq!(status(method, &["Content-Length: 0"]), 405, "{method}");
+    }
+    assert_eq!(served.get("/").header("x-frame-options"), Some("DENY"));
+    assert!(served.get("/").header("access-control-allow-origin").is_none());
+}
+
+#[test]
+fn huge_uploads_long_heads_and_bad_pictures_cost_nothing() {
+    let served = Served::new();
+    // The answer comes before a byte of the body does.
+    let upload = ["Content-Length: 999999999999", "Content-Type: image/png"];
+    assert_eq!(served.ask("POST", "/api/runs/0001-toy/files/previews/new.png", &upload).status, 405);
+    assert_eq!(served.ask("GET", "/api/runs", &upload).status, 413);
+    assert_eq!(served.ask("GET", "/api/runs", &["Transfer-Encoding: chunked"]).status, 413);
+    let long = format!("X-Long: {}", "x".repeat(300_000));
+    assert!([400, 431].contains(&served.ask("GET", "/api/runs", &[&long]).status));
+    let path = format!("/api/runs/{}", "x".repeat(60_000));
+    assert!([400, 404, 414].contains(&served.get(&path).status));
+    // A preview that is no picture is sent as one and as nothing else.
+    let bad = served.run().join("previews/bad.png");
+    fs::write(&bad, "<script>alert(1)</script>").unwrap();
+    let answer = served.get("/api/runs/0001-toy/files/previews/bad.png");
+    assert_eq!(
+        (answer.header("content-type"), answer.header("x-content-type-options")),
+        (Some("image/png"), Some("nosniff"))
+    );
+    assert_eq!(served.get("/api/runs").status, 200);
+}
+
+#[test]
+fn a_client_that_does_not_finish_its_question_is_let_go_and_holds_nobody_up() {
+    let served = Served::new();
+    let slow = (0..600).map(|_| served.connect()).collect::<Vec<_>>(); // more than there are places
+    let begun = Instant::now();
+    for mut stream in &slow {
+        _ = stream.write_all(b"GET /api/runs HTTP/1.1\r\nHost: loc");
+    }
+    let mut first = &slow[0];
+    let mut rest = Vec::new();
+    _ = first.read_to_end(&mut rest);
+    assert!(begun.elapsed() < Duration::from_secs(45), "let go after {:?}", begun.elapsed());
+    assert_eq!(served.get("/api/runs").status, 200, "and others are answered");
+}
+
+#[test]
+fn beyond_this_machine_a_token_is_demanded() {
+    let served = Served::with(|_| (), &["--host", "0.0.0.0"]);
+    let token = served.address.split_once("?token=").expect("the address has a token").1;
+    assert_eq!(token.len(), 32);
+    assert_eq!(served.get("/").status, 401);
+    assert_eq!(served.get("/api/runs?token=").status, 401);
+    assert_eq!(served.get(&format!("/api/runs?token={}", "0".repeat(32))).status, 401);
+    assert_eq!(served.ask("GET", "/api/runs", &["Cookie: ganvas_token="]).status, 401);
+    let first = served.get(&format!("/?token={token}"));
+    let cookie = first.header("set-cookie").expect("a cookie for what follows");
+    assert!(first.status == 200 && cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    let cookie = format!("Cookie: other=1; {}", cookie.split(';').next().unwrap());
+    assert_eq!(served.ask("GET", "/api/runs", &[&cookie, "Host: my-machine.example:1"]).status, 200);
+    assert_eq!(served.ask("GET", "/api/runs", &[&format!("Authorization: Bearer {token}")]).status, 200);
+    assert_eq!(served.ask("POST", "/api/runs", &[&cookie, "Content-Length: 0"]).status, 405);
+    assert_eq!(served.ask("GET", "/api/runs", &[&cookie, "Origin: http://evil.example"]).status, 403);
+}
+
+#[test]
+fn news_come_live_and_a_page_too_many_is_asked_to_wait() {
+    let served = Served::new();
+    let listen = |query: &str| {
+        let mut stream = served.connect();
+        write!(stream, "GET /api/live{query} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        BufReader::new(stream)
+    };
+    let mut live = listen("?run=0001-toy");
+    let mut line = String::new();
+    while !line.starts_with("transfer-encoding") {
+        line.clear();
+        live.read_line(&mut line).unwrap(); // its head
+    }
+    let resume = ["resume", "runs/0001-toy", "--set", "train.steps=60"];
+    assert!(ganvas(served.folder.path(), &resume).stdout(Stdio::null()).status().unwrap().success());
+    let (mut seen, mut event) = (Vec::new(), String::new());
+    while !seen
+        .iter()
+        .any(|(kind, data): &(String, Value)| kind == "runs" && data["state"] == "finished" && data["step"] == 60)
+    {
+        line.clear();
+        assert!(live.read_line(&mut line).unwrap() > 0, "it ended after {seen:?}");
+        match line.trim().split_once(": ") {
+            Some(("event", kind)) => event = kind.to_owned(),
+            Some(("data", data)) => seen.push((event.clone(), serde_json::from_str(data).unwrap())),
+            _ => (),
+        }
+    }
+    let records = seen.iter().filter(|(kind, _)| kind == "record").map(|(_, data)| data["event"].as_str().unwrap());
+    assert_eq!(records.collect::<Vec<_>>(), ["resumed", "preview", "checkpoint", "finished"], "{seen:?}");
+    assert!(seen.iter().any(|(kind, data)| kind == "scalars" && data["values"]["d_loss"].is_f64()), "{seen:?}");
+
+    let listening = (0..199).map(|_| listen("")).collect::<Vec<_>>();
+    let begun = Instant::now();
+    let refused = loop {
+        let mut head = String::new();
+        listen("").read_line(&mut head).unwrap();
+        if head.contains("503") {
+            break true;
+        }
+        if begun.elapsed() > Duration::from_secs(30) {
+            break false;
+        }
+    };
+    assert!(refused, "{} listen already", listening.len() + 1);
+    assert_eq!(served.get("/api/runs").status, 200, "everything else is answered");
+}
+
+#[test]
+fn a_server_that_cannot_start_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |args: &[&str]| {
+        let output = ganvas(folder.path(), args).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(said(&["serve", "absent"]).contains("absent"));
+    fs::create_dir(folder.path().join("runs")).unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    assert!(said(&["serve", "--port", &port]).contains("give another --port"));
+    assert!(said(&["serve", "--host", "203.0.113.1"]).contains("--host"));
+}
