@@ -47,9 +47,11 @@ pub enum Answer {
 
 impl Player {
     /// Starts the thread; it ends with the last of its handles.
-    pub fn start() -> std::io::Result<Self> {
+    pub fn start() -> Result<Self, rayon::ThreadPoolBuildError> {
         let (sender, jobs) = sync_channel(WAITING);
-        std::thread::Builder::new().name("samples".to_owned()).spawn(move || serve(&jobs))?;
+        // In a pool of its own: the trainer, where there is one in this process, may hold every thread of the global one.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "samples".to_owned()).build()?;
+        pool.spawn(move || serve(&jobs));
         Ok(Player(sender))
     }
 

@@ -1,0 +1,261 @@
+// Playing with what a run has learned: a seed, the way between two, and breeding.
+import { button, element, labelled, section, settled } from "./dom.js";
+import { fixed, sliding, whole } from "./numbers.js";
+import { Picture } from "./picture.js";
+import { sample } from "./server.js";
+import { say } from "./words.js";
+
+const SIDE = 8;
+const CELLS = SIDE * SIDE;
+/** The gap and border of a grid of samples, in its own pixels. */
+const GAP = 2;
+const QUIET = 120;
+const HIGHEST_SEED = 999_999_999;
+/** How many points a plot of a model of points shows. */
+const POINTS = 256;
+
+/** What was chosen for a run, for as long as the page is open: a change of language or view keeps it. */
+const kept = new Map();
+
+function begin(id) {
+	if (!kept.has(id)) kept.set(id, { seed: 0, from: 3, to: 9, t: 0.5, truncation: 1, checkpoint: "", width: 0.3, first: 0, chains: [] });
+	return kept.get(id);
+}
+
+/** A picture that is asked for: the last question wins, and the picture before it stays until there is another. */
+class Asked extends Picture {
+	constructor(run, name, fitted) {
+		super(name, fitted);
+		this.run = run;
+		this.asking = new AbortController();
+		const soon = settled((values, alt) => this.fetch(values, alt), QUIET);
+		this.ask = (values, alt) => {
+			this.frame.classList.add("asking");
+			soon(values, alt);
+		};
+	}
+
+	/** Whether what one sees is not what was asked for last. */
+	get stale() {
+		return this.frame.classList.contains("asking");
+	}
+
+	async fetch(values, alt) {
+		this.asking.abort();
+		this.asking = new AbortController();
+		const { signal } = this.asking;
+		try {
+			const blob = await sample(this.run.id, values, AbortSignal.any([signal, this.run.signal]));
+			if (signal.aborted) return;
+			const before = this.image.getAttribute("src");
+			this.show(URL.createObjectURL(blob), alt);
+			if (before) URL.revokeObjectURL(before);
+		} catch (error) {
+			if (signal.aborted || this.run.signal.aborted) return;
+			this.say(error.message);
+		}
+		this.frame.classList.remove("asking");
+	}
+}
+
+const random = () => Math.floor(Math.random() * 1_000_000);
+
+function seedInput(name, value, changed) {
+	const input = element("input", { type: "number", id: name, min: 0, max: HIGHEST_SEED, step: 1, inputmode: "numeric", oninput: () => {
+		if (input.value !== "" && input.validity.valid) changed(Number(input.value));
+	} });
+	input.value = value;
+	return input;
+}
+
+function oneSeed(run, state, common) {
+	const picture = new Asked(run, "seed-picture");
+	const ask = () => picture.ask({ seed: state.seed, zoom: 1, ...common() }, say("sampleOfSeed", { seed: whole(state.seed) }));
+	const put = (seed) => {
+		state.seed = Math.min(HIGHEST_SEED, Math.max(0, seed));
+		input.value = state.seed;
+		ask();
+	};
+	const input = seedInput("seed", state.seed, (seed) => {
+		state.seed = seed;
+		ask();
+	});
+	return { ask, element: section("toy-seed", say("oneSeed"), { class: "panel toy" },
+		element("p", { class: "muted" }, say("oneSeedHow")),
+		picture.frame,
+		element("div", { class: "controls" }, labelled("Seed", input),
+			button(say("nextSeed"), () => put(state.seed + 1), { id: "seed-next" }),
+			button(say("randomSeed"), () => put(random()), { id: "seed-random" }))) };
+}
+
+function between(run, state, common) {
+	const picture = new Asked(run, "between-picture");
+	const ask = () => picture.ask({ from: state.from, to: state.to, t: state.t, zoom: 1, ...common() },
+		say("sampleBetween", { t: fixed(state.t, 2), from: whole(state.from), to: whole(state.to) }));
+	const change = (key) => (value) => {
+		state[key] = value;
+		ask();
+	};
+	const inputs = ["from", "to"].map((key) => seedInput(`between-${key}`, state[key], change(key)));
+	const [slider, shown] = sliding("between-t", { min: 0, max: 1, step: 0.01 }, state.t, change("t"));
+	const exchange = () => {
+		["from", "to"].forEach((key, i) => {
+			state[key] = random();
+			inputs[i].value = state[key];
+		});
+		ask();
+	};
+	return { ask, element: section("toy-between", say("between"), { class: "panel toy" },
+		element("p", { class: "muted" }, say("betweenHow")),
+		picture.frame,
+		element("div", { class: "controls" }, labelled(say("fromSeed"), inputs[0]), labelled(say("toSeed"), inputs[1]),
+			button(say("randomSeeds"), exchange)),
+		element("div", { class: "controls" }, labelled(say("onTheWay"), slider, shown))) };
+}
+
+/** The seed towards which neighbour `place` of a round lies; the server counts likewise. */
+const neighbour = (round, place) => 1_000_003 * (round + 1) + place;
+
+function explorer(run, state, common) {
+	const cells = element("div", { class: "cells", role: "group", "aria-label": say("cells") });
+	const picture = new Asked(run, "explorer-picture", (scale, width, height) => {
+		// The buttons lie on the samples: the same border and gaps, in the page's pixels.
+		cells.style.width = `${width * scale}px`;
+		cells.style.height = `${height * scale}px`;
+		cells.style.padding = cells.style.gap = `${GAP * scale}px`;
+	});
+	picture.frame.append(cells);
+	const own = new Asked(run, "chosen-picture");
+	const round = element("p", { class: "muted", id: "explorer-round", role: "status" });
+	const back = button(say("back"), () => { state.chains.pop(); ask(); }, { id: "explorer-back" });
+	const again = button(say("startAgain"), () => { state.chains = []; ask(); }, { id: "explorer-again" });
+	const others = button(say("otherSeeds"), () => { state.first += CELLS; ask(); }, { id: "explorer-others" });
+	const [slider, shown] = sliding("explorer-width", { min: 0.05, max: 1, step: 0.05 }, state.width, (width) => {
+		state.width = width;
+		if (state.chains.length > 0) ask();
+	});
+
+	function choose(place) {
+		if (picture.stale) return; // the choice would be of a sample that is not there any more
+		const chain = state.chains.at(-1);
+		if (chain === undefined) state.chains.push(String(state.first + place));
+		else state.chains.push(place === 0 ? chain : `${chain},${neighbour(state.chains.length - 1, place)}@${state.width}`);
+		ask();
+	}
+
+	const buttons = Array.from({ length: CELLS }, (_, place) => button("", () => choose(place), { tabindex: place === 0 ? 0 : -1 }));
+	cells.append(...buttons);
+	cells.addEventListener("focusin", (event) => buttons.forEach((one) => { one.tabIndex = one === event.target ? 0 : -1; }));
+	cells.addEventListener("keydown", (event) => {
+		const now = buttons.indexOf(document.activeElement);
+		const row = now - (now % SIDE);
+		const to = {
+			ArrowLeft: now - 1, ArrowRight: now + 1, ArrowUp: now - SIDE, ArrowDown: now + SIDE, Home: row, End: row + SIDE - 1,
+		}[event.key];
+		if (to === undefined) return;
+		event.preventDefault();
+		buttons[Math.max(0, Math.min(CELLS - 1, to))].focus();
+	});
+
+	function ask() {
+		const depth = state.chains.length;
+		back.disabled = again.disabled = depth === 0;
+		others.disabled = depth > 0;
+		round.textContent = depth === 0
+			? say("explorerSeeds", { first: whole(state.first), last: whole(state.first + CELLS - 1) })
+			: say("explorerRound", { round: depth, width: fixed(state.width, 2) });
+		buttons.forEach((one, place) => one.setAttribute("aria-label", depth === 0
+			? say("cellSeed", { seed: state.first + place })
+			: say(place === 0 ? "cellSelf" : "cellNeighbour", { place })));
+		own.frame.hidden = depth === 0;
+		if (depth > 0) own.ask({ chain: state.chains.at(-1), zoom: 1, ...common() }, say("chosenSample"));
+		picture.ask(depth === 0
+			? { seeds: `${state.first}-${state.first + CELLS - 1}`, columns: SIDE, zoom: 1, ...common() }
+			: { chain: state.chains.at(-1), width: state.width, round: depth - 1, columns: SIDE, count: CELLS, zoom: 1, ...common() }, say("explorerGrid"));
+	}
+
+	return { ask, element: section("explorer", say("explorer"), { class: "panel explorer" },
+		element("div", {},
+			element("p", { class: "muted" }, say("explorerHow")),
+			element("div", { class: "controls" }, back, again, others),
+			labelled(say("neighbourhood"), slider, shown),
+			round, own.frame),
+		picture.frame) };
+}
+
+function plotOfPoints(run, state, common) {
+	const picture = new Asked(run, "points-picture");
+	const ask = () => picture.ask({ seeds: `${state.first}-${state.first + POINTS - 1}`, zoom: 1, ...common() }, say("pointsOf", { count: POINTS }));
+	return { ask, element: section("toy-points", say("pointsTitle"), { class: "panel toy" },
+		element("p", { class: "muted" }, say("pointsHow", { count: POINTS })),
+		picture.frame,
+		element("div", { class: "controls" }, button(say("otherPoints"), () => { state.first += POINTS; ask(); }))) };
+}
+
+export function play(body, run) {
+	const state = begin(run.id);
+	let toys = [];
+	const asks = () => toys.forEach((toy) => toy.ask());
+	const common = () => {
+		const { checkpoints, inputs } = run.detail;
+		return {
+			checkpoint: state.checkpoint || checkpoints[0],
+			truncation: inputs.includes("truncation") && state.truncation !== 1 ? state.truncation : null,
+		};
+	};
+
+	const choice = element("select", { id: "checkpoint", onchange: () => {
+		state.checkpoint = choice.value;
+		asks();
+	} });
+	function checkpoints() {
+		const names = run.detail.checkpoints;
+		// The oldest are deleted as new ones come.
+		if (!names.includes(state.checkpoint)) state.checkpoint = "";
+		choice.replaceChildren(
+			element("option", { value: "" }, say("newestCheckpoint", { name: names[0] })),
+			...names.slice(1).map((name) => element("option", { value: name }, name)));
+		choice.value = state.checkpoint;
+	}
+
+	function build() {
+		const { detail: told } = run;
+		if (told.checkpoints.length === 0) {
+			body.replaceChildren(element("div", { class: "empty", id: "no-checkpoint" }, element("h2", {}, say("noCheckpoint")), element("p", {}, say("noCheckpointHow"))));
+			return;
+		}
+		const [slider, shown] = sliding("truncation", { min: 0, max: 1, step: 0.05 }, state.truncation, (value) => {
+			state.truncation = value;
+			asks();
+		});
+		const points = told.media === "point";
+		toys = points ? [plotOfPoints(run, state, common), oneSeed(run, state, common), between(run, state, common)]
+			: [oneSeed(run, state, common), between(run, state, common), explorer(run, state, common)];
+		checkpoints();
+		body.replaceChildren(
+			element("div", { class: "controls common" }, labelled("Checkpoint", choice),
+				told.inputs.includes("truncation") && labelled(say("truncation"), slider, shown),
+				told.inputs.includes("truncation") && element("p", { class: "muted" }, say("truncationHow"))),
+			element("div", { class: "toys" }, ...toys.map((toy) => toy.element)));
+		asks();
+	}
+
+	build();
+	run.hear("record", (record) => {
+		if (record.event !== "checkpoint") return;
+		// With the first checkpoint the server knows what the model makes.
+		if (toys.length === 0) run.tell("stale");
+		else {
+			const older = state.checkpoint;
+			checkpoints();
+			if (older === "" || older !== state.checkpoint) asks();
+		}
+	});
+	run.hear("again", () => {
+		if (toys.length === 0) build();
+		else {
+			checkpoints();
+			asks();
+		}
+	});
+}

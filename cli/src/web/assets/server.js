@@ -1,0 +1,55 @@
+// Questions to the server: addresses, JSON, and the sentence it gives where something is wrong.
+
+const path = (run, rest = "") => `/api/runs/${encodeURIComponent(run)}${rest}`;
+
+const query = (values) => {
+	const given = Object.entries(values).filter(([, value]) => value !== null && value !== undefined);
+	// Commas and @ stand for themselves in a query, and a chain of seeds stays readable.
+	return given.map(([name, value]) => `${name}=${encodeURIComponent(value).replaceAll("%2C", ",").replaceAll("%40", "@")}`).join("&");
+};
+
+async function answer(address, signal) {
+	const response = await fetch(address, { signal });
+	if (response.ok) return response;
+	const said = await response.json().catch(() => null);
+	throw Object.assign(new Error(said?.error ?? `${response.status} ${response.statusText}`), { status: response.status });
+}
+
+const json = async (address, signal) => (await answer(address, signal)).json();
+
+export const about = (signal) => json("/api/about", signal);
+export const runs = (signal) => json("/api/runs", signal);
+export const detail = (run, signal) => json(path(run), signal);
+export const scalars = (run, values, signal) => json(path(run, `/scalars?${query(values)}`), signal);
+
+/** All records after `number` that are not scalars, over as many calls as it takes. */
+export async function records(run, signal) {
+	const all = [];
+	let next = null;
+	for (;;) {
+		const page = await json(path(run, next === null ? "/events" : `/events?after=${next}`), signal);
+		all.push(...page.events);
+		if (page.events.length === 0 || page.next === next) return all;
+		next = page.next;
+	}
+}
+
+/** Where a file of the run's folder is. */
+export function fileAddress(run, name, download = false) {
+	return path(run, `/files/${name.split("/").map(encodeURIComponent).join("/")}${download ? "?download" : ""}`);
+}
+
+/** The PNG that `values` ask for. A busy server is asked again, until `signal` says that nobody waits any longer. */
+export async function sample(run, values, signal) {
+	for (;;) {
+		const response = await fetch(path(run, `/sample?${query(values)}`), { signal });
+		if (response.ok) return response.blob();
+		if (response.status !== 503) {
+			const said = await response.json().catch(() => null);
+			throw new Error(said?.error ?? `${response.status} ${response.statusText}`);
+		}
+		const wait = Math.min(10, Math.max(0.2, Number(response.headers.get("Retry-After")) || 1));
+		await new Promise((resolve) => setTimeout(resolve, wait * 1000));
+		signal.throwIfAborted();
+	}
+}

@@ -1,0 +1,220 @@
+// The dashboard in a real browser, on a run that is still training.
+//
+//     cargo build --release && npm --prefix tests/browser install --no-package-lock && node --test tests/browser
+//
+// It needs Chromium, found as `chromium` or named by CHROMIUM. Screenshots are kept in target/browser.
+
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { after, before, test } from "node:test";
+
+import { chromium } from "playwright-core";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const GANVAS = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "release/ganvas");
+const SHOTS = join(ROOT, "target/browser");
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const RUN = "0001-mnist";
+const VIEWS = ["#/", `#/run/${RUN}`, `#/run/${RUN}/play`, `#/run/${RUN}/learn`, `#/compare/${RUN},0002-ring`];
+const DESK = { width: 1280, height: 900 };
+const PHONE = { width: 360, height: 780 };
+const LONG = 40_000;
+
+const folder = mkdtempSync(join(tmpdir(), "ganvas-browser-"));
+const troubles = []; // what no page may ever do
+let trainer, address, browser, page;
+
+/** The address that a trainer prints. */
+function watched(child) {
+  return new Promise((found, failed) => {
+    let said = "";
+    child.stderr.on("data", (text) => {
+      said += text;
+      const match = said.match(/Watch it at (\S+)/);
+      if (match) found(match[1]);
+    });
+    child.on("exit", () => failed(new Error(`it ended: ${said}`)));
+  });
+}
+
+before(async () => {
+  mkdirSync(SHOTS, { recursive: true });
+  const sets = ["log_every_kimg=0.5", "preview_every_kimg=4", "checkpoint_every_kimg=4", "keep_checkpoints=1000", "kimg=100000", "threads=1"];
+  const args = ["train", "mnist", "--serve", ...sets.flatMap((set) => ["--set", `train.${set}`])];
+  trainer = spawn(GANVAS, args, { cwd: folder, stdio: ["ignore", "ignore", "pipe"] });
+  address = await watched(trainer);
+  execFileSync(GANVAS, ["train", "ring", "--set", "train.steps=200"], { cwd: folder, stdio: "ignore" });
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+  page = await browser.newPage({ viewport: DESK, locale: "en-GB" });
+  page.setDefaultTimeout(LONG);
+  page.on("pageerror", (error) => troubles.push(`error: ${error}`));
+  page.on("console", (message) => message.type() === "error" && troubles.push(`console: ${message.text()}`));
+  page.on("request", (request) => {
+    const { protocol, origin } = new URL(request.url());
+    if (!["blob:", "data:"].includes(protocol) && origin !== new URL(address).origin) troubles.push(`asked elsewhere: ${request.url()}`);
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  trainer?.kill("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function open(view) {
+  await page.goto("about:blank");
+  await page.goto(new URL(`/${view}`, address).href);
+  await page.waitForSelector("main:not([aria-busy]) h1");
+}
+
+const shot = (name) => page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
+const highest = () => page.$eval("#film-position", (slider) => Number(slider.max));
+
+test("the list shows the run, and that it is in training", async () => {
+  await open("#/");
+  const card = page.locator("main").getByRole("link", { name: RUN });
+  await card.first().waitFor();
+  assert.match(await page.locator("main").innerText(), /running/i);
+  await shot("list");
+});
+
+test("a point and a preview arrive while one looks", async () => {
+  await open(`#/run/${RUN}`);
+  const points = () => page.$eval("#point-count", (count) => count.textContent);
+  await page.waitForFunction(() => /[1-9]/.test(document.querySelector("#point-count")?.textContent ?? ""));
+  const [before, previews] = [await points(), await highest()];
+  await page.waitForFunction((old) => document.querySelector("#point-count").textContent !== old, before);
+  await page.waitForFunction((old) => Number(document.querySelector("#film-position").max) > old, previews);
+  assert.ok((await highest()) > previews);
+  await shot("run");
+});
+
+test("the scrubber goes back to the first preview, and plays", async () => {
+  await open(`#/run/${RUN}`);
+  await page.waitForFunction(() => Number(document.querySelector("#film-position")?.max) >= 2);
+  const picture = () => page.$eval("#film-picture", (image) => image.src);
+  const newest = await picture();
+  await page.locator("#film-position").focus();
+  await page.keyboard.press("Home");
+  await page.waitForFunction((old) => document.querySelector("#film-picture").src !== old, newest);
+  assert.match(await picture(), /previews\/00000000k\.png$/);
+  assert.ok(await page.$eval("#film-picture", async (image) => (await image.decode(), image.naturalWidth > 100)));
+  const first = await picture();
+  await page.locator("#film-play").click();
+  await page.waitForFunction((old) => document.querySelector("#film-picture").src !== old, first);
+});
+
+test("a seed's picture is that of the command, byte for byte", async () => {
+  await open(`#/run/${RUN}/play`);
+  await page.waitForSelector("#checkpoint");
+  await page.waitForFunction(() => document.querySelector("#checkpoint").options.length > 1);
+  const name = await page.$eval("#checkpoint", (select) => select.options[1].value);
+  await page.selectOption("#checkpoint", name);
+  const asked = (response) => response.url().includes("/sample?") && new URL(response.url()).searchParams.get("seed") === "7";
+  const [answer] = await Promise.all([page.waitForResponse(asked), page.fill("#seed", "7")]);
+  await page.waitForSelector('#seed-picture[alt*="7"]');
+  const shown = await answer.body();
+  execFileSync(GANVAS, ["sample", `runs/${RUN}`, "--checkpoint", name, "--seeds", "7", "-o", "seven"], { cwd: folder, stdio: "ignore" });
+  assert.deepEqual(shown, readFileSync(join(folder, "seven/seed-000007.png")));
+});
+
+test("a sample that is chosen breeds neighbours, and one can go back", async () => {
+  await open(`#/run/${RUN}/play`);
+  await page.waitForSelector("#explorer-picture:not([hidden])");
+  const [before, round] = await Promise.all(["#explorer-picture", "#explorer-round"].map((id) => page.$eval(id, (it) => it.src ?? it.textContent)));
+  const cells = page.locator("#explorer .cells button");
+  assert.equal(await cells.count(), 64);
+  await cells.first().focus();
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction((old) => document.querySelector("#explorer-picture").src !== old, before);
+  assert.notEqual(await page.$eval("#explorer-round", (it) => it.textContent), round);
+  await shot("play");
+  await page.locator("#explorer-back").click();
+  await page.waitForFunction((old) => document.querySelector("#explorer-round").textContent === old, round);
+});
+
+test("the story of GANs has the run's numbers, in English and in Vietnamese", async () => {
+  await open(`#/run/${RUN}/learn`);
+  const english = await page.locator("h1, h2").allInnerTexts();
+  assert.match(await page.locator("main").innerText(), /1\.386/);
+  await shot("learn-en");
+  await page.selectOption("#language", "vi");
+  await page.waitForFunction(() => document.documentElement.lang === "vi");
+  await page.waitForSelector("main:not([aria-busy]) h2");
+  const vietnamese = await page.locator("h1, h2").allInnerTexts();
+  assert.equal(vietnamese.length, english.length);
+  assert.ok(vietnamese.filter((title, i) => title !== english[i]).length >= english.length - 2, vietnamese.join(" | "));
+  await shot("learn-vi");
+  await open("#/");
+  assert.equal(await page.evaluate(() => document.documentElement.lang), "vi", "it is remembered");
+  await page.selectOption("#language", "en");
+});
+
+test("two runs share a chart", async () => {
+  await open(`#/compare/${RUN},0002-ring`);
+  await page.locator("main canvas").first().waitFor();
+  const text = await page.locator("main").innerText();
+  assert.ok(text.includes(RUN) && text.includes("0002-ring"), text);
+  await shot("compare");
+});
+
+test("no view is wider than a phone, in light and dark", async () => {
+  await page.setViewportSize(PHONE);
+  for (const scheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme: scheme });
+    for (const view of VIEWS) {
+      await open(view);
+      await page.waitForTimeout(300);
+      const width = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(width <= PHONE.width, `${view} is ${width} pixels wide`);
+      await shot(`phone-${scheme}-${VIEWS.indexOf(view)}`);
+    }
+  }
+  await page.setViewportSize(DESK);
+});
+
+test("axe finds no serious violation in any view", async () => {
+  for (const scheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme: scheme });
+    for (const view of VIEWS) {
+      await open(view);
+      await page.waitForTimeout(300);
+      const result = await page.evaluate(`${AXE}; axe.run()`);
+      const serious = result.violations.filter((violation) => ["serious", "critical"].includes(violation.impact));
+      const told = serious.map((violation) => `${violation.id}: ${violation.nodes.map((node) => node.html).join("; ")}`);
+      assert.deepEqual(told, [], `${view}, ${scheme}`);
+      assert.ok(result.passes.length > 10, "axe has looked");
+    }
+  }
+});
+
+test("the keyboard reaches the content first", async () => {
+  await open("#/");
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "skip");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "main");
+});
+
+test("a run that was interrupted is shown as stopped by another server", async () => {
+  const ended = new Promise((done) => trainer.on("exit", done));
+  trainer.kill("SIGINT");
+  assert.equal(await ended, 0, "Ctrl-C ends the trainer and its server");
+  troubles.splice(0, troubles.length, ...troubles.filter((trouble) => !/ERR_|Failed to load/.test(trouble))); // the server went
+  const server = spawn(GANVAS, ["serve", "--port", "0"], { cwd: folder, stdio: ["ignore", "pipe", "ignore"] });
+  address = await new Promise((found) => server.stdout.once("data", (text) => found(String(text).trim())));
+  await open(`#/run/${RUN}`);
+  assert.match(await page.locator("main").innerText(), /stopped/i);
+  await shot("stopped");
+  server.kill("SIGKILL");
+});
+
+test("nothing went wrong in the browser, and nothing was asked of anybody else", () => {
+  assert.deepEqual(troubles, []);
+});
