@@ -12,7 +12,7 @@ const TABLE_ROWS = 40;
 const FEW = 40;
 
 /** The exponential average, not drawn to the first value; nulls are passed over. */
-export function smoothed(values, weight) {
+function smoothed(values, weight) {
 	let sum = 0;
 	let bias = 1;
 	return values.map((value) => {
