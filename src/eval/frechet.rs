@@ -28,12 +28,17 @@ const ROWS_AT_A_TIME: usize = 512; // a part of 2048 features is 8 MB
 /// than two samples on a side, or features of different widths.
 pub fn distance(a: &Features, b: &Features, like: Option<Like>) -> Result<f64> {
     a.comparable(b, 2)?;
+    let [of_a, of_b] = [a, b].map(|x| Moments::of(x, &(0..x.rows()).collect::<Vec<_>>(), mean(x)));
+    between((a, &of_a), (b, &of_b), like)
+}
+
+/// The distance of two sets, each with the moments of all its rows.
+fn between((a, of_a): (&Features, &Moments), (b, of_b): (&Features, &Moments), like: Option<Like>) -> Result<f64> {
     let (rounded, divisor) = match like {
         None => (false, 1.0),
         Some(Like::TorchFidelity | Like::CleanFid | Like::StudioGan) => (true, 1.0),
         Some(Like::Nvidia) => (false, 0.0),
     };
-    let [of_a, of_b] = [a, b].map(|x| Moments::of(x, &(0..x.rows()).collect::<Vec<_>>(), mean(x)));
     let apart = if rounded {
         let means = rounded_mean(a).into_iter().zip(rounded_mean(b));
         f64::from(means.map(|(a, b)| (a - b).powi(2)).sum::<f32>())
@@ -138,7 +143,7 @@ pub fn estimate(a: &Features, b: &Features, like: Option<Like>) -> Result<Estima
         *without = all_a.without(a).distance(&all_b.without(b))?;
     }
     // The moments' own value cancels their rounding out of the differences.
-    Ok(Estimate::jackknife(all_a.distance(&all_b)?, &without).moved_to(distance(a, b, like)?))
+    Ok(Estimate::jackknife(all_a.distance(&all_b)?, &without).moved_to(between((a, &all_a), (b, &all_b), like)?))
 }
 
 /// What the Gaussian of some rows follows from, in a form that groups can be taken out of.
