@@ -393,6 +393,23 @@ fn news_come_live_and_a_page_too_many_is_asked_to_wait() {
 }
 
 #[test]
+fn a_run_that_has_ended_is_not_shown_as_in_training_while_its_trainer_still_serves_it() {
+    let mut served = Served::new();
+    let resume = ["resume", "runs/0001-toy", "--set", "train.steps=60", "--serve"];
+    let mut trainer =
+        ganvas(served.folder.path(), &resume).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(trainer.stderr.take().unwrap()).lines().map(|line| line.unwrap());
+    let shown = lines.filter_map(|line| line.strip_prefix("Still shown at ").map(str::to_owned)).next().unwrap();
+    _ = std::mem::replace(&mut served.server, trainer).kill();
+    served.port = shown.split(['/', ':']).nth(4).unwrap().parse().unwrap();
+    let begun = Instant::now();
+    while served.get("/api/runs").json()[0]["state"] != "finished" {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{}", served.get("/api/runs").json());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
 fn a_server_that_cannot_start_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let said = |args: &[&str]| {

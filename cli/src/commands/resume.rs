@@ -6,7 +6,6 @@ use ganvas::config::RESUMABLE;
 use ganvas::{Device, Error, RECIPES, RunDir};
 
 use super::train;
-use crate::signals;
 
 /// Go on with a run, exactly where its last checkpoint stopped.
 #[derive(clap::Args)]
@@ -58,9 +57,5 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if !sets.is_empty() {
         run.reconfigure(&config)?;
     }
-    let served = args.serve.then(|| train::served(&run)).transpose()?;
-    let signals = signals::listen(train::STOPPING)?;
-    train::go(&run, &lock, &config, session, from.as_ref(), &signals, args.json)?;
-    train::stay(served, &signals);
-    Ok(())
+    train::go(&run, lock, &config, session, from.as_ref(), args.serve, args.json)
 }

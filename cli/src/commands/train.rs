@@ -54,7 +54,7 @@ pub struct Args {
 }
 
 /// What is said to the first Ctrl-C.
-pub const STOPPING: &str = "Stopping after this step, with a checkpoint. Ctrl-C again ends now.";
+const STOPPING: &str = "Stopping after this step, with a checkpoint. Ctrl-C again ends now.";
 const TRIAL_STEPS: u64 = 10;
 
 pub fn run(args: Args) -> anyhow::Result<()> {
@@ -69,15 +69,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     memory::keep_freed();
     let name = args.name.as_deref().unwrap_or(config.entry.info.name);
     let run = RunDir::create(&args.runs, name, &config)?;
-    let served = args.serve.then(|| served(&run)).transpose()?;
-    let signals = signals::listen(STOPPING)?;
-    go(&run, &run.lock()?, &config, session, None, &signals, args.json)?;
-    stay(served, &signals);
-    Ok(())
+    go(&run, run.lock()?, &config, session, None, args.serve, args.json)
 }
 
 /// A dashboard of the runs beside this one; says where.
-pub fn served(run: &RunDir) -> anyhow::Result<Serving> {
+fn served(run: &RunDir) -> anyhow::Result<Serving> {
     let runs = run.path().parent().filter(|parent| !parent.as_os_str().is_empty());
     let serving = web::serve(runs.unwrap_or(Path::new(".")), Ipv4Addr::LOCALHOST.into(), None)?;
     say(&format!("Watch it at {}", serving.address));
@@ -85,7 +81,7 @@ pub fn served(run: &RunDir) -> anyhow::Result<Serving> {
 }
 
 /// Goes on showing what was trained, until somebody asks to stop.
-pub fn stay(served: Option<Serving>, signals: &Signals) {
+fn stay(served: Option<Serving>, signals: &Signals) {
     let Some(serving) = served else { return };
     if signals.flow().is_continue() {
         say(&format!("Still shown at {} until Ctrl-C.", serving.address));
@@ -147,34 +143,40 @@ pub fn fetch_own(config: &Resolved) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Trains a run to its end or to Ctrl-C, showing its progress, and says where it is.
+/// Trains a run to its end or to Ctrl-C, showing its progress and, to `serve`, a dashboard, and says where it is.
 pub fn go(
     run: &RunDir,
-    lock: &Lock,
+    lock: Lock,
     config: &Resolved,
     session: Box<dyn Session>,
     from: Option<&Checkpoint>,
-    signals: &Signals,
+    serve: bool,
     json: bool,
 ) -> anyhow::Result<()> {
+    let served = serve.then(|| served(run)).transpose()?;
+    let signals = signals::listen(STOPPING)?;
     let path = run.path().display().to_string();
     say(&format!("{} in {path}", config.entry.info.title));
     let mut training = Training::new(config, from.map_or(0, Checkpoint::step));
-    let outcome = ganvas::train(run, lock, config, session, from, &mut |progress| {
+    let outcome = ganvas::train(run, &lock, config, session, from, &mut |progress| {
         training.show(progress);
         signals.flow()
     });
     training.end();
+    drop(lock); // it is not in training while it is still shown
     let outcome = outcome?;
     if json {
         let state = if outcome == Outcome::Done { "done" } else { "stopped" };
-        return super::print_json(&json!({ "run": path, "state": state }));
+        super::print_json(&json!({ "run": path, "state": state }))?;
+    } else {
+        match outcome {
+            Outcome::Done => say(&format!("Done. See {path}/previews, or try: ganvas sample {path} -o samples.png")),
+            Outcome::Stopped => say(&format!("Stopped, with a checkpoint. Go on with: ganvas resume {path}")),
+        }
+        super::print(&format!("{path}\n"))?;
     }
-    match outcome {
-        Outcome::Done => say(&format!("Done. See {path}/previews, or try: ganvas sample {path} -o samples.png")),
-        Outcome::Stopped => say(&format!("Stopped, with a checkpoint. Go on with: ganvas resume {path}")),
-    }
-    super::print(&format!("{path}\n"))
+    stay(served, &signals);
+    Ok(())
 }
 
 fn dry_run(config: &Resolved, json: bool) -> anyhow::Result<()> {
