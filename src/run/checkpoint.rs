@@ -128,7 +128,7 @@ impl Checkpoint {
     }
 
     /// Every checkpoint whose state can be read, oldest first.
-    fn all(folder: &Path) -> Vec<Checkpoint> {
+    pub fn all(folder: &Path) -> Vec<Checkpoint> {
         let entries = fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
         let named = entries.filter(|path| path.is_dir() && ![ASIDE, REMOVING].iter().any(|name| path.ends_with(name)));
         let readable = |path: PathBuf| {

@@ -73,7 +73,7 @@ pub struct Args {
 
 /// Seeds A-B, both included, or one.
 #[derive(Clone)]
-struct Seeds(RangeInclusive<u64>);
+pub struct Seeds(pub RangeInclusive<u64>);
 
 impl FromStr for Seeds {
     type Err = String;

@@ -6,12 +6,12 @@ use axum::response::{IntoResponse, Response};
 
 use super::answer::Refusal;
 
-/// Name and contents of each file.
 macro_rules! files {
     ($($name:literal),* $(,)?) => { &[$(($name, include_str!(concat!("assets/", $name)))),*] };
 }
 
 const INDEX: &str = include_str!("assets/index.html");
+/// Name and contents of each file.
 #[rustfmt::skip]
 const ASSETS: &[(&str, &str)] = files![
     "app.js", "chart.js", "charts.js", "compare.js", "doctor.js", "dom.js", "figures.js", "film.js",

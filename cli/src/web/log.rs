@@ -6,6 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use ganvas::run::{Event, Record};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// The name of the speed among the scalars.
@@ -85,7 +86,7 @@ impl Log {
     fn take(&mut self, line: &[u8]) -> Option<News> {
         let raw = serde_json::from_slice::<Value>(line).ok()?;
         let Value::Object(fields) = &raw else { return None };
-        let event = serde_json::from_slice::<Record>(line).ok().map(|record| record.event); // none of a kind not known
+        let event = Record::deserialize(&raw).ok().map(|record| record.event); // none of a kind not known
         let number = |name: &str| fields.get(name).and_then(Value::as_f64);
         let (time, step, kimg) = (number("time")?, number("step")? as u64, number("kimg")?);
         let story = &mut self.story;

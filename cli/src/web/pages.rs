@@ -18,6 +18,7 @@ use super::answer::Refusal;
 use super::files::readable;
 use super::play::{Answer, Ask, MOST_SAMPLES};
 use super::runs::{Run, lock};
+use crate::commands::sample::{self, Seeds};
 
 /// Buckets of a chart, when nobody says how many.
 const POINTS: usize = 600;
@@ -41,15 +42,17 @@ pub async fn runs(State(shared): State<Shared>) -> Json<Value> {
 
 pub async fn run(State(shared): State<Shared>, Path(id): Path<String>) -> Answered {
     let run = found(&shared, &id)?;
-    let (dir, has_checkpoint) = {
+    let unknown = {
         let run = lock(&run);
-        (run.dir.clone(), matches!(run.dir.checkpoint(None), Ok(Some(_))))
+        let has_checkpoint = matches!(run.dir.checkpoint(None), Ok(Some(_)));
+        (run.model.is_none() && has_checkpoint).then(|| run.dir.clone())
     };
-    let mut model = json!({ "inputs": [], "media": null });
-    if has_checkpoint && let Ok(Answer::Inputs(inputs)) = shared.player.ask(dir, None, Ask::Inputs).await {
-        model = inputs;
+    if let Some(dir) = unknown
+        && let Ok(Answer::Inputs(model)) = shared.player.ask(dir, None, Ask::Inputs).await
+    {
+        lock(&run).model = Some(model);
     }
-    let detail = lock(&run).detail(&model);
+    let detail = lock(&run).detail();
     Ok(Json(detail).into_response())
 }
 
@@ -119,10 +122,8 @@ pub async fn sample(
 ) -> Answered {
     let dir = lock(&*found(&shared, &id)?).dir.clone();
     let latents = latents(&query)?;
-    let truncation = number(&query, "truncation")?.unwrap_or(1.0);
-    if !(-2.0..=2.0).contains(&truncation) {
-        return Err(Refusal::wrong("truncation is a number from -2 to 2"));
-    }
+    let truncation = query.get("truncation").filter(|text| !text.is_empty());
+    let truncation = truncation.map_or(Ok(1.0), |text| sample::truncation(text)).map_err(Refusal::wrong)?;
     let zoom = number::<u8>(&query, "zoom")?.unwrap_or(1);
     if !(1..=32).contains(&zoom) {
         return Err(Refusal::wrong("zoom is a number from 1 to 32"));
@@ -147,14 +148,12 @@ fn latents(query: &HashMap<String, String>) -> Result<Vec<Latent>, Refusal> {
         t => Ok(t),
     };
     if let Some(seeds) = query.get("seeds") {
-        let ends = seeds.split_once('-').unwrap_or((seeds, seeds));
-        let (Ok(from), Ok(to)) = (ends.0.parse::<u64>(), ends.1.parse::<u64>()) else {
-            return Err(Refusal::wrong("write seeds as in 0-63"));
-        };
-        if from > to || to - from >= MOST_SAMPLES as u64 {
+        let Seeds(seeds) = seeds.parse().map_err(Refusal::wrong)?;
+        let latents = seeds.take(MOST_SAMPLES + 1).map(Latent::Seed).collect::<Vec<_>>();
+        if !(1..=MOST_SAMPLES).contains(&latents.len()) {
             return Err(Refusal::wrong(format!("write 1 to {MOST_SAMPLES} seeds from low to high, as in 0-63")));
         }
-        return Ok((from..=to).map(Latent::Seed).collect());
+        return Ok(latents);
     }
     if let (Some(from), Some(to)) = (number(query, "from")?, number(query, "to")?) {
         return Ok(vec![Latent::Walk { from, steps: vec![(to, share("t")?.unwrap_or(0.5))] }]);

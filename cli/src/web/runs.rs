@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use ganvas::eval::Passport;
+use ganvas::run::Checkpoint;
 use ganvas::{RECIPES, Resolved, RunDir};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
@@ -47,6 +48,8 @@ pub struct Run {
     /// None where this Ganvas cannot read the configuration.
     pub config: Option<Resolved>,
     pub log: Log,
+    /// What the model takes and makes, once somebody asked: it follows from the configuration.
+    pub model: Option<Value>,
     wanted: Instant,
     training: bool,
     asked: Option<Instant>, // when `training` was found out
@@ -140,7 +143,7 @@ impl Run {
         let dir = RunDir::open(folder).ok()?;
         let config = dir.config(RECIPES).ok();
         let (log, wanted) = (Log::default(), Instant::now());
-        Some(Run { id: id.to_owned(), dir, config, log, wanted, training: false, asked: None })
+        Some(Run { id: id.to_owned(), dir, config, log, model: None, wanted, training: false, asked: None })
     }
 
     /// What was logged since the last look, and whether a trainer came or went.
@@ -215,9 +218,10 @@ impl Run {
         })
     }
 
-    /// What its own page shows; `model` says what it takes and makes.
-    pub fn detail(&self, model: &Value) -> Value {
+    /// What its own page shows.
+    pub fn detail(&self) -> Value {
         let (story, config) = (&self.log.story, self.config.as_ref());
+        let checkpoints = Checkpoint::all(&self.dir.checkpoints());
         let mut detail = self.summary();
         let more = json!({
             "paper": config.map(|config| config.entry.info.paper),
@@ -227,29 +231,17 @@ impl Run {
             "version": story.version,
             "config": fs::read_to_string(self.dir.path().join("config.toml")).unwrap_or_default(),
             "changes": config.and_then(|config| config.changes().ok()),
-            "inputs": model["inputs"],
-            "media": model["media"],
+            "inputs": self.model.as_ref().map_or(json!([]), |model| model["inputs"].clone()),
+            "media": self.model.as_ref().map(|model| &model["media"]),
             "scalars": story.latest.keys().collect::<Vec<_>>(),
             "latest": story.latest,
             "previews": story.previews,
-            "checkpoints": self.checkpoints(),
+            "checkpoints": checkpoints.iter().rev().map(Checkpoint::name).collect::<Vec<_>>(),
             "last_event_number": self.log.records.len().checked_sub(1),
         });
         if let (Value::Object(detail), Value::Object(more)) = (&mut detail, more) {
             detail.extend(more);
         }
         detail
-    }
-
-    /// The names of its checkpoints, the newest first.
-    fn checkpoints(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.dir.checkpoints()).into_iter().flatten().flatten();
-        let whole = entries.filter(|entry| entry.path().join("state.toml").is_file());
-        let written =
-            |path: &Path| fs::metadata(path).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-        let named = whole.filter_map(|entry| Some((written(&entry.path()), entry.file_name().into_string().ok()?)));
-        let mut found = named.filter(|(_, name)| !name.starts_with('.')).collect::<Vec<_>>();
-        found.sort_by(|a, b| b.1.cmp(&a.1));
-        found.into_iter().map(|(_, name)| name).collect()
     }
 }

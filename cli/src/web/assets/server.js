@@ -8,14 +8,17 @@ const query = (values) => {
 	return given.map(([name, value]) => `${name}=${encodeURIComponent(value).replaceAll("%2C", ",").replaceAll("%40", "@")}`).join("&");
 };
 
-async function answer(address, signal) {
-	const response = await fetch(address, { signal });
-	if (response.ok) return response;
+/** The error that an answer other than what was asked for stands for. */
+async function refused(response) {
 	const said = await response.json().catch(() => null);
-	throw Object.assign(new Error(said?.error ?? `${response.status} ${response.statusText}`), { status: response.status });
+	return Object.assign(new Error(said?.error ?? `${response.status} ${response.statusText}`), { status: response.status });
 }
 
-const json = async (address, signal) => (await answer(address, signal)).json();
+async function json(address, signal) {
+	const response = await fetch(address, { signal });
+	if (!response.ok) throw await refused(response);
+	return response.json();
+}
 
 export const about = (signal) => json("/api/about", signal);
 export const runs = (signal) => json("/api/runs", signal);
@@ -44,10 +47,7 @@ export async function sample(run, values, signal) {
 	for (;;) {
 		const response = await fetch(path(run, `/sample?${query(values)}`), { signal });
 		if (response.ok) return response.blob();
-		if (response.status !== 503) {
-			const said = await response.json().catch(() => null);
-			throw new Error(said?.error ?? `${response.status} ${response.statusText}`);
-		}
+		if (response.status !== 503) throw await refused(response);
 		const wait = Math.min(10, Math.max(0.2, Number(response.headers.get("Retry-After")) || 1));
 		await new Promise((resolve) => setTimeout(resolve, wait * 1000));
 		signal.throwIfAborted();
