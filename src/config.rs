@@ -54,6 +54,22 @@ pub struct Train {
     pub eval_samples: usize,
     /// What is measured, by the names of `ganvas eval`.
     pub eval_metrics: Vec<String>,
+    /// What to do when the doctor finds what a run seldom recovers from: continue, stop, or rollback to the last good
+    /// checkpoint and go on with half the learning_rate, at most three times.
+    pub on_trouble: OnTrouble,
+}
+
+/// What the trainer does about a grave diagnosis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnTrouble {
+    /// Goes on; the diagnosis is in the log.
+    #[default]
+    Continue,
+    /// Writes a checkpoint and fails.
+    Stop,
+    /// Goes back to the last checkpoint from before it began, and on with half of each `learning_rate`.
+    Rollback,
 }
 
 const MOST_IMAGES: usize = 10_000_000;
@@ -74,6 +90,7 @@ impl Default for Train {
             eval_every_kimg: 0.0,
             eval_samples: 2000,
             eval_metrics: vec!["fd".to_owned(), "kid".to_owned()],
+            on_trouble: OnTrouble::Continue,
         }
     }
 }
@@ -127,10 +144,11 @@ pub const RESUMABLE: &[&str] = &[
     "train.eval_every_kimg",
     "train.eval_samples",
     "train.eval_metrics",
+    "train.on_trouble",
 ];
 
 /// A key of a configuration whose value is not the default. Values are as TOML writes them.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     /// With its table, such as `train.batch`.
     pub key: String,
@@ -214,6 +232,26 @@ impl Resolved {
         Ok(changed.map(change).collect())
     }
 
+    /// The same with half of each learning rate, and what that changed; an error for a recipe without one.
+    pub fn slower(&self) -> Result<(Self, Vec<Change>)> {
+        let mut table = toml::from_str::<toml::Table>(&self.text).unwrap_or_default();
+        let mut changes = Vec::new();
+        let mut config = self.clone();
+        for (key, value) in table.iter_mut().filter(|(key, _)| key.ends_with("learning_rate")) {
+            let before = value.to_string();
+            match value {
+                toml::Value::Array(rates) => rates.iter_mut().for_each(halve),
+                _ => halve(value),
+            }
+            config = config.with(&format!("{key}={value}"))?;
+            changes.push(Change { key: key.clone(), value: value.to_string(), default: Some(before) });
+        }
+        match changes.is_empty() {
+            true => Err(Error::failed(format!("{} has no learning_rate to lower", self.entry.info.name))),
+            false => Ok((config, changes)),
+        }
+    }
+
     /// The pictures a run learns from, and what to call them; none for a recipe that needs none. A set of its own must have
     /// been fetched.
     pub fn pictures(&self) -> Result<Option<(Images, String)>> {
@@ -271,6 +309,12 @@ pub fn unknown_recipe<'a>(name: &str, names: impl Iterator<Item = &'a str> + Clo
     let nearest = nearest(name, names.clone()).map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
     let all = names.collect::<Vec<_>>().join(", ");
     Error::input(format!("there is no recipe `{name}`.{nearest} There are: {all}"))
+}
+
+fn halve(rate: &mut toml::Value) {
+    if let Some(value) = rate.as_float() {
+        *rate = toml::Value::Float(value / 2.0);
+    }
 }
 
 /// Every value that is no table, by its whole key.

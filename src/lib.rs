@@ -30,6 +30,7 @@ mod aside;
 pub mod augment;
 pub mod config;
 pub mod data;
+pub mod doctor;
 mod error;
 pub mod eval;
 pub mod loss;

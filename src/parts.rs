@@ -22,6 +22,8 @@ pub struct LayerHealth {
     pub weight: Tensor<1>,
     /// Sum of the squared gradient.
     pub gradient: Tensor<1>,
+    /// Of a parameter `[units]`, the share of units whose gradient is 0: no sample of the batch went through them.
+    pub dead: Option<Tensor<1>>,
 }
 
 /// A visit to every part of a recipe, in the order of its step: to save, to load, or to look at its health.

@@ -15,6 +15,8 @@ use crate::random::Draws;
 
 /// Samples at a time, so that a long request needs no more memory than a short one.
 const AT_A_TIME: usize = 256;
+/// Real samples that a preview is held against.
+const REAL_SAMPLES: usize = 64;
 
 /// Something whose weights can be saved and loaded. Every Burn module is.
 pub trait Weights {
@@ -298,6 +300,14 @@ pub trait Recipe: Sized + Send + 'static {
     fn step(&mut self, batch: Self::Batch, cx: &StepCx) -> Scalars;
     /// The same samples at every call but for what was learned; `held` is a held-out batch.
     fn preview(&self, held: &Self::Batch) -> Result<Vec<Media>>;
+    /// A batch's real samples, in the form of the preview's: what those are held against. None where there are no such.
+    fn real(_batch: &Self::Batch) -> Vec<Media> {
+        Vec::new()
+    }
+    /// D's logits `[n, 1]` on a batch's real samples, without dropout; none for a D that judges otherwise.
+    fn judge(&self, _batch: &Self::Batch, _device: &Device) -> Option<Tensor<2>> {
+        None
+    }
     /// Everything a checkpoint must hold, named, in the order of the step.
     fn parts(&mut self, visit: &mut Parts);
 }
@@ -308,6 +318,10 @@ pub trait Session: Send {
     fn step(&mut self, cx: &StepCx) -> Result<Scalars>;
     /// See [`Recipe::preview`].
     fn preview(&self) -> Result<Vec<Media>>;
+    /// Some real samples, held-out ones where there are any; see [`Recipe::real`].
+    fn real(&self) -> &[Media];
+    /// D's logits `[n, 1]` on a step's batch and on a held-out one; see [`Recipe::judge`]. None without held-out data.
+    fn judge(&self, step: u64, device: &Device) -> Result<Option<[Tensor<2>; 2]>>;
     /// See [`Recipe::parts`].
     fn parts(&mut self, visit: &mut Parts);
 }
@@ -316,6 +330,8 @@ struct Training<R: Recipe> {
     recipe: R,
     source: Box<dyn Source<R::Batch>>,
     held: R::Batch,
+    is_held_out: bool, // else it is of the data to learn from
+    real: Vec<Media>,
 }
 
 impl<R: Recipe> Session for Training<R> {
@@ -325,6 +341,17 @@ impl<R: Recipe> Session for Training<R> {
     }
     fn preview(&self) -> Result<Vec<Media>> {
         self.recipe.preview(&self.held)
+    }
+    fn real(&self) -> &[Media] {
+        &self.real
+    }
+    fn judge(&self, step: u64, device: &Device) -> Result<Option<[Tensor<2>; 2]>> {
+        if !self.is_held_out {
+            return Ok(None);
+        }
+        let Some(held) = self.recipe.judge(&self.held, device) else { return Ok(None) };
+        let seen = self.recipe.judge(&self.source.batch(step)?, device);
+        Ok(seen.map(|seen| [seen, held].map(Tensor::without_autodiff)))
     }
     fn parts(&mut self, visit: &mut Parts) {
         self.recipe.parts(visit);
@@ -347,10 +374,24 @@ pub struct Entry {
     mixture: fn(&str) -> Result<Option<Mixture>>,
 }
 
-/// A batch of the held-out data, where there is any.
-fn held_batch<R: Recipe>(config: &R::Config) -> Result<Option<R::Batch>> {
+/// A batch of the held-out data and some real samples of them, where there are any.
+fn held_batch<R: Recipe>(config: &R::Config) -> Result<Option<(R::Batch, Vec<Media>)>> {
     let held = R::data(config, Split::Validation)?;
-    (held.items() > 0).then(|| held.batch(0)).transpose()
+    (held.items() > 0).then(|| first_batch::<R>(held.as_ref())).transpose()
+}
+
+/// The first batch of a source, and [`REAL_SAMPLES`] real samples of it and the next ones.
+fn first_batch<R: Recipe>(source: &dyn Source<R::Batch>) -> Result<(R::Batch, Vec<Media>)> {
+    let first = source.batch(0)?;
+    let mut real = R::real(&first);
+    for step in 1..REAL_SAMPLES as u64 {
+        if real.is_empty() || real.len() >= REAL_SAMPLES.min(source.items()) {
+            break;
+        }
+        real.extend(R::real(&source.batch(step)?));
+    }
+    real.truncate(REAL_SAMPLES);
+    Ok((first, real))
 }
 
 /// The configuration with everything chosen that the text leaves open, and what was chosen.
@@ -378,10 +419,11 @@ impl Entry {
                 let (config, _) = settled::<R>(text)?;
                 let held = held_batch::<R>(&config)?; // first, so that both splits are never in memory at once
                 let source = R::data(&config, Split::Train)?;
-                let held = held.map_or_else(|| source.batch(0), Ok)?;
+                let is_held_out = held.is_some();
+                let (held, real) = held.map_or_else(|| first_batch::<R>(source.as_ref()), Ok)?;
                 let model = R::begin(R::model(&config, &device.clone().autodiff()), source.as_ref())?;
                 let recipe = R::new(&config, model, device);
-                Ok(Box::new(Training { recipe, source, held }))
+                Ok(Box::new(Training { recipe, source, held, is_held_out, real }))
             },
             model: |text, device| {
                 let (config, _) = settled::<R>(text)?;

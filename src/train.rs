@@ -5,21 +5,26 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use burn::tensor::{Device, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::config::Resolved;
+use crate::config::{Change, OnTrouble, Resolved};
 use crate::data::images::Shape;
+use crate::doctor::{self, Doctor, Examiner};
 use crate::error::{Error, Result};
 use crate::eval::{Against, Drawn, Metric, Part, Side, drawn, metric, of_model};
 use crate::media::{Media, sheet};
 use crate::parts::{LayerHealth, Parts, Tensors};
 use crate::random::Draws;
 use crate::recipe::{Mixture, Session, StepCx};
-use crate::run::{Checkpoint, Event, EventLog, Lock, Record, RunDir, Writing};
+use crate::run::{
+    Checkpoint, Diagnosis, Event, EventLog, Layer, Lock, Record, RunDir, Writing, free_bytes, read_events, standing,
+};
 use crate::sample;
 
 /// Samples a row of a preview.
 const PREVIEW_COLUMNS: usize = 8;
+/// How often one training goes back because of trouble.
+const MOST_ROLLBACKS: usize = 3;
 
 /// What the trainer tells whoever watches, after every step.
 #[derive(Debug)]
@@ -32,6 +37,8 @@ pub struct Progress<'a> {
     pub images: u64,
     /// The last step's scalars.
     pub scalars: &'a [(&'static str, f64)],
+    /// What the doctor found in it.
+    pub diagnoses: &'a [Diagnosis],
 }
 
 /// Called after every step; breaks to end the training with a checkpoint.
@@ -49,7 +56,8 @@ pub enum Outcome {
 /// Trains a run to its end, from `from` or from the beginning, on the CPU. `session` is `config` just opened.
 ///
 /// It runs on one of rayon's threads, because operations that begin on the pool need not wake it. The lock is
-/// [`RunDir::lock`] of this run; take it before `from` is chosen. Errors: see [`Error`]; whatever happens, the run can go on from its last checkpoint.
+/// [`RunDir::lock`] of this run; take it before `from` is chosen. On trouble it does as `train.on_trouble` says; a rollback
+/// changes the run's config.toml. Errors: see [`Error`]; whatever happens, the run can go on from its last checkpoint.
 pub fn train(
     run: &RunDir,
     _lock: &Lock,
@@ -59,16 +67,43 @@ pub fn train(
     watch: &mut Watch,
 ) -> Result<Outcome> {
     rayon::scope(|_| {
-        let mut trainer = Trainer::begin(run, config, from, session.as_mut())?;
-        let outcome = trainer.steps(session.as_mut(), &Device::flex(), watch);
-        let named = match &outcome {
-            Ok(Outcome::Done) => "done",
-            Ok(Outcome::Stopped) => "stopped",
-            Err(_) => "failed",
-        };
-        let logged = trainer.log(Event::Finished { outcome: named.into() });
-        outcome.and_then(|outcome| logged.map(|()| outcome))
+        let (mut config, mut from, mut because) = (config.clone(), from.cloned(), None);
+        let mut rollbacks = 0;
+        loop {
+            let mut trainer = Trainer::begin(run, &config, from.as_ref(), session.as_mut())?;
+            if let Some((because, changes)) = because.take() {
+                trainer.log(Event::RolledBack { because, changes })?;
+            }
+            let outcome = match trainer.steps(session.as_mut(), &Device::flex(), watch) {
+                Ok(Ended::Trouble(trouble)) => match trainer.way_back(&trouble, rollbacks) {
+                    Ok((checkpoint, (slower, changes))) => {
+                        drop((trainer, session)); // before the next one is in memory
+                        run.reconfigure(&slower)?;
+                        session = slower.open(&Device::flex())?;
+                        (config, from, because) = (slower, Some(checkpoint), Some((trouble.name, changes)));
+                        rollbacks += 1;
+                        continue;
+                    }
+                    Err(error) => Err(error),
+                },
+                Ok(Ended::As(outcome)) => Ok(outcome),
+                Err(error) => Err(error),
+            };
+            let named = match &outcome {
+                Ok(Outcome::Done) => "done",
+                Ok(Outcome::Stopped) => "stopped",
+                Err(_) => "failed",
+            };
+            let logged = trainer.log(Event::Finished { outcome: named.into() });
+            return outcome.and_then(|outcome| logged.map(|()| outcome));
+        }
     })
+}
+
+/// How the steps of a trainer ended.
+enum Ended {
+    As(Outcome),
+    Trouble(Diagnosis),
 }
 
 /// How long a step takes and how much memory it needs, found out by running some.
@@ -148,6 +183,10 @@ struct Trainer<'a> {
     summed: u32,
     since: Instant,
     measuring: Option<Measuring>,
+    doctor: Doctor,
+    examiner: Examiner,
+    /// What was found in the step just done.
+    diagnoses: Vec<Diagnosis>,
 }
 
 /// What samples are measured by during the training, and what they are held against.
@@ -188,9 +227,21 @@ impl<'a> Trainer<'a> {
         session: &mut dyn Session,
     ) -> Result<Self> {
         let events = EventLog::open(&run.events())?;
-        let (sums, since) = (BTreeMap::new(), Instant::now());
-        let measuring = Measuring::of(config)?;
-        let mut trainer = Trainer { run, config, events, step: 0, saved: None, sums, summed: 0, since, measuring };
+        let folder = config.pictures().ok().flatten().map(|(images, _)| images.path);
+        let mut trainer = Trainer {
+            run,
+            config,
+            events,
+            step: 0,
+            saved: None,
+            sums: BTreeMap::new(),
+            summed: 0,
+            since: Instant::now(),
+            measuring: Measuring::of(config)?,
+            doctor: Doctor::default(),
+            examiner: Examiner::new(session.real(), folder.as_deref()),
+            diagnoses: Vec::new(),
+        };
         let (version, threads) = (env!("CARGO_PKG_VERSION").to_owned(), rayon::current_num_threads());
         let total_steps = config.train.total_steps();
         match from {
@@ -214,6 +265,9 @@ impl<'a> Trainer<'a> {
                         config.train.batch
                     )));
                 }
+                let heard = standing(read_events(&run.events())?).into_iter();
+                let heard = heard.filter(|record| record.step <= checkpoint.step()).collect::<Vec<_>>();
+                trainer.doctor = Doctor::of(&heard);
                 trainer.step = checkpoint.step();
                 trainer.saved = Some((checkpoint.step(), checkpoint.name()));
                 trainer.log(Event::Resumed { version, total_steps, threads })?;
@@ -222,37 +276,87 @@ impl<'a> Trainer<'a> {
         Ok(trainer)
     }
 
-    fn steps(&mut self, session: &mut dyn Session, device: &Device, watch: &mut Watch) -> Result<Outcome> {
+    fn steps(&mut self, session: &mut dyn Session, device: &Device, watch: &mut Watch) -> Result<Ended> {
         let train = &self.config.train;
         let total_steps = train.total_steps();
         while self.step < total_steps {
             let scalars = session.step(&context(self.config, self.step, device))?.read();
             self.step += 1;
-            self.stop_if_not_finite(&scalars, session)?;
+            self.diagnoses.clear();
+            if let Some(trouble) = self.not_finite_in(&scalars, session)? {
+                return Ok(Ended::Trouble(trouble));
+            }
             self.sum(&scalars);
 
             let last = self.step == total_steps;
             if last || self.is_due(train.log_every_kimg) {
+                self.examine(session, device)?;
                 self.log_scalars()?;
             }
             if last || self.is_due(train.preview_every_kimg) {
                 self.preview(session)?;
             }
             let measured = self.measuring.is_some() && (last || self.is_due(train.eval_every_kimg));
-            if last || measured || self.is_due(train.checkpoint_every_kimg) {
-                self.checkpoint(session)?;
+            let trouble = self.diagnoses.iter().find(|found| !found.ended && doctor::is_grave(&found.name)).cloned();
+            let trouble = trouble.filter(|_| train.on_trouble != OnTrouble::Continue);
+            let goes_back = trouble.is_some() && train.on_trouble == OnTrouble::Rollback;
+            let is_due = (last || measured || self.is_due(train.checkpoint_every_kimg)) && !goes_back;
+            if is_due && let Some(trouble) = self.checkpoint(session)? {
+                return Ok(Ended::Trouble(trouble));
             }
-            if measured {
+            if measured && !goes_back {
                 self.measure()?;
             }
-            let progress = Progress { step: self.step, total_steps, images: self.images(), scalars: &scalars };
-            if watch(&progress).is_break() && !last {
-                self.checkpoint(session)?;
-                return Ok(Outcome::Stopped);
+            let (images, diagnoses) = (self.images(), self.diagnoses.as_slice());
+            let stops =
+                watch(&Progress { step: self.step, total_steps, images, scalars: &scalars, diagnoses }).is_break();
+            if let Some(trouble) = trouble {
+                if train.on_trouble == OnTrouble::Stop
+                    && let Some(trouble) = self.checkpoint(session)?
+                {
+                    return Ok(Ended::Trouble(trouble));
+                }
+                return Ok(Ended::Trouble(trouble));
+            }
+            if stops && !last {
+                if let Some(trouble) = self.checkpoint(session)? {
+                    return Ok(Ended::Trouble(trouble));
+                }
+                return Ok(Ended::As(Outcome::Stopped));
             }
         }
-        self.checkpoint(session)?; // a run that was resumed at its end, or has no steps
-        Ok(Outcome::Done)
+        // A run that was resumed at its end, or has no steps, has yet to be saved.
+        let trouble = self.checkpoint(session)?;
+        Ok(trouble.map_or(Ended::As(Outcome::Done), Ended::Trouble))
+    }
+
+    /// Where to go back to because of trouble, and the configuration to go on with; the error when the run ends of it.
+    fn way_back(&self, trouble: &Diagnosis, rollbacks: usize) -> Result<(Checkpoint, (Resolved, Vec<Change>))> {
+        let name = |checkpoint: &Checkpoint| checkpoint.name();
+        let good = Checkpoint::all(&self.run.checkpoints()).into_iter().rev();
+        let good = good.filter(|checkpoint| checkpoint.step() < trouble.since_step).find(|found| found.parts().is_ok());
+        let Diagnosis { name: found, sentence, .. } = trouble;
+        match (self.config.train.on_trouble, good) {
+            (OnTrouble::Rollback, Some(checkpoint)) if rollbacks < MOST_ROLLBACKS => {
+                Ok((checkpoint, self.config.slower()?))
+            }
+            (OnTrouble::Rollback, Some(checkpoint)) => Err(Error::failed(format!(
+                "{found}: {sentence} It came again after {MOST_ROLLBACKS} rollbacks; the last good checkpoint is {}.",
+                name(&checkpoint)
+            ))),
+            (OnTrouble::Rollback, None) => Err(Error::failed(format!(
+                "{found}: {sentence} There is no checkpoint from before step {} to go back to; start anew with a lower \
+                 learning rate.",
+                trouble.since_step
+            ))),
+            _ => Err(Error::failed(match &self.saved {
+                _ if found == "not_finite" => sentence.clone(), // says what to do
+                Some((_, saved)) => {
+                    format!("{found}: {sentence} {} The state is in checkpoint {saved}.", trouble.remedy)
+                }
+                None => format!("{found}: {sentence} {}", trouble.remedy),
+            })),
+        }
     }
 
     fn images(&self) -> u64 {
@@ -282,15 +386,27 @@ impl<'a> Trainer<'a> {
         self.log(Event::Scalars { values, images_per_sec })
     }
 
+    /// Looks at the samples, at D and at every layer: the scalars to be logged, and an event.
+    fn examine(&mut self, session: &mut dyn Session, device: &Device) -> Result<()> {
+        let mut seen = self.examiner.look(&session.preview()?);
+        let judged = session.judge(self.step - 1, device)?;
+        seen.extend(judged.and_then(|[seen, held]| gap(seen, held)).map(|gap| ("d_gap", gap)));
+        let finite = seen.into_iter().filter(|(_, value)| value.is_finite());
+        self.sums.extend(finite.map(|(name, value)| (name.to_owned(), (value, 1))));
+        let layers = layers(session);
+        self.log(Event::Health { layers })
+    }
+
     fn preview(&mut self, session: &dyn Session) -> Result<()> {
         let path = PathBuf::from("previews").join(format!("{:08}k.png", self.images() / 1000));
         sheet(&session.preview()?, PREVIEW_COLUMNS)?.write_png(&self.run.path().join(&path))?;
         self.log(Event::Preview { path })
     }
 
-    fn checkpoint(&mut self, session: &mut dyn Session) -> Result<()> {
+    /// Writes a checkpoint, unless this step has one; the diagnosis when a value in it is not finite.
+    fn checkpoint(&mut self, session: &mut dyn Session) -> Result<Option<Diagnosis>> {
         if self.saved.as_ref().is_some_and(|(step, _)| *step == self.step) {
-            return Ok(());
+            return Ok(None);
         }
         let mut writing = Writing::begin(&self.run.checkpoints())?;
         let mut not_finite = None;
@@ -304,12 +420,14 @@ impl<'a> Trainer<'a> {
         if let Some(tensor) = not_finite {
             // The update after the last scalars overflowed: the next step would have found it.
             let found = format!("{tensor} is not finite after step {}.", self.step);
-            return Err(self.not_finite(&found, false)?);
+            return self.not_finite(&found, false).map(Some);
         }
         let checkpoint = writing.finish(self.step, self.images(), self.config.train.keep_checkpoints)?;
         self.saved = Some((self.step, checkpoint.name()));
         let path = PathBuf::from("checkpoints").join(checkpoint.name());
-        self.log(Event::Checkpoint { path })
+        let (bytes, free_bytes) = (checkpoint.bytes(), free_bytes(self.run.path()));
+        self.log(Event::Checkpoint { path, bytes, free_bytes })?;
+        Ok(None)
     }
 
     /// Measures the samples of the checkpoint just written.
@@ -326,17 +444,21 @@ impl<'a> Trainer<'a> {
         self.log(Event::Metrics { passports })
     }
 
-    fn stop_if_not_finite(&mut self, scalars: &[(&'static str, f64)], session: &mut dyn Session) -> Result<()> {
-        let Some(found) = describe_not_finite(scalars, session, self.step) else { return Ok(()) };
+    fn not_finite_in(
+        &mut self,
+        scalars: &[(&'static str, f64)],
+        session: &mut dyn Session,
+    ) -> Result<Option<Diagnosis>> {
+        let Some(found) = describe_not_finite(scalars, session, self.step) else { return Ok(None) };
         if self.summed > 0 {
             self.log_scalars()?; // how it came to this
         }
         let at_once = self.saved.as_ref().is_some_and(|(step, _)| step + 1 == self.step);
-        Err(self.not_finite(&found.sentence, at_once && found.in_a_weight)?)
+        self.not_finite(&found.sentence, at_once && found.in_a_weight).map(Some)
     }
 
-    /// Logs the diagnosis and makes the error of it. `inherited` when the checkpoint it went on from had it already.
-    fn not_finite(&mut self, found: &str, inherited: bool) -> Result<Error> {
+    /// Logs the diagnosis. `inherited` when the checkpoint it went on from had it already.
+    fn not_finite(&mut self, found: &str, inherited: bool) -> Result<Diagnosis> {
         let way_out = match &self.saved {
             Some((_, name)) if inherited => {
                 format!("The checkpoint {name} holds it already; go on from an older one with --checkpoint.")
@@ -347,15 +469,51 @@ impl<'a> Trainer<'a> {
             ),
             None => "There is no checkpoint yet; start anew with a lower learning rate.".into(),
         };
-        let sentence = format!("{found} {way_out}");
-        self.log(Event::Diagnosis { name: "not_finite".into(), sentence: sentence.clone() })?;
-        Ok(Error::failed(sentence))
+        let diagnosis = doctor::not_finite(format!("{found} {way_out}"), self.step);
+        self.log(Event::Diagnosis(diagnosis.clone()))?;
+        Ok(diagnosis)
     }
 
+    /// Logs an event, and what the doctor says of it.
     fn log(&mut self, event: Event) -> Result<()> {
         let kimg = self.images() as f64 / 1000.0;
-        self.events.append(&Record { time: crate::run::now(), step: self.step, kimg, event })
+        let record = |event| Record { time: crate::run::now(), step: self.step, kimg, event };
+        let record_of_event = record(event);
+        let found = self.doctor.hear(&record_of_event);
+        self.events.append(&record_of_event)?;
+        for diagnosis in found {
+            self.events.append(&record(Event::Diagnosis(diagnosis.clone())))?;
+            self.diagnoses.push(diagnosis);
+        }
+        Ok(())
     }
+}
+
+/// How many standard deviations D's logits `[n, 1]` on what it learned from are above those on what it did not.
+fn gap(seen: Tensor<2>, held: Tensor<2>) -> Option<f64> {
+    let moments = |logits: Tensor<2>| {
+        let values = logits.into_data().iter::<f64>().collect::<Vec<f64>>();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0);
+        (mean, variance)
+    };
+    let ((seen, a), (held, b)) = (moments(seen), moments(held));
+    let deviation = ((a + b) / 2.0).sqrt();
+    (deviation > 0.0).then(|| (seen - held) / deviation)
+}
+
+/// Every layer's health, in numbers.
+fn layers(session: &mut dyn Session) -> BTreeMap<String, Layer> {
+    let mut layers = Vec::new();
+    session.parts(&mut Parts::health(&mut layers));
+    let number = |tensor: Tensor<1>| tensor.into_scalar::<f64>();
+    let rounded = |value: f64| format!("{:.3e}", value.min(f64::MAX)).parse().unwrap_or(f64::MAX); // a log to keep
+    let layer = |health: LayerHealth| Layer {
+        weight: rounded(number(health.weight).sqrt()),
+        gradient: rounded(number(health.gradient).sqrt()),
+        dead: health.dead.map(|dead| rounded(number(dead))),
+    };
+    layers.into_iter().map(|(part, health)| (format!("{part} {}", health.layer), layer(health))).collect()
 }
 
 /// The first tensor of a part that holds a value that is not finite, as "part name".
@@ -376,7 +534,7 @@ fn describe_not_finite(scalars: &[(&'static str, f64)], session: &mut dyn Sessio
     let (name, value) = scalars.iter().find(|(_, value)| !value.is_finite())?;
     let mut layers = Vec::new();
     session.parts(&mut Parts::health(&mut layers));
-    let bad = |squares: &burn::tensor::Tensor<1>| !squares.clone().into_scalar::<f32>().is_finite();
+    let bad = |squares: &Tensor<1>| !squares.clone().into_scalar::<f32>().is_finite();
     let first = |is_bad: &dyn Fn(&LayerHealth) -> bool| {
         layers.iter().find(|(_, layer)| is_bad(layer)).map(|(part, layer)| format!("{part} {}", layer.layer))
     };

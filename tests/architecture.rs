@@ -63,6 +63,7 @@ fn may_use(module: &str) -> &'static [&'static str] {
             "recipe",
         ],
         "project" => &["error", "random", "loss", "optim", "data", "media", "recipe"],
+        "doctor" => &["error", "random", "data", "media", "run", "doctor"],
         "run" | "train" | "sample" => &[
             "error",
             "aside",
@@ -74,6 +75,7 @@ fn may_use(module: &str) -> &'static [&'static str] {
             "recipe",
             "config",
             "eval",
+            "doctor",
             "run",
             "train",
             "sample",

@@ -103,6 +103,27 @@ fn twenty_steps_equal_ten_a_stop_and_ten_more_bit_for_bit() {
 }
 
 #[test]
+fn real_samples_are_like_the_models_own_and_d_judges_each() {
+    for entry in RECIPES {
+        let config = small(entry, &[]);
+        let session = open(&config);
+        let (real, samples) = (session.real(), session.preview().unwrap());
+        let kind = |media: &Media| match media {
+            Media::Image(image) => image.shape().to_vec(),
+            Media::Point(_) => Vec::new(),
+        };
+        let name = entry.info.name;
+        assert_eq!(real.len(), 64, "{name}");
+        assert!(real.iter().all(|media| kind(media) == kind(&samples[0])), "{name}");
+        assert!(real.iter().any(|media| media != &real[0]), "{name}");
+        let judged = session.judge(0, &Device::flex()).unwrap().unwrap_or_else(|| panic!("{name} judges nothing"));
+        assert_eq!(judged.each_ref().map(|logits| logits.dims()), [[config.train.batch, 1]; 2], "{name}");
+        let [again, _] = session.judge(0, &Device::flex()).unwrap().unwrap();
+        assert_eq!(again.into_data(), judged[0].clone().into_data(), "{name}: without dropout");
+    }
+}
+
+#[test]
 fn the_same_seed_repeats_a_run_and_another_does_not() {
     for entry in RECIPES {
         let folder = tempfile::tempdir().unwrap();

@@ -233,7 +233,7 @@ fn not_a_number_in_a_weight_is_named_as_the_cause_and_the_last_good_checkpoint_s
     let events = read_events(&run.events()).unwrap();
     let [.., diagnosis, finished] = events.as_slice() else { panic!("two events at least") };
     assert!(
-        matches!(&diagnosis.event, Event::Diagnosis { name, sentence } if name == "not_finite" && *sentence == said)
+        matches!(&diagnosis.event, Event::Diagnosis(found) if found.name == "not_finite" && found.sentence == said)
     );
     assert!(matches!(&finished.event, Event::Finished { outcome } if outcome == "failed"));
     assert_eq!(run.checkpoint(None).unwrap().unwrap().step(), 21, "nothing was written over it");

@@ -27,6 +27,7 @@ enum Command {
     Sample(commands::sample::Args),
     Eval(commands::eval::Args),
     Serve(commands::serve::Args),
+    Doctor(commands::doctor::Args),
     Data(commands::data::Args),
 }
 
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Sample(args) => commands::sample::run(args),
         Command::Eval(args) => commands::eval::run(args),
         Command::Serve(args) => commands::serve::run(args),
+        Command::Doctor(args) => commands::doctor::run(args),
         Command::Data(args) => commands::data::run(args),
     };
     match result {

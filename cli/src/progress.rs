@@ -60,6 +60,13 @@ impl Training {
 
     /// Shows a step.
     pub fn show(&mut self, progress: &Progress) {
+        for found in progress.diagnoses {
+            let text = match found.ended {
+                true => format!("Doctor: {} has passed.", found.name),
+                false => format!("Doctor: {}: {} {} {}", found.name, found.sentence, found.leads_to, found.remedy),
+            };
+            self.bar.suspend(|| say(&text));
+        }
         let line_is_due = self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY);
         if self.bar.is_hidden() && !line_is_due && progress.step < progress.total_steps {
             return;

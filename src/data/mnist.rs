@@ -13,6 +13,7 @@ use crate::aside::write_aside;
 use crate::data::fetch::{self, Progress, Report};
 use crate::data::source::{Order, Sampling, Source};
 use crate::error::{Error, Result};
+use crate::media::{Image, Media};
 
 /// One of the four files, as published.
 pub struct IdxFile {
@@ -179,6 +180,12 @@ impl Source<TensorData> for Batches {
         let pixels = pictures.map(|&grey| f32::from(grey) / 255.0).collect::<Vec<f32>>();
         Ok(TensorData::new(pixels, [indices.len(), PIXELS]))
     }
+}
+
+/// A batch of [`Batches`] as pictures.
+pub fn images(batch: &TensorData) -> Vec<Media> {
+    let pixels = batch.iter::<f32>().collect::<Vec<f32>>();
+    pixels.chunks(PIXELS).map(|grey| Media::Image(Image::from_unit(28, 28, 1, grey))).collect()
 }
 
 /// What [`check`] found.

@@ -176,11 +176,13 @@ impl<R: Rule> ModuleMapper for Walk<'_, R> {
         let weight = weight.without_autodiff().reshape([count]);
         let gradient = gradient.without_autodiff().reshape([count]);
 
+        let dead = (D == 1).then(|| gradient.clone().equal_elem(0.0).float().mean());
         let on_cpu = weight.dtype() == DType::F32 && device.without_autodiff() == Device::flex();
         let update = Update { on_cpu, ..self.update };
         let (weight, [weight_squares, gradient_squares]) = self.rule.pass(weight, gradient, slot, &update);
 
-        self.health.push(LayerHealth { layer: slot.name.clone(), weight: weight_squares, gradient: gradient_squares });
+        let layer = slot.name.clone();
+        self.health.push(LayerHealth { layer, weight: weight_squares, gradient: gradient_squares, dead });
         let weight = weight.reshape(shape);
         let weight = if autodiff { weight.autodiff().set_require_grad(required) } else { weight };
         Param::from_mapped_value(id, weight, mapper)

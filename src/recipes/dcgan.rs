@@ -374,6 +374,15 @@ impl Recipe for Dcgan {
         self.generator.sampler().generate(&Request::seeds(0..PREVIEW_SEEDS))
     }
 
+    fn real(batch: &Batch) -> Vec<Media> {
+        batch.images()
+    }
+
+    fn judge(&self, batch: &Batch, device: &Device) -> Option<Tensor<2>> {
+        let x = Tensor::<4>::from_data(batch.pixels.clone(), device);
+        Some(self.discriminator.net().valid().forward(x))
+    }
+
     fn parts(&mut self, visit: &mut Parts) {
         self.discriminator.parts("discriminator", visit);
         self.generator.model_parts("generator", visit);

@@ -250,6 +250,15 @@ impl Recipe for Grid {
         self.generator.sampler().generate(&Request::seeds(0..PREVIEW_SEEDS))
     }
 
+    fn real(batch: &TensorData) -> Vec<Media> {
+        let points = batch.iter::<f32>().collect::<Vec<f32>>();
+        points.chunks(2).map(|point| Media::Point([point[0], point[1]])).collect()
+    }
+
+    fn judge(&self, batch: &TensorData, device: &Device) -> Option<Tensor<2>> {
+        Some(self.discriminator.net().valid().vjp(Tensor::from_data(batch.clone(), device)).0)
+    }
+
     fn parts(&mut self, visit: &mut Parts) {
         self.discriminator.parts("discriminator", visit);
         self.generator.model_parts("generator", visit);

@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Settings, Train};
-use crate::data::mnist::Pictures;
+use crate::data::mnist::{self, Pictures};
 use crate::data::source::Source;
 use crate::error::Result;
 use crate::loss::adversarial;
@@ -279,6 +279,15 @@ impl Recipe for Mnist {
 
     fn preview(&self, _held: &TensorData) -> Result<Vec<Media>> {
         self.generator.sampler().generate(&Request::seeds(0..PREVIEW_SEEDS))
+    }
+
+    fn real(batch: &TensorData) -> Vec<Media> {
+        mnist::images(batch)
+    }
+
+    fn judge(&self, batch: &TensorData, device: &Device) -> Option<Tensor<2>> {
+        let x = Tensor::<2>::from_data(batch.clone(), device);
+        Some(self.discriminator.net().valid().forward(x, |_| None))
     }
 
     fn parts(&mut self, visit: &mut Parts) {

@@ -377,6 +377,15 @@ impl Recipe for R3gan {
         self.generator.sampler().generate(&Request::seeds(0..PREVIEW_SEEDS))
     }
 
+    fn real(batch: &Batch) -> Vec<Media> {
+        batch.images()
+    }
+
+    fn judge(&self, batch: &Batch, device: &Device) -> Option<Tensor<2>> {
+        let x = Tensor::<4>::from_data(batch.pixels.clone(), device);
+        Some(self.discriminator.net().valid().vjp(x).0)
+    }
+
     fn parts(&mut self, visit: &mut Parts) {
         self.discriminator.parts("discriminator", visit);
         self.generator.model_parts("generator", visit);

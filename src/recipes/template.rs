@@ -229,6 +229,16 @@ impl Recipe for Ring {
         self.generator.sampler().generate(&Request::seeds(0..PREVIEW_SEEDS))
     }
 
+    // What the doctor holds samples against, and how D does on pictures it does not learn from.
+    fn real(batch: &TensorData) -> Vec<Media> {
+        let points = batch.iter::<f32>().collect::<Vec<f32>>();
+        points.chunks(2).map(|point| Media::Point([point[0], point[1]])).collect()
+    }
+
+    fn judge(&self, batch: &TensorData, device: &Device) -> Option<Tensor<2>> {
+        Some(self.discriminator.net().valid().forward(Tensor::from_data(batch.clone(), device)))
+    }
+
     // Everything a checkpoint must hold; what is missing here breaks the test that resumes every recipe.
     fn parts(&mut self, visit: &mut Parts) {
         self.discriminator.parts("discriminator", visit);

@@ -168,6 +168,12 @@ impl Checkpoint {
         &self.path
     }
 
+    /// Bytes of all its files.
+    pub fn bytes(&self) -> u64 {
+        let files = self.state.files.keys().map(|file| fs::metadata(self.path.join(file)).map_or(0, |data| data.len()));
+        files.sum()
+    }
+
     /// Steps done when it was written.
     pub fn step(&self) -> u64 {
         self.state.step

@@ -20,6 +20,11 @@ pub struct RunDir {
 #[derive(Debug)]
 pub struct Lock(#[allow(dead_code)] File);
 
+/// Bytes left on the disk of a folder, where the system tells.
+pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
+    fs4::available_space(folder).ok()
+}
+
 impl RunDir {
     /// Makes the next numbered directory under `runs`, such as `runs/0007-mnist`, and writes the configuration there.
     pub fn create(runs: &Path, name: &str, config: &Resolved) -> Result<Self> {

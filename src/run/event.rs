@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Change;
 use crate::error::{Error, Result};
 use crate::eval::Passport;
 
@@ -51,12 +52,17 @@ pub enum Event {
         /// CPU threads.
         threads: usize,
     },
-    /// The means of every scalar since the last such line.
+    /// The means of every scalar since the last such line, and what samples and D were like just then.
     Scalars {
         /// By name.
         values: BTreeMap<String, f64>,
         /// Speed since the last such line.
         images_per_sec: f64,
+    },
+    /// How every layer was in the step just done; the scalars of the same moment follow.
+    Health {
+        /// By part and path, such as `discriminator layers.0.weight`.
+        layers: BTreeMap<String, Layer>,
     },
     /// A picture of the same samples as every preview.
     Preview {
@@ -67,24 +73,65 @@ pub enum Event {
     Checkpoint {
         /// Within the run directory.
         path: PathBuf,
+        /// Bytes of all its files.
+        #[serde(default)]
+        bytes: u64,
+        /// Bytes left on the disk, where the system tells.
+        #[serde(default)]
+        free_bytes: Option<u64>,
     },
     /// The samples of a checkpoint were measured.
     Metrics {
         /// As `ganvas eval --json` prints them.
         passports: Vec<Passport>,
     },
-    /// Something went wrong or is about to.
-    Diagnosis {
-        /// A fixed name, such as `not_finite`.
-        name: String,
-        /// The whole story in one sentence.
-        sentence: String,
+    /// Something went wrong or is about to, or has passed.
+    Diagnosis(Diagnosis),
+    /// The run went back to the checkpoint of this step because of a diagnosis, and goes on otherwise than before.
+    RolledBack {
+        /// The diagnosis' name.
+        because: String,
+        /// What the run's configuration has from here on.
+        changes: Vec<Change>,
     },
     /// The trainer ended.
     Finished {
         /// `done`, `stopped` (by the user) or `failed`.
         outcome: String,
     },
+}
+
+/// One layer in one step.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Layer {
+    /// The norm of its weights before the step.
+    pub weight: f64,
+    /// The norm of its gradient.
+    pub gradient: f64,
+    /// Of a layer with one parameter for each unit, the share of units that no sample of the batch had a gradient for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead: Option<f64>,
+}
+
+/// What is wrong with a run, in words and in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Diagnosis {
+    /// A fixed name, such as `not_finite`.
+    pub name: String,
+    /// What was found, in one sentence.
+    pub sentence: String,
+    /// The numbers it was found by.
+    pub evidence: BTreeMap<String, f64>,
+    /// What comes of it.
+    pub leads_to: String,
+    /// What to try.
+    #[serde(rename = "try")]
+    pub remedy: String,
+    /// The step at which it began.
+    pub since_step: u64,
+    /// Whether it has passed.
+    pub ended: bool,
 }
 
 /// Seconds since 1970.
@@ -123,6 +170,20 @@ impl EventLog {
         line.push('\n');
         self.file.write_all(line.as_bytes()).map_err(|error| Error::io("write the run's log", &self.path, &error))
     }
+}
+
+/// The records that no later `resumed` or `started` undid, in their order.
+pub fn standing(records: Vec<Record>) -> Vec<Record> {
+    let mut standing = Vec::<Record>::with_capacity(records.len());
+    for record in records {
+        match record.event {
+            Event::Started { .. } => standing.clear(),
+            Event::Resumed { .. } => standing.retain(|earlier| earlier.step <= record.step),
+            _ => (),
+        }
+        standing.push(record);
+    }
+    standing
 }
 
 /// The records of a log in their order. Lines that are cut short or of an unknown kind are passed over.

@@ -5,6 +5,7 @@ mod dir;
 mod event;
 
 pub use checkpoint::{Checkpoint, Writing};
+pub(crate) use dir::free_bytes;
 pub use dir::{Lock, RunDir};
 pub(crate) use event::now;
-pub use event::{Event, EventLog, Record, read_events};
+pub use event::{Diagnosis, Event, EventLog, Layer, Record, read_events, standing};

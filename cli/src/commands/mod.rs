@@ -1,6 +1,7 @@
 //! One file per verb.
 
 pub mod data;
+pub mod doctor;
 pub mod eval;
 pub mod init;
 pub mod list;

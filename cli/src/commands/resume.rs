@@ -21,6 +21,9 @@ pub struct Args {
     /// CPU threads; short for --set train.threads=N.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// What to do when the doctor finds what a run seldom recovers from; short for --set train.on_trouble=X.
+    #[arg(long, value_name = "X", value_parser = ["continue", "stop", "rollback"])]
+    on_trouble: Option<String>,
     /// A checkpoint other than the latest, by its folder's name.
     #[arg(long, value_name = "NAME")]
     checkpoint: Option<String>,
@@ -37,6 +40,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let mut config = run.config(RECIPES)?;
     let mut sets = args.set;
     sets.extend(args.threads.map(|threads| format!("train.threads={threads}")));
+    sets.extend(args.on_trouble.map(|way| format!("train.on_trouble={way}")));
     for set in &sets {
         let key = set.split('=').next().unwrap_or_default().trim();
         let changed = config.with(set)?;

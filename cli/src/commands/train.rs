@@ -42,6 +42,10 @@ pub struct Args {
     /// CPU threads; short for --set train.threads=N.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// What to do when the doctor finds what a run seldom recovers from: continue, stop, or rollback to the last good
+    /// checkpoint and go on with half the learning rate, at most three times; short for --set train.on_trouble=X.
+    #[arg(long, value_name = "X", value_parser = ["continue", "stop", "rollback"])]
+    on_trouble: Option<String>,
     /// Print the configuration, the sizes, the memory and the expected duration after ten steps; train nothing.
     #[arg(long)]
     dry_run: bool,
@@ -97,6 +101,7 @@ fn resolve(args: &Args) -> ganvas::Result<Resolved> {
     }
     sets.extend(args.seed.map(|seed| format!("train.seed={seed}")));
     sets.extend(args.threads.map(|threads| format!("train.threads={threads}")));
+    sets.extend(args.on_trouble.as_ref().map(|way| format!("train.on_trouble={way}")));
 
     let path = Path::new(&args.what);
     if !path.is_file() && path.extension().is_none() && path.components().count() == 1 {

@@ -101,6 +101,7 @@ impl Log {
                 }
                 return Some(News::Scalars(raw));
             }
+            Some(Event::Health { .. }) => return None, // for the doctor alone, and much of it
             Some(Event::Started { version, parameters, total_steps, threads, .. }) => {
                 let (times, records) = (story.times, &self.records);
                 if !records.is_empty() {
@@ -123,7 +124,7 @@ impl Log {
                 story.previews.push(json!({ "step": step, "kimg": kimg, "path": raw["path"] }));
             }
             Some(Event::Metrics { .. }) => story.metrics = Some(raw.clone()),
-            Some(Event::Diagnosis { name, .. }) => _ = story.diagnoses.insert(name, raw.clone()),
+            Some(Event::Diagnosis(found)) => _ = story.diagnoses.insert(found.name, raw.clone()),
             Some(Event::Finished { outcome }) => story.outcome = Some(outcome),
             _ => (),
         }

@@ -7,7 +7,7 @@ mod pack;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::TensorData;
+use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbImage;
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -17,7 +17,7 @@ use crate::data::mnist::Digits;
 use crate::data::source::{Order, Sampling, Source};
 use crate::data::{fetch, holds_digits, mnist};
 use crate::error::{Error, Result};
-use crate::media::Image;
+use crate::media::{Image, Media};
 use crate::random::Draws;
 
 use self::folder::Listing;
@@ -83,6 +83,14 @@ pub struct Batch {
     pub pixels: TensorData,
     /// `[n]`, the class by the order of the classes' names; 0 without classes.
     pub labels: Vec<u32>,
+}
+
+impl Batch {
+    /// Its pictures.
+    pub fn images(&self) -> Vec<Media> {
+        let pictures = Image::from_signed(Tensor::from_data(self.pixels.clone(), &Device::flex()));
+        pictures.into_iter().map(Media::Image).collect()
+    }
 }
 
 impl Default for Images {

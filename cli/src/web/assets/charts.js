@@ -16,17 +16,18 @@ const GROUPS = [
 	{ key: "accuracies", names: ["d_accuracy_real", "d_accuracy_fake"], range: [0, 1], mark: HALF },
 	{ key: "gradients", names: ["d_gradient_norm", "g_gradient_norm"], log: true },
 	{ key: "penalties", names: ["r1_penalty", "r2_penalty", "d_penalty", "penalty", "path_length_penalty"] },
-	{ key: "spread", names: ["sample_spread", "real_spread"] },
+	{ key: "spread", names: ["sample_spread", "real_spread", "sample_change"] },
+	{ key: "variety", names: ["sample_rank", "real_rank"] },
 	{ key: "other", names: [] },
 	{ key: "speed", names: ["images_per_sec"] },
 ];
 const SHORT = {
 	d_loss: "D", g_loss: "G", d_real: "D(x)", d_fake: "D(G(z))", d_accuracy_real: "x", d_accuracy_fake: "G(z)", d_gradient_norm: "D", g_gradient_norm: "G",
-	r1_penalty: "R1", r2_penalty: "R2", path_length_penalty: "PL", sample_spread: "G(z)", real_spread: "x",
+	r1_penalty: "R1", r2_penalty: "R2", path_length_penalty: "PL", sample_spread: "G(z)", real_spread: "x", sample_rank: "G(z)", real_rank: "x",
 };
 const TONES = {
 	d_loss: "d", d_gradient_norm: "d", g_loss: "g", g_gradient_norm: "g", d_real: "real", d_accuracy_real: "real", real_spread: "real",
-	d_fake: "fake", d_accuracy_fake: "fake", sample_spread: "fake", r1_penalty: "real", r2_penalty: "fake",
+	d_fake: "fake", d_accuracy_fake: "fake", sample_spread: "fake", sample_rank: "fake", real_rank: "real", r1_penalty: "real", r2_penalty: "fake",
 };
 
 /** The slider that all charts share, and what it says. */

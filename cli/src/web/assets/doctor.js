@@ -49,7 +49,6 @@ export function doctor(run, heard) {
 		panel.classList.toggle("ill", ill);
 		well.textContent = ill ? "" : say(run.detail.state === "waiting" ? "nothingToJudge" : all.length ? "allPassed" : "noDiagnosis");
 		well.hidden = ill;
-		panel.hidden = all.length === 0; // nobody has examined a run that nothing is logged of
 		list.replaceChildren(...all.map(card));
 	};
 	heard(show);

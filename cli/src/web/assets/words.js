@@ -94,6 +94,7 @@ const WORDS = {
 	group_gradients: ["Gradient norms", "Chuẩn của gradient"],
 	group_penalties: ["Penalties", "Các penalty"],
 	group_spread: ["How far samples are apart", "Độ khác nhau giữa các mẫu"],
+	group_variety: ["Kinds of samples", "Độ đa dạng của mẫu"],
 	group_speed: ["Speed", "Tốc độ"],
 	group_other: ["Other", "Khác"],
 	smoothing: ["Smoothing", "Làm mượt"],
@@ -127,7 +128,6 @@ const WORDS = {
 	wholeConfig: ["All of config.toml", "Toàn bộ config.toml"],
 	noEvents: ["Nothing has happened yet.", "Chưa có gì xảy ra."],
 	events: ["Events", "Sự kiện"],
-	downloads: ["Downloads", "Tải về"],
 
 	noCheckpoint: ["Nothing to play with yet", "Chưa có gì để chơi"],
 	noCheckpointHow: ["The first checkpoint comes by itself while the run trains; this page then shows what it has learned.", "Checkpoint (bản lưu mô hình) đầu tiên sẽ tự có trong lúc huấn luyện; khi đó trang này sẽ hiện những gì run đã học được."],
@@ -173,6 +173,7 @@ const WORDS = {
 	event_checkpoint: ["Checkpoint {name} was written.", "Đã ghi checkpoint {name}."],
 	event_metrics: ["Samples were measured: {metrics}.", "Đã đo các mẫu: {metrics}."],
 	event_diagnosis: ["Diagnosis: {name}.", "Chẩn đoán: {name}."],
+	event_rolled_back: ["Went back to this step: {name}.", "Quay về bước này: {name}."],
 	event_passed: ["Passed: {name}.", "Đã qua: {name}."],
 	event_done: ["Training was finished.", "Huấn luyện đã hoàn thành."],
 	event_stopped: ["Training was stopped; `ganvas resume` goes on from here.", "Huấn luyện đã dừng; `ganvas resume` sẽ chạy tiếp từ đây."],
@@ -203,6 +204,9 @@ const SCALARS = {
 	real_spread: ["spread of real ones", "độ phân tán của mẫu thật"],
 	sample_rank: ["directions of samples", "số hướng của mẫu"],
 	real_rank: ["directions of real ones", "số hướng của mẫu thật"],
+	sample_change: ["change since the last look", "thay đổi từ lần xem trước"],
+	largest_class: ["largest class", "lớp nhiều mẫu nhất"],
+	d_gap: ["D: learned from − held out", "D: đã học − chưa học"],
 };
 
 /** A scalar's name in words; one that is not known keeps its own. */
@@ -222,7 +226,7 @@ const DIAGNOSES = {
 	},
 	mode_collapse: {
 		name: ["Mode collapse", "Mode collapse (sụp đổ mode)"],
-		leadsTo: "Seed nào G cũng vẽ ra vài mẫu giống nhau; những kiểu đã bỏ rơi hiếm khi tìm lại được.",
+		leadsTo: "Seed nào G cũng vẽ ra vài mẫu giống nhau; những kiểu đã bỏ rơi rất lâu mới trở lại, hoặc không bao giờ.",
 		remedy: "Đổi train.seed hoặc giảm learning_rate; loss = \"relativistic\", penalty = \"r1r2\" (dcgan, grid) hoặc recipe r3gan; tăng train.batch.",
 	},
 	g_frozen: {
@@ -292,6 +296,7 @@ export function eventSentence({ record, to, count }) {
 	if (event === "checkpoint") return { text: say("event_checkpoint", { name: to.path.split("/").pop() }) };
 	if (event === "metrics") return { text: say("event_metrics", { metrics: (record.passports ?? []).map(({ metric }) => metric).join(", ") }) };
 	if (event === "diagnosis") return { text: say(record.ended ? "event_passed" : "event_diagnosis", { name: diagnosisName(record.name) }), foreign: record.sentence };
+	if (event === "rolled_back") return { text: say("event_rolled_back", { name: diagnosisName(record.because) }), foreign: record.changes.map(({ key, value }) => `${key} = ${value}`).join(", ") };
 	if (event === "finished" && ["done", "stopped", "failed"].includes(record.outcome)) return { text: say(`event_${record.outcome}`) };
 	return null;
 }

@@ -1,0 +1,54 @@
+//! `ganvas doctor`: what went wrong in a run, in words.
+
+use std::path::PathBuf;
+
+use ganvas::RunDir;
+use ganvas::doctor::{Episode, episodes};
+use ganvas::run::{Event, read_events, standing};
+
+/// Say what goes wrong in a run, since when, what comes of it and what to try.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  ganvas doctor runs/0001-mnist
+  ganvas doctor runs/0001-mnist --json
+
+It reads the run's events.jsonl alone; the trainer says the same while it trains. docs/doctor.md lists what it knows.")]
+pub struct Args {
+    /// The run directory.
+    run: PathBuf,
+    /// Print an array of objects with name, sentence, evidence, leads_to, try, since_step and ended_step.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let run = RunDir::open(&args.run)?;
+    let events = run.events();
+    let records = if events.exists() { standing(read_events(&events)?) } else { Vec::new() };
+    let found = episodes(&records);
+    if args.json {
+        return super::print_json(&found);
+    }
+    if found.is_empty() {
+        let looks = records.iter().filter(|record| matches!(record.event, Event::Scalars { .. })).count();
+        return super::print(&match (looks, records.last()) {
+            (1.., Some(last)) => format!(
+                "Nothing is wrong as far as the doctor can see, by {looks} looks up to step {} ({:.0} kimg).\n",
+                last.step, last.kimg
+            ),
+            _ => "There is nothing to judge yet: nothing is logged.\n".to_owned(),
+        });
+    }
+    super::print(&found.iter().map(told).collect::<Vec<_>>().join("\n"))
+}
+
+fn told(episode: &Episode) -> String {
+    let found = &episode.diagnosis;
+    let when = match episode.ended_step {
+        Some(ended) => format!("from step {} to step {ended}", found.since_step),
+        None => format!("since step {}", found.since_step),
+    };
+    let more = [("It leads to this", &found.leads_to), ("Try this", &found.remedy)].into_iter();
+    let more = more.filter(|(_, text)| !text.is_empty()).map(|(title, text)| format!("  {title}: {text}\n"));
+    format!("{}, {when}: {}\n{}", found.name, found.sentence, more.collect::<String>())
+}
