@@ -35,6 +35,7 @@ async function show() {
 }
 
 function failed(error) {
+	if (!error.status) console.error(error);
 	main.replaceChildren(element("div", { class: "empty" },
 		element("h1", {}, say("cannotShow")),
 		// The server's own sentence says what is wrong and the way out, in English.

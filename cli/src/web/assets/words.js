@@ -94,7 +94,7 @@ const WORDS = {
 	group_gradients: ["Gradient norms", "Chuẩn của gradient"],
 	group_penalties: ["Penalties", "Các penalty"],
 	group_spread: ["How far samples are apart", "Độ khác nhau giữa các mẫu"],
-	group_variety: ["Kinds of samples", "Độ đa dạng của mẫu"],
+	group_variety: ["Variety", "Độ đa dạng"],
 	group_speed: ["Speed", "Tốc độ"],
 	group_other: ["Other", "Khác"],
 	smoothing: ["Smoothing", "Làm mượt"],
@@ -128,6 +128,7 @@ const WORDS = {
 	wholeConfig: ["All of config.toml", "Toàn bộ config.toml"],
 	noEvents: ["Nothing has happened yet.", "Chưa có gì xảy ra."],
 	events: ["Events", "Sự kiện"],
+	downloads: ["Downloads", "Tải về"],
 
 	noCheckpoint: ["Nothing to play with yet", "Chưa có gì để chơi"],
 	noCheckpointHow: ["The first checkpoint comes by itself while the run trains; this page then shows what it has learned.", "Checkpoint (bản lưu mô hình) đầu tiên sẽ tự có trong lúc huấn luyện; khi đó trang này sẽ hiện những gì run đã học được."],
@@ -204,9 +205,9 @@ const SCALARS = {
 	real_spread: ["spread of real ones", "độ phân tán của mẫu thật"],
 	sample_rank: ["directions of samples", "số hướng của mẫu"],
 	real_rank: ["directions of real ones", "số hướng của mẫu thật"],
-	sample_change: ["change since the last look", "thay đổi từ lần xem trước"],
-	largest_class: ["largest class", "lớp nhiều mẫu nhất"],
-	d_gap: ["D: learned from − held out", "D: đã học − chưa học"],
+	sample_change: ["change of samples", "độ thay đổi của mẫu"],
+	largest_class: ["largest class", "lớp đông nhất"],
+	d_gap: ["D: seen − held out", "D: đã học − chưa học"],
 };
 
 /** A scalar's name in words; one that is not known keeps its own. */
