@@ -70,7 +70,9 @@ pub fn serve(runs: &Path, host: IpAddr, port: Option<u16>) -> anyhow::Result<Ser
     runs.keep_watching()?;
     let shared = Shared { runs, player: Player::start()?, listeners: Arc::new(Semaphore::new(live::LISTENERS)) };
     let app = app(shared, guard);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    // Every thread keeps memory of its own, so few may thin curves and read files at a time.
+    let runtime = runtime.worker_threads(THREADS).max_blocking_threads(THREADS).enable_all().build()?;
     listener.set_nonblocking(true)?;
     let listener = runtime.block_on(async { TcpListener::from_std(listener) })?;
     runtime.spawn(accept(listener, app));

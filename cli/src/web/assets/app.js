@@ -38,7 +38,7 @@ function failed(error) {
 	if (!error.status) console.error(error);
 	main.replaceChildren(element("div", { class: "empty" },
 		element("h1", {}, say("cannotShow")),
-		// The server's own sentence says what is wrong and the way out, in English.
+		// The server's own sentence, in English.
 		error.status ? element("p", { lang: "en" }, error.message) : element("p", {}, say("noServer")),
 		button(say("tryAgain"), show)));
 }

@@ -27,7 +27,7 @@ const SHORT = {
 };
 const TONES = {
 	d_loss: "d", d_gradient_norm: "d", g_loss: "g", g_gradient_norm: "g", d_real: "real", d_accuracy_real: "real", real_spread: "real",
-	d_fake: "fake", d_accuracy_fake: "fake", sample_spread: "fake", sample_rank: "fake", real_rank: "real", r1_penalty: "real", r2_penalty: "fake",
+	d_fake: "fake", d_accuracy_fake: "fake", sample_spread: "fake", sample_change: "d", sample_rank: "fake", real_rank: "real", r1_penalty: "real", r2_penalty: "fake",
 };
 
 /** The slider that all charts share, and what it says. */
