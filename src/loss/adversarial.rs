@@ -54,6 +54,21 @@ impl Adversarial {
         }
     }
 
+    /// Logits on real and on fake pictures, `[n, 1]` each, off the graph, so that D decides at 0: between the labels for least
+    /// squares, and for a loss that sees differences alone, which leaves open where, in the middle of the two means.
+    pub fn decided(self, real: Tensor<2>, fake: Tensor<2>) -> [Tensor<2>; 2] {
+        let logits = [real, fake].map(Tensor::without_autodiff);
+        match self {
+            Adversarial::Minimax | Adversarial::NonSaturating | Adversarial::Hinge => logits,
+            Adversarial::LeastSquares => logits.map(|logits| logits - 0.5),
+            Adversarial::Wasserstein | Adversarial::Relativistic => {
+                let [real, fake] = logits.each_ref().map(|logits| logits.clone().mean());
+                let middle = ((real + fake) * 0.5).reshape([1, 1]);
+                logits.map(|logits| logits - middle.clone())
+            }
+        }
+    }
+
     /// G's loss `[1]` from D's logits `[n, 1]` on its pictures; only the relativistic one asks for those on real pictures.
     pub fn generator(self, fake: Tensor<2>, real: impl FnOnce() -> Tensor<2>) -> Tensor<1> {
         match self {
@@ -208,5 +223,24 @@ mod tests {
         let found = found.iter::<f32>().collect::<Vec<_>>();
         let near = found.iter().zip(wanted).all(|(a, b)| (a - b).abs() <= 1e-6 * b.abs().max(1.0));
         assert!(near && found.len() == wanted.len(), "{what}: {found:?}, not {wanted:?}");
+    }
+
+    #[test]
+    fn d_decides_at_0_wherever_a_loss_that_sees_differences_alone_leaves_its_level() {
+        let device = Device::flex();
+        let values = |tensor: &Tensor<2>| tensor.clone().into_data().iter::<f32>().collect::<Vec<f32>>();
+        for loss in Adversarial::ALL {
+            let decided = |level: f32| {
+                let [real, fake] =
+                    loss.decided(column(&[level + 3.0, level + 1.0], &device), column(&[level, level - 2.0], &device));
+                [values(&real), values(&fake)]
+            };
+            let wanted = match loss {
+                Adversarial::Wasserstein | Adversarial::Relativistic => [vec![2.5, 0.5], vec![-0.5, -2.5]],
+                Adversarial::LeastSquares => [vec![12.5, 10.5], vec![9.5, 7.5]],
+                _ => [vec![13.0, 11.0], vec![10.0, 8.0]],
+            };
+            assert_eq!(decided(10.0), wanted, "{loss:?}");
+        }
     }
 }

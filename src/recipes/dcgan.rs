@@ -353,6 +353,7 @@ impl Recipe for Dcgan {
         let d_gradient = self.discriminator.descend(total, learning_rate, 0.0);
 
         let scalars = Scalars::default().with("d_loss", d_loss).with("d_gradient_norm", d_gradient);
+        let [real_logits, fake_logits] = loss.decided(real_logits, fake_logits);
         let scalars = scalars.judged(real_logits, fake_logits);
         let scalars = penalised.into_iter().fold(scalars, |scalars, penalty| scalars.with("d_penalty", penalty));
         if !(cx.step + 1).is_multiple_of(d_steps) {

@@ -237,6 +237,7 @@ impl Recipe for Grid {
         let decay = average_decay(n, average_kimg, cx.images);
         let g_gradient = self.generator.descend(g_loss.clone(), rate, decay);
 
+        let [real_logits, fake_logits] = loss.decided(real_logits, fake_logits);
         Scalars::default()
             .with("d_loss", d_loss)
             .with("g_loss", g_loss)

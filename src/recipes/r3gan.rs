@@ -363,6 +363,7 @@ impl Recipe for R3gan {
         let decay = average_decay(n, average_kimg, cx.images);
         let g_gradient = self.generator.descend(g_loss.clone(), rate, decay);
 
+        let [real_logits, fake_logits] = Adversarial::Relativistic.decided(real_logits, fake_logits);
         Scalars::default()
             .with("d_loss", d_loss)
             .with("g_loss", g_loss)
