@@ -39,6 +39,8 @@ pub struct Progress<'a> {
     pub scalars: &'a [(&'static str, f64)],
     /// What the doctor found in it.
     pub diagnoses: &'a [Diagnosis],
+    /// In the first step after a rollback, what that changed in the configuration.
+    pub rolled_back: Option<&'a [Change]>,
 }
 
 /// Called after every step; breaks to end the training with a checkpoint.
@@ -72,7 +74,8 @@ pub fn train(
         loop {
             let mut trainer = Trainer::begin(run, &config, from.as_ref(), session.as_mut())?;
             if let Some((because, changes)) = because.take() {
-                trainer.log(Event::RolledBack { because, changes })?;
+                trainer.log(Event::RolledBack { because, changes: Vec::clone(&changes) })?;
+                trainer.rolled_back = Some(changes);
             }
             let outcome = match trainer.steps(session.as_mut(), &Device::flex(), watch) {
                 Ok(Ended::Trouble(trouble)) => match trainer.way_back(&trouble, rollbacks) {
@@ -187,6 +190,8 @@ struct Trainer<'a> {
     examiner: Examiner,
     /// What was found in the step just done.
     diagnoses: Vec<Diagnosis>,
+    /// What the rollback before the next step changed.
+    rolled_back: Option<Vec<Change>>,
 }
 
 /// What samples are measured by during the training, and what they are held against.
@@ -241,6 +246,7 @@ impl<'a> Trainer<'a> {
             doctor: Doctor::default(),
             examiner: Examiner::new(session.real(), folder.as_deref()),
             diagnoses: Vec::new(),
+            rolled_back: None,
         };
         let (version, threads) = (env!("CARGO_PKG_VERSION").to_owned(), rayon::current_num_threads());
         let total_steps = config.train.total_steps();
@@ -307,9 +313,16 @@ impl<'a> Trainer<'a> {
             if measured && !goes_back {
                 self.measure()?;
             }
-            let (images, diagnoses) = (self.images(), self.diagnoses.as_slice());
-            let stops =
-                watch(&Progress { step: self.step, total_steps, images, scalars: &scalars, diagnoses }).is_break();
+            let rolled_back = self.rolled_back.take();
+            let progress = Progress {
+                step: self.step,
+                total_steps,
+                images: self.images(),
+                scalars: &scalars,
+                diagnoses: &self.diagnoses,
+                rolled_back: rolled_back.as_deref(),
+            };
+            let stops = watch(&progress).is_break();
             if let Some(trouble) = trouble {
                 if train.on_trouble == OnTrouble::Stop
                     && let Some(trouble) = self.checkpoint(session)?
@@ -444,6 +457,7 @@ impl<'a> Trainer<'a> {
         self.log(Event::Metrics { passports })
     }
 
+    /// The diagnosis of scalars that are not all finite.
     fn not_finite_in(
         &mut self,
         scalars: &[(&'static str, f64)],

@@ -207,7 +207,11 @@ fn on_trouble_a_run_stops_with_a_checkpoint_or_goes_back_three_times_with_half_t
         "train.on_trouble=rollback",
     ];
     let back = config("goodfellow", &[&nan[..], &["train.checkpoint_every_kimg=0.5"]].concat());
-    let (run, outcome) = watched(folder.path(), &back, &mut |_| ControlFlow::Continue(()));
+    let mut told = Vec::new();
+    let (run, outcome) = watched(folder.path(), &back, &mut |progress| {
+        told.extend(progress.rolled_back.map(|changes| (progress.step, changes[0].value.clone())));
+        ControlFlow::Continue(())
+    });
     let rates = records(&run).into_iter().filter_map(|record| match record.event {
         Event::RolledBack { because, changes } => Some((because, changes[0].value.clone())),
         _ => None,
@@ -215,6 +219,9 @@ fn on_trouble_a_run_stops_with_a_checkpoint_or_goes_back_three_times_with_half_t
     let rates = rates.collect::<Vec<_>>();
     assert!(!rates.is_empty() && rates.len() <= 3, "{rates:?}");
     assert_eq!(rates[0].1, "0.5");
+    let said = told.iter().map(|(_, rate)| rate).collect::<Vec<_>>();
+    assert_eq!(said, rates.iter().map(|(_, rate)| rate).collect::<Vec<_>>());
+    assert!(told.iter().all(|(step, _)| step % 5 == 1), "after a checkpoint: {told:?}");
     let text = run.config(RECIPES).unwrap().text;
     assert!(text.contains(&format!("\nlearning_rate = {}\n", rates.last().unwrap().1)), "{text}");
     if let Err(error) = outcome {

@@ -60,6 +60,11 @@ impl Training {
 
     /// Shows a step.
     pub fn show(&mut self, progress: &Progress) {
+        if let Some(changes) = progress.rolled_back {
+            let changed = changes.iter().map(|change| format!("{} = {}", change.key, change.value)).collect::<Vec<_>>();
+            let text = format!("Went back to step {}, and on with {}.", progress.step - 1, changed.join(", "));
+            self.bar.suspend(|| say(&text));
+        }
         for found in progress.diagnoses {
             let text = match found.ended {
                 true => format!("Doctor: {} has passed.", found.name),
@@ -72,7 +77,7 @@ impl Training {
             return;
         }
         let elapsed = self.begun.elapsed().as_secs_f64();
-        let steps = (progress.step - self.first_step).max(1) as f64;
+        let steps = progress.step.saturating_sub(self.first_step).max(1) as f64; // it may have gone back
         let left = elapsed / steps * (progress.total_steps - progress.step) as f64;
         let speed = steps * self.kimg_per_step * 1000.0 / elapsed.max(1e-9);
         let scalars = progress.scalars.iter().take(SHOWN).map(|(name, value)| format!("{name} {value:.3}"));

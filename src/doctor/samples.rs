@@ -13,7 +13,7 @@ use crate::random::Draws;
 /// Samples that are looked at.
 const MOST: usize = 64;
 /// Digits among which the nearest one says which digit a picture is.
-const KNOWN: usize = 2000;
+const KNOWN: usize = 1000;
 const CLASSES: usize = 10;
 /// Real samples with such a share in one class are of few classes themselves.
 const FEW: f64 = 0.5;
@@ -74,7 +74,16 @@ fn vectors(samples: &[Media]) -> Vec<Vec<f32>> {
 }
 
 fn distance(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt().into()
+    const LANES: usize = 16; // sums of their own, which the processor makes side by side
+    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest = a.remainder().iter().zip(b.remainder()).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+    let mut sums = [0.0_f32; LANES];
+    for (a, b) in a.zip(b) {
+        for (i, sum) in sums.iter_mut().enumerate() {
+            *sum += (a[i] - b[i]).powi(2);
+        }
+    }
+    (sums.iter().sum::<f32>() + rest).sqrt().into()
 }
 
 /// The mean distance of two different samples.
