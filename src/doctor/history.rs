@@ -73,8 +73,8 @@ impl History {
 
     /// A scalar of the newest looks, `most` of them, the newest last; looks without it are passed over.
     pub fn newest(&self, name: &str, most: usize) -> Vec<f64> {
-        let mut found = self.looks.iter().rev().filter_map(|look| look.values.get(name).copied());
-        let mut newest = found.by_ref().take(most).collect::<Vec<_>>();
+        let found = self.looks.iter().rev().filter_map(|look| look.values.get(name).copied());
+        let mut newest = found.take(most).collect::<Vec<_>>();
         newest.reverse();
         newest
     }

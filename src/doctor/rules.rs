@@ -199,45 +199,40 @@ fn oscillation(history: &History) -> Option<Finding> {
     })
 }
 
-/// The layer of a player for which `growth` of its gradient, over what it usually was, is largest.
-fn layer_of(history: &History, growth: impl Fn(f64, f64) -> f64) -> Option<(&str, f64)> {
-    let now = history.last()?;
-    let usual = |name: &str| median(history.earlier().filter_map(|look: &Look| Some(look.layers.get(name)?.gradient)));
-    let grown =
-        now.layers.iter().filter_map(|(name, layer)| Some((name.as_str(), growth(layer.gradient, usual(name)?))));
-    grown.max_by(|a, b| a.1.total_cmp(&b.1))
-}
-
 fn exploding_gradient(history: &History) -> Option<Finding> {
-    PLAYERS.into_iter().find_map(|(player, name)| {
-        let earlier = history.earlier().skip(limits::LOOKS as usize).filter_map(|look| look.values.get(name).copied());
-        let earlier = earlier.collect::<Vec<_>>();
-        let (count, now, usual) = (earlier.len(), history.now(name)?, median(earlier)?);
-        let outgrown = |layer: &Layer| layer.dead.is_none() && layer.gradient > layer.weight;
-        let outgrown = history.last()?.layers.values().any(outgrown);
-        if count < limits::USUAL || now < limits::EXPLODED * usual || !outgrown {
-            return None;
-        }
-        let layer = layer_of(history, |now, usual| now / usual.max(f64::MIN_POSITIVE));
-        let most =
-            layer.map(|(layer, _)| format!(", and {layer} is the layer whose gradient grew most")).unwrap_or_default();
-        let sentence =
-            format!("{player}'s gradient has a norm of {}, where {} is usual{most}.", short(now), short(usual));
-        Some(Finding::new(sentence, &[(name, now), ("usual", usual)]))
-    })
+    let outgrown = |layer: &Layer| layer.dead.is_none() && layer.gradient > layer.weight;
+    history.last()?.layers.values().any(outgrown).then_some(())?;
+    // The looks that make the diagnosis are not what is usual.
+    gradient(history, limits::LOOKS as usize, "grew", |now, usual| now / usual, limits::EXPLODED)
 }
 
 fn vanishing_gradient(history: &History) -> Option<Finding> {
+    gradient(history, 0, "shrank", |now, usual| usual / now, 1.0 / limits::VANISHED)
+}
+
+/// The player whose gradient changed by a factor of `limit`, by what is usual, which the `newest` looks are not, and the layer
+/// for which that factor is largest.
+fn gradient(
+    history: &History,
+    newest: usize,
+    changed: &str,
+    factor: fn(f64, f64) -> f64,
+    limit: f64,
+) -> Option<Finding> {
+    let factor = |now: f64, usual: f64| factor(now.max(f64::MIN_POSITIVE), usual.max(f64::MIN_POSITIVE));
     PLAYERS.into_iter().find_map(|(player, name)| {
-        let earlier = history.earlier().filter_map(|look| look.values.get(name).copied()).collect::<Vec<_>>();
+        let earlier = history.earlier().skip(newest).filter_map(|look| look.values.get(name).copied());
+        let earlier = earlier.collect::<Vec<_>>();
         let (count, now, usual) = (earlier.len(), history.now(name)?, median(earlier)?);
-        if count < limits::USUAL || now > limits::VANISHED * usual {
+        if count < limits::USUAL || factor(now, usual) < limit {
             return None;
         }
-        let layer = layer_of(history, |now, usual| usual / now.max(f64::MIN_POSITIVE));
-        let most = layer
-            .map(|(layer, _)| format!(", and {layer} is the layer whose gradient shrank most"))
-            .unwrap_or_default();
+        let of_layer = |(layer, now): (&String, &Layer)| {
+            let earlier = history.earlier().filter_map(|look| Some(look.layers.get(layer)?.gradient));
+            Some((layer.clone(), factor(now.gradient, median(earlier)?)))
+        };
+        let most = history.last()?.layers.iter().filter_map(of_layer).max_by(|a, b| a.1.total_cmp(&b.1));
+        let most = most.map(|(layer, _)| format!("; that of {layer} {changed} most")).unwrap_or_default();
         let sentence =
             format!("{player}'s gradient has a norm of {}, where {} is usual{most}.", short(now), short(usual));
         Some(Finding::new(sentence, &[(name, now), ("usual", usual)]))
