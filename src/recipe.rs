@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor};
 use crate::config::{Keys, Settings, Train};
 use crate::data::source::Source;
 use crate::error::{Error, Result};
+use crate::loss::adversarial::Adversarial;
 use crate::media::Media;
 use crate::parts::{MODEL, Parts};
 use crate::random::Draws;
@@ -186,6 +187,26 @@ pub struct Mixture {
     pub deviation: f64,
 }
 
+/// Which game the two players play, for whoever explains it.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Game {
+    /// What D minimises.
+    pub discriminator: Adversarial,
+    /// What G minimises.
+    pub generator: Adversarial,
+    /// D's target for real samples.
+    pub real_label: f64,
+    /// Whether D's loss is logged as the mean over real and fake samples together, which is half of the sum.
+    pub is_halved: bool,
+}
+
+impl Game {
+    /// Both by one loss, with the labels 1 and 0.
+    pub fn of(loss: Adversarial) -> Self {
+        Game { discriminator: loss, generator: loss, real_label: 1.0, is_halved: false }
+    }
+}
+
 /// What a list of recipes shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Info {
@@ -294,6 +315,10 @@ pub trait Recipe: Sized + Send + 'static {
     fn mixture(_config: &Self::Config) -> Option<Mixture> {
         None
     }
+    /// Which game is played; none for one that the explanation of GANs does not know.
+    fn game(_config: &Self::Config) -> Option<Game> {
+        None
+    }
     /// The state of a run at step 0; `model` is on the autodiff device.
     fn new(config: &Self::Config, model: Self::Model, device: &Device) -> Self;
     /// One training step: the page you check against the paper.
@@ -372,6 +397,7 @@ pub struct Entry {
     open: fn(&str, &Device) -> Result<Box<dyn Session>>,
     model: fn(&str, &Device) -> Result<Box<dyn Model>>,
     mixture: fn(&str) -> Result<Option<Mixture>>,
+    game: fn(&str) -> Result<Option<Game>>,
 }
 
 /// A batch of the held-out data and some real samples of them, where there are any.
@@ -430,6 +456,7 @@ impl Entry {
                 Ok(Box::new(R::model(&config, device)))
             },
             mixture: |text| Ok(R::mixture(&settled::<R>(text)?.0)),
+            game: |text| Ok(R::game(&crate::config::parse::<R::Config>(text, Path::new("config.toml"))?)),
         }
     }
 
@@ -441,6 +468,11 @@ impl Entry {
     /// The model of a resolved config, with its initial weights.
     pub fn model(&self, config: &str, device: &Device) -> Result<Box<dyn Model>> {
         (self.model)(config, device)
+    }
+
+    /// See [`Recipe::game`], of a resolved config.
+    pub fn game(&self, config: &str) -> Result<Option<Game>> {
+        (self.game)(config)
     }
 
     /// See [`Recipe::mixture`], of a resolved config.

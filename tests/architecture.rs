@@ -139,4 +139,12 @@ fn nothing_but_the_registry_chooses_by_a_recipes_name() {
             assert!(!text.contains(&arm) && !text.contains(&test), "{}: {arm}", path.display());
         }
     }
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("cli/src/web/assets");
+    for path in std::fs::read_dir(page).unwrap().map(|entry| entry.unwrap().path()) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let names = ganvas::RECIPES.iter().map(|entry| entry.info.name).filter(|name| *name != "grid"); // a class, too
+        for name in names {
+            assert!(!text.contains(&format!("\"{name}\"")), "{}: {name}", path.display());
+        }
+    }
 }

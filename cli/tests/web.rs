@@ -127,6 +127,8 @@ fn a_run_is_shown_with_its_state_curves_events_and_files() {
     let changes = detail["changes"].as_array().unwrap();
     assert!(changes.iter().any(|change| change["key"] == "train.steps" && change["value"] == "40"), "{changes:?}");
     assert!(detail["parameters"]["generator"].as_u64().unwrap() > 0);
+    assert_eq!((&detail["game"]["generator"], &detail["game"]["is_halved"]), (&"non_saturating".into(), &true.into()));
+    assert_eq!(detail["batch"], 256);
 
     let scalars = served.get("/api/runs/0001-toy/scalars?names=d_loss&points=10").json();
     let (steps, series) = (scalars["step"].as_array().unwrap(), scalars["series"].as_object().unwrap());

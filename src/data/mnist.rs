@@ -112,6 +112,29 @@ pub fn read(dir: &Path, part: Part) -> Result<Digits> {
     Err(Error::input(format!("{dir} holds no sound set of digits: {problems}{more}. See `ganvas data check {dir}`.")))
 }
 
+/// The first digits of a part, `most` at most: read without the others, and so without the checks of [`read`]. None where its
+/// files are not there or cannot be read.
+pub fn first(dir: &Path, part: Part, most: usize) -> Option<Digits> {
+    let items = |file: &IdxFile| {
+        let header = 8 + 4 * file.shape.len() as u64;
+        let wanted = header + file.shape.iter().fold(most as u64, |size, side| size * u64::from(*side));
+        let mut found = names(file).into_iter().filter_map(|name| Some((fs::File::open(dir.join(&name)).ok()?, name)));
+        let (opened, name) = found.next()?;
+        let mut raw = Vec::with_capacity(wanted as usize);
+        match name.ends_with(".gz") {
+            true => flate2::read::GzDecoder::new(opened).take(wanted).read_to_end(&mut raw).ok()?,
+            false => opened.take(wanted).read_to_end(&mut raw).ok()?,
+        };
+        raw.drain(..raw.len().min(header as usize));
+        Some(raw)
+    };
+    let [mut images, mut labels] = [items(&part.files()[0])?, items(&part.files()[1])?];
+    let count = labels.len().min(images.len() / PIXELS);
+    images.truncate(count * PIXELS);
+    labels.truncate(count);
+    Some(Digits { images, labels })
+}
+
 /// The training pictures a recipe learns from.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -234,10 +257,15 @@ fn load(dir: &Path, part: Part, problems: &mut Vec<String>) -> Option<[Vec<u8>; 
     Some([images, labels])
 }
 
+/// A file's accepted names.
+fn names(file: &IdxFile) -> [String; 4] {
+    let dotted = file.name.replace("-idx", ".idx");
+    [file.name.to_string(), dotted.clone(), format!("{}.gz", file.name), format!("{dotted}.gz")]
+}
+
 /// The first of a file's accepted names that is there, and its raw bytes.
 fn open(dir: &Path, file: &IdxFile) -> Result<(String, Vec<u8>), String> {
-    let dotted = file.name.replace("-idx", ".idx");
-    let names = [file.name.to_string(), dotted.clone(), format!("{}.gz", file.name), format!("{dotted}.gz")];
+    let names = names(file);
     for name in &names {
         match fs::read(dir.join(name)) {
             Ok(bytes) if name.ends_with(".gz") => {

@@ -5,10 +5,8 @@ use std::path::Path;
 use faer::{Mat, Side};
 
 use crate::data::holds_digits;
-use crate::data::mnist::{self, Part};
-use crate::error::Result;
+use crate::data::mnist::{self, Digits, Part};
 use crate::media::Media;
-use crate::random::Draws;
 
 /// Samples that are looked at.
 const MOST: usize = 64;
@@ -32,11 +30,13 @@ impl Examiner {
     pub fn new(real: &[Media], folder: Option<&Path>) -> Self {
         let is_digit = |media: &Media| matches!(media, Media::Image(image) if image.shape() == [28, 28, 1]);
         let digits = match folder {
-            Some(folder) if real.first().is_some_and(is_digit) && holds_digits(folder) => Digits::read(folder).ok(), // some have no test part
+            Some(folder) if real.first().is_some_and(is_digit) && holds_digits(folder) => {
+                mnist::first(folder, Part::Test, KNOWN) // which no model learns from; some sets have none
+            }
             _ => None,
         };
         let real = vectors(real);
-        let digits = digits.filter(|digits| digits.largest_class(&real) < FEW);
+        let digits = digits.filter(|digits| !real.is_empty() && largest_class(digits, &real) < FEW);
         Examiner { real, before: Vec::new(), digits }
     }
 
@@ -57,7 +57,7 @@ impl Examiner {
             seen.push(("sample_change", moved / samples.len() as f64));
         }
         if let Some(digits) = self.digits.as_ref().filter(|_| !samples.is_empty()) {
-            seen.push(("largest_class", digits.largest_class(&samples)));
+            seen.push(("largest_class", largest_class(digits, &samples)));
         }
         self.before = samples;
         seen
@@ -115,36 +115,21 @@ fn rank(samples: &[Vec<f32>]) -> f64 {
     values.iter().map(|value| -(value / sum) * (value / sum).ln()).sum::<f64>().exp()
 }
 
-/// Labelled digits.
-struct Digits {
-    pictures: Vec<Vec<f32>>,
-    labels: Vec<u8>,
-}
-
-impl Digits {
-    /// Some of the test pictures, which no model learns from.
-    fn read(folder: &Path) -> Result<Self> {
-        let test = mnist::read(folder, Part::Test)?;
-        let chosen = Draws::new(0, 0).permutation("doctor.digits", test.len() as u32);
-        let chosen = chosen.into_iter().take(KNOWN).map(|i| i as usize);
-        let picture = |i: usize| test.image(i).iter().map(|&level| f32::from(level) / 255.0).collect();
-        let (pictures, labels) = chosen.map(|i| (picture(i), test.labels[i])).unzip();
-        Ok(Digits { pictures, labels })
+/// The share of the most frequent digit, where each sample is what the nearest of these digits is.
+fn largest_class(digits: &Digits, samples: &[Vec<f32>]) -> f64 {
+    let mut nearest = vec![(f64::INFINITY, 0); samples.len()];
+    for (i, label) in digits.labels.iter().enumerate() {
+        let picture = digits.image(i).iter().map(|&level| f32::from(level) / 255.0).collect::<Vec<f32>>();
+        for (sample, nearest) in samples.iter().zip(&mut nearest) {
+            let apart = distance(&picture, sample);
+            if apart < nearest.0 {
+                *nearest = (apart, usize::from(*label).min(CLASSES - 1));
+            }
+        }
     }
-
-    /// The digit of the nearest picture.
-    fn class(&self, sample: &[f32]) -> usize {
-        let of = |i: usize| distance(&self.pictures[i], sample);
-        let nearest = (0..self.labels.len()).map(|i| (i, of(i))).min_by(|a, b| a.1.total_cmp(&b.1));
-        nearest.map_or(0, |(i, _)| usize::from(self.labels[i]))
-    }
-
-    /// The share of the most frequent digit.
-    fn largest_class(&self, samples: &[Vec<f32>]) -> f64 {
-        let mut counts = [0; CLASSES];
-        samples.iter().for_each(|sample| counts[self.class(sample).min(CLASSES - 1)] += 1);
-        f64::from(counts.into_iter().max().unwrap_or_default()) / samples.len() as f64
-    }
+    let mut counts = [0; CLASSES];
+    nearest.iter().for_each(|(_, class)| counts[*class] += 1);
+    f64::from(counts.into_iter().max().unwrap_or_default()) / samples.len() as f64
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::nn::{BatchNorm, Conv2d, ConvConfig, ConvTranspose2d, Init, Normalizat
 use crate::optim::{AdamConfig, Trained, average_decay};
 use crate::parts::Parts;
 use crate::random::Draws;
-use crate::recipe::{Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
+use crate::recipe::{Game, Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
 
 const SLOPE: f64 = 0.2;
 const INIT: Init = Init::Normal { deviation: 0.02 };
@@ -321,6 +321,10 @@ impl Recipe for Dcgan {
 
     fn model(config: &Config, device: &Device) -> Generator {
         Generator::new(config, &Draws::new(config.train.seed, 0), device)
+    }
+
+    fn game(config: &Config) -> Option<Game> {
+        Some(Game::of(config.loss))
     }
 
     fn new(config: &Config, model: Generator, device: &Device) -> Self {

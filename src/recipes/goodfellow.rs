@@ -19,13 +19,13 @@ use crate::config::{Settings, Train};
 use crate::data::mnist::{self, Pictures};
 use crate::data::source::Source;
 use crate::error::Result;
-use crate::loss::adversarial;
+use crate::loss::adversarial::{self, Adversarial};
 use crate::media::{Image, Media};
 use crate::nn::{Init, Linear, Maxout};
 use crate::optim::{Momentum, Trained, average_decay};
 use crate::parts::Parts;
 use crate::random::{Draws, Dropout};
-use crate::recipe::{Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
+use crate::recipe::{Game, Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
 
 const LATENT: usize = 100;
 const SIDE: usize = 28;
@@ -232,6 +232,10 @@ impl Recipe for Goodfellow {
 
     fn begin(model: Generator, data: &dyn Source<TensorData>) -> Result<Generator> {
         Ok(model.with_means(means(data)?))
+    }
+
+    fn game(_config: &Config) -> Option<Game> {
+        Some(Game { is_halved: true, ..Game::of(Adversarial::NonSaturating) })
     }
 
     fn new(config: &Config, model: Generator, device: &Device) -> Self {

@@ -21,7 +21,7 @@ use crate::nn::{Linear, Pullback, chain, glorot_uniform};
 use crate::optim::{AdamConfig, Trained, average_decay, cosine};
 use crate::parts::Parts;
 use crate::random::Draws;
-use crate::recipe::{Info, Input, Mixture, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
+use crate::recipe::{Game, Info, Input, Mixture, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
 
 /// How many samples a preview shows.
 const PREVIEW_SEEDS: u64 = 1024;
@@ -199,6 +199,10 @@ impl Recipe for Grid {
     fn mixture(config: &Config) -> Option<Mixture> {
         let centres = (0..SIDE * SIDE).map(|mode| centre(mode).map(f64::from)).collect();
         Some(Mixture { centres, deviation: config.spread })
+    }
+
+    fn game(config: &Config) -> Option<Game> {
+        Some(Game::of(config.loss))
     }
 
     fn new(config: &Config, model: Generator, device: &Device) -> Self {

@@ -21,13 +21,13 @@ use crate::config::{Settings, Train};
 use crate::data::mnist::{self, Pictures};
 use crate::data::source::Source;
 use crate::error::Result;
-use crate::loss::adversarial;
+use crate::loss::adversarial::{self, Adversarial};
 use crate::media::{Image, Media};
 use crate::nn::Linear;
 use crate::optim::{AdamConfig, Trained, average_decay};
 use crate::parts::Parts;
 use crate::random::{Draws, Dropout};
-use crate::recipe::{Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
+use crate::recipe::{Game, Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
 
 const LATENT: usize = 100;
 const SIDE: usize = 28;
@@ -237,6 +237,15 @@ impl Recipe for Mnist {
 
     fn model(config: &Config, device: &Device) -> Generator {
         Generator::new(config.prior, &Draws::new(config.train.seed, 0), device)
+    }
+
+    fn game(config: &Config) -> Option<Game> {
+        let generator = match config.generator_loss {
+            GeneratorLoss::NonSaturating => Adversarial::NonSaturating,
+            GeneratorLoss::Minimax => Adversarial::Minimax,
+        };
+        let real_label = config.real_label;
+        Some(Game { generator, real_label, is_halved: true, ..Game::of(Adversarial::NonSaturating) })
     }
 
     fn new(config: &Config, model: Generator, device: &Device) -> Self {

@@ -23,7 +23,7 @@ use crate::nn::{Conv2d, ConvConfig, Init, Pullback, chain, double, halve, resamp
 use crate::optim::{AdamConfig, Trained, average_decay, cosine};
 use crate::parts::Parts;
 use crate::random::Draws;
-use crate::recipe::{Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
+use crate::recipe::{Game, Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
 
 const SLOPE: f64 = 0.2;
 const EXPANSION: usize = 2;
@@ -323,6 +323,10 @@ impl Recipe for R3gan {
 
     fn model(config: &Config, device: &Device) -> Generator {
         Generator::new(config, &Draws::new(config.train.seed, 0), device)
+    }
+
+    fn game(_config: &Config) -> Option<Game> {
+        Some(Game::of(Adversarial::Relativistic))
     }
 
     fn new(config: &Config, model: Generator, device: &Device) -> Self {

@@ -17,13 +17,13 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Settings, Train};
 use crate::data::source::Source;
 use crate::error::Result;
-use crate::loss::adversarial;
+use crate::loss::adversarial::{self, Adversarial};
 use crate::media::Media;
 use crate::nn::Linear;
 use crate::optim::{AdamConfig, Trained, average_decay};
 use crate::parts::Parts;
 use crate::random::Draws;
-use crate::recipe::{Info, Input, Mixture, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
+use crate::recipe::{Game, Info, Input, Mixture, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
 
 /// How many samples a preview shows.
 const PREVIEW_SEEDS: u64 = 512;
@@ -183,6 +183,11 @@ impl Recipe for Ring {
     fn mixture(config: &Config) -> Option<Mixture> {
         let centres = (0..config.modes).map(|mode| config.centre(mode).map(f64::from)).collect();
         Some(Mixture { centres, deviation: config.spread })
+    }
+
+    // What the page "How a GAN works" says of the two losses. D's is the mean over real and fake points in one batch.
+    fn game(_config: &Config) -> Option<Game> {
+        Some(Game { is_halved: true, ..Game::of(Adversarial::NonSaturating) })
     }
 
     fn new(config: &Config, model: Generator, device: &Device) -> Self {

@@ -225,6 +225,8 @@ impl Run {
         let mut detail = self.summary();
         let more = json!({
             "paper": config.map(|config| config.entry.info.paper),
+            "game": config.and_then(|config| config.entry.game(&config.text).ok()),
+            "batch": config.map(|config| config.train.batch),
             "sentence": config.map(|config| config.entry.info.sentence),
             "parameters": story.parameters,
             "threads": story.threads,

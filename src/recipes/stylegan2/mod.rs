@@ -30,14 +30,14 @@ use crate::config::{Settings, Train};
 use crate::data::images::{self, Batch, Images, Shape};
 use crate::data::source::Source;
 use crate::error::Result;
-use crate::loss::adversarial::non_saturating;
+use crate::loss::adversarial::{Adversarial, non_saturating};
 use crate::loss::penalty::{PathLength, Penalty};
 use crate::media::Media;
 use crate::nn::Pullback;
 use crate::optim::{AdamConfig, Trained, average_decay};
 use crate::parts::Parts;
 use crate::random::Draws;
-use crate::recipe::{Info, Model, Recipe, Request, Scalars, Split, StepCx};
+use crate::recipe::{Game, Info, Model, Recipe, Request, Scalars, Split, StepCx};
 
 const PREVIEW_SEEDS: u64 = 64;
 /// What it learns when no other pictures are given.
@@ -286,6 +286,10 @@ impl Recipe for Stylegan2 {
 
     fn model(config: &Config, device: &Device) -> Generator {
         Generator::new(config, &Draws::new(config.train.seed, 0), device)
+    }
+
+    fn game(_config: &Config) -> Option<Game> {
+        Some(Game::of(Adversarial::NonSaturating))
     }
 
     fn new(config: &Config, model: Generator, device: &Device) -> Self {

@@ -6,31 +6,19 @@ import { FIGURES, NOTES, OTHER_LOSSES, STORY } from "./story.js";
 import { chosen, say } from "./words.js";
 
 const LOG2 = Math.log(2);
-/** Recipes whose cross-entropy is the mean over real and fake samples in one batch. */
-const HALVED = new Set(["mnist", "goodfellow", "ring"]);
-const ALWAYS_CROSS_ENTROPY = new Set(["mnist", "goodfellow", "ring", "stylegan2"]);
 /** Closer to 1/2 than this, both of them, D can hardly tell; further than FAR, it nearly always can. */
 const NEAR = 0.1;
 const FAR = 0.4;
 
-/** A key of the configuration's own part, before its tables. */
-function configured(config, key) {
-	const found = new RegExp(`^${key}\\s*=\\s*"?([^"\\n#]*)"?`, "m").exec(config.split(/^\[/m)[0]);
-	return found ? found[1].trim() : null;
-}
-
-/** Which game a run plays: how D is judged and how G is. */
-function rules({ recipe, config }) {
-	const named = recipe === "r3gan" ? "relativistic" : configured(config, "loss");
-	const crossed = ALWAYS_CROSS_ENTROPY.has(recipe) || named === "non_saturating" || named === "minimax";
-	const other = named !== null && named in OTHER_LOSSES ? named : "unknown";
-	const way = configured(config, "generator_loss") ?? named;
+/** Which game a run plays, by its recipe: how D is judged and how G is. */
+function rules({ game, batch }) {
+	const crossed = ["minimax", "non_saturating"].includes(game?.discriminator);
 	return {
-		loss: crossed ? "cross_entropy" : other,
-		generator: crossed ? (way === "minimax" ? "minimax" : "non_saturating") : null,
-		halved: HALVED.has(recipe),
-		target: Number(configured(config, "real_label") ?? 1),
-		batch: Number(/^batch\s*=\s*(\d+)/m.exec(config)?.[1] ?? NaN),
+		loss: crossed ? "cross_entropy" : game?.discriminator in OTHER_LOSSES ? game.discriminator : "unknown",
+		generator: crossed ? game.generator : null,
+		halved: game?.is_halved,
+		target: game?.real_label ?? 1,
+		batch: batch ?? NaN,
 	};
 }
 
