@@ -6,17 +6,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use resvg::tiny_skia::{Color, Pixmap, Transform};
-use resvg::usvg;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::media::Image;
 use crate::random::Draws;
 
 const DEEPEST: usize = 8; // components within components
-const FINE: u32 = 4; // samples along each side of a pixel
 
 /// What the parts of one avatar look like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -279,34 +275,6 @@ impl Writer<'_> {
     }
 }
 
-/// The square of a drawing whose upper left corner is (`left`, `top`), in the drawing's units, as a picture of
-/// `pixels` x `pixels`, RGB, on a background of one colour. Every pixel is the mean of 4 x 4, because neighbouring shapes
-/// whose common edge crosses a pixel would let the background through. An error when the document is no SVG.
-pub fn render(svg: &str, [left, top, side]: [f32; 3], pixels: u32, background: [u8; 3]) -> Result<Image> {
-    let wrong = |why: String| Error::failed(format!("an avatar cannot be drawn: {why}"));
-    let tree = usvg::Tree::from_str(svg, &usvg::Options::default()).map_err(|error| wrong(error.to_string()))?;
-    let fine = pixels * FINE;
-    let mut canvas = Pixmap::new(fine, fine).ok_or_else(|| wrong(format!("it would have {pixels} pixels a side")))?;
-    let [red, green, blue] = background;
-    canvas.fill(Color::from_rgba8(red, green, blue, 255));
-    let scale = fine as f32 / side;
-    let place = Transform::from_row(scale, 0.0, 0.0, scale, -left * scale, -top * scale);
-    resvg::render(&tree, place, &mut canvas.as_mut());
-    let (pixels, fine, step) = (pixels as usize, fine as usize, FINE as usize);
-    let mut levels = Vec::with_capacity(pixels * pixels * 3);
-    for at in 0..pixels * pixels * 3 {
-        let (row, column, channel) = (at / 3 / pixels, at / 3 % pixels, at % 3);
-        let mut sum = 0;
-        for y in row * step..(row + 1) * step {
-            for x in column * step..(column + 1) * step {
-                sum += u32::from(canvas.data()[(y * fine + x) * 4 + channel]); // opaque, so not scaled by alpha
-            }
-        }
-        levels.push(((sum + FINE * FINE / 2) / (FINE * FINE)) as u8);
-    }
-    Ok(Image::new(pixels, pixels, 3, levels))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -448,16 +416,5 @@ mod tests {
         assert!(error(&made).contains("must differ from one that is not there or from itself"), "{}", error(&made));
         made["colors"]["skin"] = json!({ "values": ["#333333"], "notEqualTo": ["background"] });
         assert!(error(&made).contains("`skin` has no value"), "{}", error(&made));
-    }
-
-    #[test]
-    fn a_rendering_shows_the_square_asked_for_and_no_background_between_neighbours() {
-        let svg = r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><rect width="3.5" height="7" fill="red"/><rect x="3.5" width="4.5" height="7" fill="blue"/></svg>"#;
-        let picture = render(svg, [2.0, 4.0, 4.0], 4, [0, 255, 0]).unwrap();
-        assert_eq!(picture.shape(), [4, 4, 3]);
-        assert_eq!(picture.pixels[..12], [255, 0, 0, 128, 0, 128, 0, 0, 255, 0, 0, 255]);
-        assert_eq!(picture.pixels[36..], [0, 255, 0].repeat(4), "the row below the shapes");
-        let error = render("<svg", [0.0, 0.0, 1.0], 4, [0; 3]).unwrap_err().to_string();
-        assert!(error.starts_with("an avatar cannot be drawn: "), "{error}");
     }
 }

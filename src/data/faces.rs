@@ -7,20 +7,21 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::aside::Aside;
-use crate::data::dicebear::{Choices, Style, render};
-use crate::data::fetch::{self, Archive, Progress, Report};
+use crate::data::dicebear::{Choices, Style};
+use crate::data::drawn::{Drawn, Folder};
+use crate::data::fetch::{self, Archive, Client, Progress, Report};
+use crate::data::svg::Drawing;
 use crate::error::{Error, Result};
 use crate::media::Image;
 use crate::random::Draws;
 
 const STYLES: Archive = Archive {
+    client: Client::Pip,
     package: "dicebear-styles==10.6.0",
     file: "dicebear_styles-10.6.0-py3-none-any.whl",
     sha256: "5a5b0b9c534d133fa06f1dd29f280139995965b32b08c5635a69cc6afc30930d",
     purpose: "which the faces are composed from",
 };
-const STAMP: &str = "complete"; // the last file of a set to be written
 const SEED: u64 = 0;
 const PIXELS: u32 = 64;
 const BACKGROUND: ([u8; 3], &str) = ([0xe8, 0xec, 0xf2], "#e8ecf2"); // soft, and of no style's palette
@@ -90,49 +91,27 @@ pub fn fetch_anime(dir: &Path, report: Report<'_>) -> Result<()> {
 
 impl Faces {
     fn fetch(&self, dir: &Path, report: Report<'_>) -> Result<()> {
-        if self.whole(dir) {
+        if self.drawn().whole(dir) {
             return Ok(());
         }
         let styles = styles(report)?;
         self.make(&styles, dir, report)
     }
 
-    /// What the last file says: another release of the styles or of this file makes the set anew.
-    fn stamp(&self) -> String {
+    /// The set as a folder.
+    fn drawn(&self) -> Drawn<'_> {
         let Faces { name, looks, pictures } = self;
-        format!("{name}, release 1: {pictures} pictures of each of {} styles of {}\n", looks.len(), STYLES.package)
-    }
-
-    /// Whether the set is there with all its pictures.
-    fn whole(&self, dir: &Path) -> bool {
-        let count = |part| fs::read_dir(dir.join(part)).map_or(0, Iterator::count);
-        fs::read(dir.join(STAMP)).is_ok_and(|old| old == self.stamp().as_bytes())
-            && count(TRAIN) + count(HELD_OUT) == self.looks.len() * self.pictures
+        let package = STYLES.package;
+        let release = format!("{name}, release 1: {pictures} pictures of each of {} styles of {package}", looks.len());
+        Drawn { name, parts: &[TRAIN, HELD_OUT], release }
     }
 
     /// Draws the set into a folder beside `dir`, which then takes its name.
     fn make(&self, styles: &impl Fn(&str) -> Result<Style>, dir: &Path, report: Report<'_>) -> Result<()> {
-        let vacant = fs::read_dir(dir).map_or(!dir.exists(), |mut entries| entries.next().is_none());
-        if !vacant && !dir.join(STAMP).exists() {
-            let dir = dir.display();
-            return Err(Error::input(format!(
-                "{dir} holds something else; give a folder that is empty or not there yet"
-            )));
-        }
-        let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(parent).map_err(|error| Error::io("make the data folder", parent, &error))?;
-        fetch::remove_leftovers(parent);
-        let make = |path: &Path| {
-            fs::create_dir(path)
-                .and_then(|()| fs::create_dir(path.join(TRAIN)))
-                .and_then(|()| fs::create_dir(path.join(HELD_OUT)))
-        };
-        let (aside, ()) = Aside::new(parent, self.name, make)
-            .map_err(|error| Error::io("write into the data folder", parent, &error))?;
-        let write = |name: &str, bytes: &[u8]| {
-            let path = aside.path().join(name);
-            fs::write(&path, bytes).map_err(|error| Error::io(fetch::WRITING, &path, &error))
-        };
+        self.drawn().make(dir, |folder| self.fill(folder, styles, report))
+    }
+
+    fn fill(&self, folder: &mut Folder, styles: &impl Fn(&str) -> Result<Style>, report: Report<'_>) -> Result<()> {
         let (mut rows, mut licences, mut columns) = (Vec::new(), String::new(), (BTreeSet::new(), BTreeSet::new()));
         let loaded = self.looks.iter().map(|look| styles(look.style)).collect::<Result<Vec<_>>>()?;
         for (look, style) in self.looks.iter().zip(&loaded) {
@@ -145,7 +124,7 @@ impl Faces {
                 let (what, total) = (format!("drawing {}", self.name), self.looks.len() * self.pictures);
                 report(Progress { what: &what, done: (first + number) as u64, total: Some(total as u64) });
                 let name = format!("{}/{}-{number:05}.png", look.part(&face.choices), look.style);
-                write(&name, &face.png)?;
+                folder.picture(&name, &face.png)?;
                 rows.push((name, look.style, face.choices));
                 Ok(())
             })?;
@@ -162,16 +141,8 @@ impl Faces {
                 labels += value.map_or("", String::as_str);
             }
         }
-        write("labels.csv", (labels + "\n").as_bytes())?;
-        write("LICENCE.txt", licences.as_bytes())?;
-        write(STAMP, self.stamp().as_bytes())?;
-        if self.whole(dir) {
-            return Ok(()); // another process was faster
-        }
-        // An old set goes aside first: no system renames a folder onto one that holds files.
-        let old = Aside::new(parent, "old", |path| if dir.exists() { fs::rename(dir, path) } else { Ok(()) });
-        old.and_then(|_old| aside.rename(dir))
-            .map_err(|error| Error::io("put the data folder in its place", dir, &error))
+        folder.write("labels.csv", (labels + "\n").as_bytes())?;
+        folder.write("LICENCE.txt", licences.as_bytes())
     }
 }
 
@@ -216,7 +187,7 @@ impl Look {
         let allowed = |component: &str, variant: &str| !self.without.contains(&(component, variant));
         let choices = style.draw(&Draws::new(SEED, index), BACKGROUND.1, allowed)?;
         let composed = style.compose(&choices)?;
-        Ok((composed.shown, render(&composed.svg, self.view, PIXELS, BACKGROUND.0)?))
+        Ok((composed.shown, Drawing::parse(&composed.svg)?.render(self.view, PIXELS, BACKGROUND.0)))
     }
 
     /// The folder of a face: a tenth of the pairs of hair and skin is held out, with all their faces.
@@ -224,9 +195,7 @@ impl Look {
         let hair = self.hair.iter().map(|name| choices.variants.get(*name).map_or("", String::as_str));
         let skin = choices.colors.get("skin").map_or("", String::as_str);
         let pair = hair.chain([skin]).collect::<Vec<_>>().join(" ");
-        let hash = fetch::sha256(format!("{} {pair}", self.style).as_bytes());
-        let start = u32::from_str_radix(&hash[..8], 16).unwrap_or(0);
-        if start.is_multiple_of(10) { HELD_OUT } else { TRAIN }
+        if fetch::lot(&format!("{} {pair}", self.style), 10) == 0 { HELD_OUT } else { TRAIN }
     }
 }
 
@@ -325,9 +294,9 @@ mod tests {
         TINY.fetch(&dir, &mut |_| panic!("nothing is to be fetched")).unwrap();
         let first = fs::read_dir(dir.join(TRAIN)).unwrap().next().unwrap().unwrap().path();
         fs::remove_file(&first).unwrap();
-        assert!(!TINY.whole(&dir));
+        assert!(!TINY.drawn().whole(&dir));
         TINY.make(&made_up, &dir, &mut |_| ()).unwrap();
-        assert!(TINY.whole(&dir) && first.exists());
+        assert!(TINY.drawn().whole(&dir) && first.exists());
         assert_eq!(entries(folder.path()), 1, "no old set stays behind");
     }
 
@@ -392,7 +361,7 @@ mod tests {
             let composed = styles(name).unwrap().compose(&choices).unwrap();
             assert_eq!(composed.shown.variants, choices.variants, "everything chosen shows");
             let side = if look.style == "adventurer" { 762.0 } else { look.view[2] }; // the whole canvas
-            let picture = render(&composed.svg, [0.0, 0.0, side], 64, BACKGROUND.0).unwrap();
+            let picture = Drawing::parse(&composed.svg).unwrap().render([0.0, 0.0, side], 64, BACKGROUND.0);
             for (at, expected) in case["levels"].as_array().unwrap().iter().enumerate() {
                 let (row, column, channel) = (at / 48, at / 3 % 16, at % 3);
                 let pixels = (0..16).map(|of| ((4 * row + of / 4) * 64 + 4 * column + of % 4) * 3 + channel);

