@@ -3,6 +3,7 @@
 pub mod codepoints;
 pub mod dicebear;
 pub mod drawn;
+pub mod emoji;
 pub mod faces;
 pub mod fetch;
 pub mod images;

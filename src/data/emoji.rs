@@ -1,0 +1,257 @@
+//! The set `emoji`: the same emoji in four hands, so that two of them are domains without pairs, drawn here from four npm
+//! packages.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::data::codepoints::{base, plain, toned};
+use crate::data::drawn::{Drawn, Folder, csv};
+use crate::data::fetch::{self, Archive, Client, Progress, Report};
+use crate::data::svg::Drawing;
+use crate::error::{Error, Result};
+use crate::media::Image;
+
+const NAME: &str = "emoji";
+const PURPOSE: &str = "which the emoji are drawn from";
+const PIXELS: u32 = 64;
+const FILLED: f32 = 56.0 / 64.0; // of the frame; some hands leave a margin, others none
+const STEPS: u32 = 256; // along a side, to find what is drawn
+const WHITE: [u8; 3] = [255; 3];
+const AT_ONCE: usize = 64; // emoji between two reports
+const WITHOUT: [&str; 2] = ["Flags", "Symbols"]; // categories that are much the same in every hand, letters and signs
+
+/// A hand that drew every emoji.
+struct Style {
+    name: &'static str,
+    archive: Archive,
+    licence: &'static str,
+}
+
+const fn style(name: &'static str, [package, file, sha256]: [&'static str; 3], licence: &'static str) -> Style {
+    Style { name, archive: Archive { client: Client::Npm, package, file, sha256, purpose: PURPOSE }, licence }
+}
+
+/// The first says which category an emoji belongs to.
+const STYLES: [Style; 4] = [
+    style(
+        "openmoji",
+        [
+            "@iconify-json/openmoji@1.2.29",
+            "iconify-json-openmoji-1.2.29.tgz",
+            "03181e2c156cab35cf4a62f1f7886bd971d59212e75ac3f189d5a4cae3930fc5",
+        ],
+        "OpenMoji, the open-source emoji and icon project: CC BY-SA 4.0",
+    ),
+    style(
+        "twemoji",
+        [
+            "@iconify-json/twemoji@1.2.5",
+            "iconify-json-twemoji-1.2.5.tgz",
+            "19046dff7d8707ce96212ec86468b36ac5f8e60409629dd13f809265c6d0ebb7",
+        ],
+        "Twemoji, by Twitter and contributors: CC BY 4.0",
+    ),
+    style(
+        "noto",
+        [
+            "@iconify-json/noto@1.2.9",
+            "iconify-json-noto-1.2.9.tgz",
+            "3e918d88fc945c0bb3d468dbace6f88caef67f01c9f0e7bcae0915a042e8f1ad",
+        ],
+        "Noto Emoji, by Google: Apache License 2.0",
+    ),
+    style(
+        "fluent",
+        [
+            "@iconify-json/fluent-emoji-flat@1.2.6",
+            "iconify-json-fluent-emoji-flat-1.2.6.tgz",
+            "7d064769dee690815f823bc5bcc511d957198caf9f5edd8dd9c1aa48a6aeb175",
+        ],
+        "Fluent Emoji, by Microsoft: MIT License",
+    ),
+];
+
+/// Every two styles, the first as A, and the folder of their two domains.
+const PAIRS: [(usize, usize, &str); 6] = [
+    (0, 1, "openmoji-twemoji"),
+    (0, 2, "openmoji-noto"),
+    (0, 3, "openmoji-fluent"),
+    (1, 2, "twemoji-noto"),
+    (1, 3, "twemoji-fluent"),
+    (2, 3, "noto-fluent"),
+];
+/// The pair that is meant where none is named: alike enough to be learned, and far from the same.
+pub const USUAL_PAIR: &str = PAIRS[3].2;
+/// What a pair's folder holds: what may be learned from, and the same emoji in both hands.
+const DOMAINS: [&str; 4] = ["trainA", "trainB", "testA", "testB"];
+
+/// What one package holds.
+struct Icons {
+    file: IconsFile,
+    /// The name of an icon, by plain code.
+    names: BTreeMap<String, String>,
+    /// The names in each category.
+    categories: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct IconsFile {
+    icons: BTreeMap<String, Icon>,
+    /// Of the icons that do not say otherwise.
+    width: f32,
+    height: f32,
+}
+
+#[derive(Deserialize)]
+struct Icon {
+    body: String,
+    width: Option<f32>,
+    height: Option<f32>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    categories: BTreeMap<String, Vec<String>>,
+}
+
+/// Where the emoji live unless the user says otherwise: `emoji` in the cache.
+pub fn default_dir() -> Result<PathBuf> {
+    Ok(fetch::cache_dir()?.join(NAME))
+}
+
+/// Makes the emoji present in a folder: for every two styles a folder such as `twemoji-noto`, with `trainA`, `trainB`,
+/// `testA` and `testB`; `labels.csv` and `LICENCE.txt`. The emoji in `trainA` are others than those in `trainB`, so that
+/// nothing has a pair to learn from; those of the test have the same name on both sides, and are in neither. An error when a
+/// package cannot be fetched or the folder is in use.
+pub fn fetch(dir: &Path, report: Report<'_>) -> Result<()> {
+    let packages = STYLES.iter().map(|style| style.archive.package).collect::<Vec<_>>().join(", ");
+    let release = format!("{NAME}, release 1: drawn from {packages} at {PIXELS}");
+    make(dir, release, report, |report| STYLES.iter().map(|style| Icons::of(&style.archive, report)).collect())
+}
+
+fn make(
+    dir: &Path,
+    release: String,
+    report: Report<'_>,
+    icons: impl FnOnce(Report<'_>) -> Result<Vec<Icons>>,
+) -> Result<()> {
+    let parts = PAIRS.iter().flat_map(|(_, _, pair)| DOMAINS.map(|domain| format!("{pair}/{domain}")));
+    let parts = parts.collect::<Vec<_>>();
+    let drawn = Drawn { name: NAME, parts: &parts.iter().map(String::as_str).collect::<Vec<_>>(), release };
+    if drawn.whole(dir) {
+        return Ok(());
+    }
+    let icons = icons(report)?;
+    drawn.make(dir, |folder| fill(folder, &icons, report))
+}
+
+/// Writes the pictures and what is told about them.
+fn fill(folder: &mut Folder, icons: &[Icons], report: Report<'_>) -> Result<()> {
+    let emoji = shared(icons);
+    let mut rows = vec![vec!["code", "name", "category", "part"]];
+    for (chunk, some) in emoji.chunks(AT_ONCE).enumerate() {
+        let done = (chunk * AT_ONCE) as u64;
+        report(Progress { what: "drawing emoji", done, total: Some(emoji.len() as u64) });
+        let draw = |(code, _): &(&str, &str)| {
+            let pictures = icons.iter().map(|icons| icons.draw(code)?.to_png());
+            pictures.collect::<Result<Vec<_>>>()
+        };
+        for ((code, category), pictures) in some.iter().zip(some.par_iter().map(draw).collect::<Result<Vec<_>>>()?) {
+            let part = Part::of(code);
+            for (a, b, pair) in PAIRS {
+                let mut write =
+                    |domain, style: usize| folder.picture(&format!("{pair}/{domain}/{code}.png"), &pictures[style]);
+                match part {
+                    Part::A => write("trainA", a)?,
+                    Part::B => write("trainB", b)?,
+                    Part::Hidden => write("testA", a).and_then(|()| write("testB", b))?,
+                }
+            }
+            rows.push(vec![code, &icons[0].names[*code], category, part.name()]);
+        }
+    }
+    folder.write("labels.csv", csv(rows).as_bytes())?;
+    let licences = STYLES
+        .iter()
+        .map(|style| format!("{}: {}, from the npm package {}.\n", style.name, style.licence, style.archive.package));
+    let changed = "Changed here: cut out and drawn as pictures on white.\n";
+    folder.write("LICENCE.txt", (licences.collect::<String>() + changed).as_bytes())
+}
+
+/// The emoji that every style has, with their category, without variants in skin tones, flags and what is like text.
+fn shared(icons: &[Icons]) -> Vec<(&str, &str)> {
+    let Some((first, others)) = icons.split_first() else { return Vec::new() };
+    let categories =
+        first.categories.iter().flat_map(|(category, names)| names.iter().map(move |name| (name, category)));
+    let categories = categories.collect::<BTreeMap<_, _>>();
+    let everywhere = first.names.iter().filter(|(code, _)| others.iter().all(|icons| icons.names.contains_key(*code)));
+    let known = everywhere.map(|(code, name)| (code.as_str(), categories.get(name).map_or("", |name| name.as_str())));
+    known.filter(|(code, category)| !toned(code) && !WITHOUT.contains(category)).collect()
+}
+
+/// Where an emoji may be seen.
+#[derive(Clone, Copy)]
+enum Part {
+    A,
+    B,
+    Hidden,
+}
+
+impl Part {
+    /// Two fifths each for the domains, and a fifth for the hidden pairs, with all the variants of an emoji.
+    fn of(code: &str) -> Self {
+        match fetch::lot(base(code), 5) {
+            0 | 1 => Part::A,
+            2 | 3 => Part::B,
+            _ => Part::Hidden,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Part::A => "trainA",
+            Part::B => "trainB",
+            Part::Hidden => "test",
+        }
+    }
+}
+
+impl Icons {
+    fn of(archive: &Archive, report: Report<'_>) -> Result<Self> {
+        let bytes = archive.bytes(report)?;
+        let files = fetch::unpack(bytes.as_slice(), archive.package, |path| path.ends_with(".json"))?;
+        let codes = json::<BTreeMap<String, String>>(archive, &files, "chars.json")?;
+        Ok(Icons {
+            file: json(archive, &files, "icons.json")?,
+            names: codes.into_iter().map(|(code, name)| (plain(&code), name)).collect(),
+            categories: json::<Metadata>(archive, &files, "metadata.json")?.categories,
+        })
+    }
+
+    /// An emoji, cut to what is drawn and brought to a common size.
+    fn draw(&self, code: &str) -> Result<Image> {
+        let empty = || Error::failed(format!("the emoji {code} is empty in one of the packages"));
+        let icon = self.names.get(code).and_then(|name| self.file.icons.get(name)).ok_or_else(empty)?;
+        let (width, height) = (icon.width.unwrap_or(self.file.width), icon.height.unwrap_or(self.file.height));
+        // The inner document cuts off what its frame hides: the picture shows more than the frame.
+        let drawing = Drawing::parse(&format!(
+            r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"><svg width="{width}" height="{height}">{}</svg></svg>"#,
+            icon.body
+        ))?;
+        let [left, top, right, bottom] = drawing.bounds([0.0, 0.0, width.max(height)], STEPS).ok_or_else(empty)?;
+        let side = (right - left).max(bottom - top) / FILLED;
+        let square = [(left + right - side) / 2.0, (top + bottom - side) / 2.0, side];
+        Ok(drawing.render(square, PIXELS, WHITE))
+    }
+}
+
+/// A file of a package.
+fn json<T: DeserializeOwned>(archive: &Archive, files: &BTreeMap<String, Vec<u8>>, name: &str) -> Result<T> {
+    let broken = |why: String| Error::failed(format!("{name} of {} is broken: {why}", archive.package));
+    let bytes = files.get(&format!("package/{name}")).ok_or_else(|| broken("it is missing".into()))?;
+    serde_json::from_slice(bytes).map_err(|error| broken(error.to_string()))
+}
