@@ -237,15 +237,29 @@ impl Icons {
         let empty = || Error::failed(format!("the emoji {code} is empty in one of the packages"));
         let icon = self.names.get(code).and_then(|name| self.file.icons.get(name)).ok_or_else(empty)?;
         let (width, height) = (icon.width.unwrap_or(self.file.width), icon.height.unwrap_or(self.file.height));
-        // The inner document cuts off what its frame hides: the picture shows more than the frame.
-        let drawing = Drawing::parse(&format!(
-            r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"><svg width="{width}" height="{height}">{}</svg></svg>"#,
-            icon.body
-        ))?;
-        let [left, top, right, bottom] = drawing.bounds([0.0, 0.0, width.max(height)], STEPS).ok_or_else(empty)?;
+        let frame = format!(r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">"#);
+        let drawing = Drawing::parse(&format!("{frame}{}</svg>", icon.body))?;
+        let found = drawing.bounds([0.0, 0.0, width.max(height)], STEPS).ok_or_else(empty)?;
+        let [left, top, right, bottom] = found;
         let side = (right - left).max(bottom - top) / FILLED;
         let square = [(left + right - side) / 2.0, (top + bottom - side) / 2.0, side];
-        Ok(drawing.render(square, PIXELS, WHITE))
+        let mut picture = drawing.render(square, PIXELS, WHITE);
+        blank_around(&mut picture, square, found);
+        Ok(picture)
+    }
+}
+
+/// Makes white what lies around a part of a square picture: it is what the frame of the drawing hides.
+fn blank_around(picture: &mut Image, [corner_x, corner_y, side]: [f32; 3], [left, top, right, bottom]: [f32; 4]) {
+    let (width, unit) = (picture.width, side / picture.width as f32);
+    let inside = |at: usize, corner: f32, from: f32, to: f32| {
+        let near = corner + at as f32 * unit;
+        near < to && near + unit > from
+    };
+    for (at, pixel) in picture.pixels.chunks_exact_mut(WHITE.len()).enumerate() {
+        if !inside(at % width, corner_x, left, right) || !inside(at / width, corner_y, top, bottom) {
+            pixel.copy_from_slice(&WHITE);
+        }
     }
 }
 
