@@ -53,8 +53,8 @@ pub use burn::tensor::Device;
 pub use config::Resolved;
 pub use error::{Error, Result};
 pub use recipe::{
-    Entry, Game, Info, Input, Latent, Mixture, Model, Prior, Recipe, Request, Scalars, Session, Split, StepCx,
-    StyleSpace, Weights,
+    Entry, Game, Info, Input, Latent, Mixture, Model, Prior, Question, Recipe, Request, Scalars, Session, Split,
+    StepCx, StyleSpace, Translation, Weights,
 };
 pub use recipes::RECIPES;
 pub use run::RunDir;

@@ -1,5 +1,6 @@
 //! What a GAN is to Ganvas: a model one keeps, a recipe that trains it, and an entry in the list of recipes.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::module::Module;
@@ -10,12 +11,14 @@ use crate::config::{Keys, Settings, Train};
 use crate::data::source::Source;
 use crate::error::{Error, Result};
 use crate::loss::adversarial::Adversarial;
-use crate::media::Media;
+use crate::media::{Image, Media};
 use crate::parts::{MODEL, Parts};
 use crate::random::Draws;
 
 /// Samples at a time, so that a long request needs no more memory than a short one.
 const AT_A_TIME: usize = 256;
+/// Samples in a row of a preview that is nothing but samples.
+const PREVIEW_COLUMNS: usize = 8;
 /// Real samples that a preview is held against.
 const REAL_SAMPLES: usize = 64;
 
@@ -43,6 +46,28 @@ pub trait Model: Weights + 'static {
     fn style_space(&self) -> Option<StyleSpace> {
         None
     }
+
+    /// What it asks of the picture it turns into another ([`Input::Picture`]); none for a model that takes none.
+    fn translation(&self) -> Option<Translation> {
+        None
+    }
+}
+
+/// What a model asks of the picture it turns into another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Translation {
+    /// Channels of the picture it takes: 1 for grey, 3 for RGB.
+    pub channels: usize,
+    /// The side, in pixels, of the pictures it learned from.
+    pub side: usize,
+    /// Width and height of the picture it takes are multiples of this, in pixels.
+    pub multiple: usize,
+    /// Pixels of the result along one of the picture: 1 for a result of the same size.
+    pub scale: usize,
+    /// How far, in pixels of the picture, a pixel of the result sees; larger distances change it little or not at all.
+    pub reach: usize,
+    /// Bytes of memory that a picture needs at the peak, for each of its pixels.
+    pub bytes_per_pixel: usize,
 }
 
 /// From seeds to what they draw, a row for each.
@@ -69,16 +94,56 @@ pub enum Input {
     Truncation,
     /// The styles of two seeds in one sample: [`Latent::Mixed`].
     Styles,
+    /// A picture to turn into another: [`Request::picture`].
+    Picture,
+    /// One of several words, under its name in [`Request::with`]; the first where none is given.
+    Choice {
+        /// Its name.
+        name: &'static str,
+        /// The words.
+        among: &'static [&'static str],
+    },
+    /// A text, under its name in [`Request::with`].
+    Text {
+        /// Its name.
+        name: &'static str,
+        /// What stands in where none is given.
+        usual: &'static str,
+    },
+}
+
+impl Input {
+    /// What it is called where one is asked for.
+    pub fn name(self) -> &'static str {
+        match self {
+            Input::Seed => "seed",
+            Input::Truncation => "truncation",
+            Input::Styles => "styles",
+            Input::Picture => "picture",
+            Input::Choice { name, .. } | Input::Text { name, .. } => name,
+        }
+    }
 }
 
 /// What to generate.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// One sample for each.
     pub latents: Vec<Latent>,
     /// How far styles may go from their average, as a share: 1 for as far as they are drawn, 0 for the average itself. Less
     /// gives better and less varied samples (StyleGAN's ψ).
     pub truncation: f64,
+    /// What to turn into another, as the model's [`Translation`] asks for it; each latent gives one result.
+    pub picture: Option<Image>,
+    /// Words and texts by the names of the model's inputs.
+    pub with: BTreeMap<String, String>,
+}
+
+impl Default for Request {
+    /// Nothing, with styles as they are drawn.
+    fn default() -> Self {
+        Request { latents: Vec::new(), truncation: 1.0, picture: None, with: BTreeMap::new() }
+    }
 }
 
 /// Where one latent vector comes from.
@@ -107,21 +172,69 @@ pub enum Latent {
 impl Request {
     /// The samples of these seeds.
     pub fn seeds(seeds: impl IntoIterator<Item = u64>) -> Self {
-        Request { latents: seeds.into_iter().map(Latent::Seed).collect(), truncation: 1.0 }
+        Request { latents: seeds.into_iter().map(Latent::Seed).collect(), ..Request::default() }
     }
 
     /// `frames` samples on the way from one seed to another, both ends included.
     pub fn interpolation(from: u64, to: u64, frames: usize) -> Self {
         let last = frames.saturating_sub(1).max(1) as f32;
         let latents = (0..frames).map(|i| Latent::Walk { from, steps: vec![(to, i as f32 / last)] });
-        Request { latents: latents.collect(), truncation: 1.0 }
+        Request { latents: latents.collect(), ..Request::default() }
     }
 
-    /// What of a model the request needs beyond seeds.
-    pub fn needs(&self) -> Vec<Input> {
-        let mixed = self.latents.iter().any(|latent| matches!(latent, Latent::Mixed { .. }));
-        let needs = [(self.truncation != 1.0, Input::Truncation), (mixed, Input::Styles)];
-        needs.into_iter().filter_map(|(needed, input)| needed.then_some(input)).collect()
+    /// The word or text of one of the model's inputs: what was given, or what stands in for it.
+    pub fn text(&self, input: Input) -> &str {
+        let (name, usual) = match input {
+            Input::Choice { name, among } => (name, among.first().copied().unwrap_or_default()),
+            Input::Text { name, usual } => (name, usual),
+            _ => panic!("{input:?} is no text"),
+        };
+        self.with.get(name).map_or(usual, String::as_str)
+    }
+
+    /// What hinders a model with these inputs from answering; the sentence says the way out.
+    fn hindrance(&self, inputs: &[Input]) -> Option<String> {
+        let has = |input| inputs.contains(&input);
+        if self.truncation != 1.0 && !has(Input::Truncation) {
+            return Some("this model has no styles to truncate; leave --truncation out".into());
+        }
+        if self.latents.iter().any(|latent| matches!(latent, Latent::Mixed { .. })) && !has(Input::Styles) {
+            return Some("this model has no styles to mix; leave --mix out".into());
+        }
+        if self.picture.is_some() != has(Input::Picture) {
+            return Some(match self.picture {
+                Some(_) => "this model makes pictures out of noise and takes none; use `ganvas sample`".into(),
+                None => "this model turns pictures into others; give it some with `ganvas apply`".into(),
+            });
+        }
+        if has(Input::Picture) && self.latents.iter().any(|latent| !matches!(latent, Latent::Seed(_))) {
+            return Some("this model turns pictures into others and knows no way between two seeds".into());
+        }
+        if self.latents.iter().any(|latent| *latent != Latent::Seed(0)) && !has(Input::Seed) {
+            return Some("this model draws nothing by chance: for each input it has one result, that of seed 0".into());
+        }
+        self.with.iter().find_map(|(given, value)| {
+            let found = inputs.iter().find_map(|input| match input {
+                Input::Choice { name, among } if name == given => Some(Some(*among)),
+                Input::Text { name, .. } if name == given => Some(None),
+                _ => None,
+            });
+            match found {
+                None => {
+                    let named =
+                        inputs.iter().filter(|input| matches!(input, Input::Choice { .. } | Input::Text { .. }));
+                    let names = named.map(|input| input.name()).collect::<Vec<_>>();
+                    Some(match names.is_empty() {
+                        true => format!("this model takes no `{given}`; leave --with out"),
+                        false => format!("this model takes no `{given}`; it takes {}", names.join(", ")),
+                    })
+                }
+                Some(Some(among)) if !among.contains(&value.as_str()) => {
+                    Some(format!("{given} is `{value}`; give one of {}", among.join(", ")))
+                }
+                Some(_) => None,
+            }
+        })
     }
 
     /// The latent vectors `[n, width]` under a prior. Panics if the request is empty, or mixes styles.
@@ -135,6 +248,23 @@ impl Request {
             Latent::Mixed { .. } => panic!("{latent:?} for a model without styles"),
         });
         Tensor::cat(vectors.collect(), 0)
+    }
+}
+
+/// What a model is asked when it is measured, from data that no training sees.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// One latent, with all else that the model takes.
+    pub request: Request,
+    /// What the answer should be; none where nobody knows.
+    pub wanted: Option<Media>,
+}
+
+impl Question {
+    /// What `given` becomes, by seed 0.
+    pub fn picture(given: Image, wanted: Option<Image>) -> Self {
+        let request = Request { picture: Some(given), ..Request::seeds([0]) };
+        Question { request, wanted: wanted.map(Media::Image) }
     }
 }
 
@@ -224,17 +354,13 @@ pub struct Info {
     pub small: &'static [&'static str],
 }
 
-/// One medium for each latent of the request, in its order. An error when the request needs what the model has not.
+/// One medium for each latent of the request, in its order. An error when the request and the model's inputs do not fit.
 pub fn generate(model: &dyn Model, request: &Request) -> Result<Vec<Media>> {
-    let inputs = model.inputs();
-    if let Some(missing) = request.needs().iter().find(|need| !inputs.contains(need)) {
-        return Err(Error::input(match missing {
-            Input::Truncation => "this model has no styles to truncate; leave --truncation out",
-            _ => "this model has no styles to mix; leave --mix out",
-        }));
+    if let Some(hindrance) = request.hindrance(&model.inputs()) {
+        return Err(Error::input(hindrance));
     }
     let parts = request.latents.chunks(AT_A_TIME);
-    let parts = parts.map(|part| model.generate(&Request { latents: part.to_vec(), ..*request }));
+    let parts = parts.map(|part| model.generate(&Request { latents: part.to_vec(), ..request.clone() }));
     Ok(parts.collect::<Result<Vec<_>>>()?.concat())
 }
 
@@ -319,12 +445,21 @@ pub trait Recipe: Sized + Send + 'static {
     fn game(_config: &Self::Config) -> Option<Game> {
         None
     }
+    /// What a measurement asks of the model, always the same; empty for one that makes something of seeds alone.
+    fn questions(_config: &Self::Config) -> Result<Vec<Question>> {
+        Ok(Vec::new())
+    }
     /// The state of a run at step 0; `model` is on the autodiff device.
     fn new(config: &Self::Config, model: Self::Model, device: &Device) -> Self;
     /// One training step: the page you check against the paper.
     fn step(&mut self, batch: Self::Batch, cx: &StepCx) -> Scalars;
     /// The same samples at every call but for what was learned; `held` is a held-out batch.
     fn preview(&self, held: &Self::Batch) -> Result<Vec<Media>>;
+    /// A preview's samples laid out for the eye, with what each was made from and what it should be beside it, and how many
+    /// make a row.
+    fn laid_out(_held: &Self::Batch, samples: Vec<Media>) -> (Vec<Media>, usize) {
+        (samples, PREVIEW_COLUMNS)
+    }
     /// A batch's real samples, in the form of the preview's: what those are held against. None where there are no such.
     fn real(_batch: &Self::Batch) -> Vec<Media> {
         Vec::new()
@@ -343,6 +478,8 @@ pub trait Session: Send {
     fn step(&mut self, cx: &StepCx) -> Result<Scalars>;
     /// See [`Recipe::preview`].
     fn preview(&self) -> Result<Vec<Media>>;
+    /// See [`Recipe::laid_out`].
+    fn laid_out(&self, samples: Vec<Media>) -> (Vec<Media>, usize);
     /// Some real samples, held-out ones where there are any; see [`Recipe::real`].
     fn real(&self) -> &[Media];
     /// D's logits `[n, 1]` on a step's batch and on a held-out one; see [`Recipe::judge`]. None without held-out data.
@@ -366,6 +503,9 @@ impl<R: Recipe> Session for Training<R> {
     }
     fn preview(&self) -> Result<Vec<Media>> {
         self.recipe.preview(&self.held)
+    }
+    fn laid_out(&self, samples: Vec<Media>) -> (Vec<Media>, usize) {
+        R::laid_out(&self.held, samples)
     }
     fn real(&self) -> &[Media] {
         &self.real
@@ -398,6 +538,7 @@ pub struct Entry {
     model: fn(&str, &Device) -> Result<Box<dyn Model>>,
     mixture: fn(&str) -> Result<Option<Mixture>>,
     game: fn(&str) -> Result<Option<Game>>,
+    questions: fn(&str) -> Result<Vec<Question>>,
 }
 
 /// A batch of the held-out data and some real samples of them, where there are any.
@@ -456,6 +597,7 @@ impl Entry {
                 Ok(Box::new(R::model(&config, device)))
             },
             mixture: |text| Ok(R::mixture(&settled::<R>(text)?.0)),
+            questions: |text| R::questions(&settled::<R>(text)?.0),
             game: |text| Ok(R::game(&crate::config::parse::<R::Config>(text, Path::new("config.toml"))?)),
         }
     }
@@ -473,6 +615,11 @@ impl Entry {
     /// See [`Recipe::game`], of a resolved config.
     pub fn game(&self, config: &str) -> Result<Option<Game>> {
         (self.game)(config)
+    }
+
+    /// See [`Recipe::questions`], of a resolved config.
+    pub fn questions(&self, config: &str) -> Result<Vec<Question>> {
+        (self.questions)(config)
     }
 
     /// See [`Recipe::mixture`], of a resolved config.
@@ -496,7 +643,7 @@ mod tests {
         assert!(near(half(Prior::Normal), 0.5_f64.sqrt()) && near(half(Prior::Uniform), 0.5));
         let walk = Latent::Walk { from: 7, steps: vec![(8, 1.0), (9, 0.25)] };
         let direct = Latent::Walk { from: 8, steps: vec![(9, 0.25)] };
-        let ends = [walk, direct].map(|latent| Request { latents: vec![latent], truncation: 1.0 });
+        let ends = [walk, direct].map(|latent| Request { latents: vec![latent], ..Request::default() });
         let [walked, direct] = ends.map(|end| end.latent_vectors(Prior::Uniform, 4, &Device::flex()).into_data());
         assert_eq!(walked, direct, "a step goes on from where the one before it ended");
         let same = Prior::Normal.between(vector(1.0, 0.0), vector(1.0, 0.0), 0.3);

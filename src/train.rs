@@ -21,8 +21,6 @@ use crate::run::{
 };
 use crate::sample;
 
-/// Samples a row of a preview.
-const PREVIEW_COLUMNS: usize = 8;
 /// How often one training goes back because of trouble.
 const MOST_ROLLBACKS: usize = 3;
 
@@ -256,7 +254,7 @@ impl<'a> Trainer<'a> {
                 session.parts(&mut count);
                 let (recipe, parameters) = (config.entry.info.name.into(), count.counted().into_iter().collect());
                 trainer.log(Event::Started { version, recipe, parameters, total_steps, threads })?;
-                trainer.preview(session)?;
+                trainer.show(session.preview()?, session)?;
             }
             Some(checkpoint) => {
                 let mut load = Parts::load(checkpoint.parts()?);
@@ -295,12 +293,17 @@ impl<'a> Trainer<'a> {
             self.sum(&scalars);
 
             let last = self.step == total_steps;
-            if last || self.is_due(train.log_every_kimg) {
-                self.examine(session, device)?;
-                self.log_scalars()?;
-            }
-            if last || self.is_due(train.preview_every_kimg) {
-                self.preview(session)?;
+            let looks = last || self.is_due(train.log_every_kimg);
+            let shows = last || self.is_due(train.preview_every_kimg);
+            if looks || shows {
+                let samples = session.preview()?;
+                if looks {
+                    self.examine(&samples, session, device)?;
+                    self.log_scalars()?;
+                }
+                if shows {
+                    self.show(samples, session)?;
+                }
             }
             let measured = self.measuring.is_some() && (last || self.is_due(train.eval_every_kimg));
             let trouble = self.diagnoses.iter().find(|found| !found.ended && doctor::is_grave(&found.name)).cloned();
@@ -400,8 +403,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// Looks at the samples, at D and at every layer: the scalars to be logged, and an event.
-    fn examine(&mut self, session: &mut dyn Session, device: &Device) -> Result<()> {
-        let mut seen = self.examiner.look(&session.preview()?);
+    fn examine(&mut self, samples: &[Media], session: &mut dyn Session, device: &Device) -> Result<()> {
+        let mut seen = self.examiner.look(samples);
         let judged = session.judge(self.step - 1, device)?;
         seen.extend(judged.and_then(|[seen, held]| gap(seen, held)).map(|gap| ("d_gap", gap)));
         let finite = seen.into_iter().filter(|(_, value)| value.is_finite());
@@ -410,9 +413,11 @@ impl<'a> Trainer<'a> {
         self.log(Event::Health { layers })
     }
 
-    fn preview(&mut self, session: &dyn Session) -> Result<()> {
+    /// Writes a preview of these samples.
+    fn show(&mut self, samples: Vec<Media>, session: &dyn Session) -> Result<()> {
         let path = PathBuf::from("previews").join(format!("{:08}k.png", self.images() / 1000));
-        sheet(&session.preview()?, PREVIEW_COLUMNS)?.write_png(&self.run.path().join(&path))?;
+        let (media, columns) = session.laid_out(samples);
+        sheet(&media, columns)?.write_png(&self.run.path().join(&path))?;
         self.log(Event::Preview { path })
     }
 

@@ -117,7 +117,8 @@ fn real_samples_are_like_the_models_own_and_d_judges_each() {
         assert!(real.iter().all(|media| kind(media) == kind(&samples[0])), "{name}");
         assert!(real.iter().any(|media| media != &real[0]), "{name}");
         let judged = session.judge(0, &Device::flex()).unwrap().unwrap_or_else(|| panic!("{name} judges nothing"));
-        assert_eq!(judged.each_ref().map(|logits| logits.dims()), [[config.train.batch, 1]; 2], "{name}");
+        let [seen, held] = judged.each_ref().map(|logits| logits.dims());
+        assert_eq!((seen, held[1]), ([config.train.batch, 1], 1), "{name}");
         let [again, _] = session.judge(0, &Device::flex()).unwrap().unwrap();
         assert_eq!(again.into_data(), judged[0].clone().into_data(), "{name}: without dropout");
     }
@@ -178,7 +179,7 @@ fn a_model_makes_one_sample_a_seed_and_the_same_one_in_any_company() {
         let config = small(entry, &["train.steps=1"]);
         let run = trained(folder.path(), &config);
         let model = sample::model(&config, &sample::checkpoint(&run, None).unwrap()).unwrap();
-        if !model.inputs().contains(&Input::Seed) {
+        if !model.inputs().contains(&Input::Seed) || model.inputs().contains(&Input::Picture) {
             continue; // asks for more than a seed: its own test gives it that
         }
         let samples = sample::generate(model.as_ref(), &Request::seeds(0..300)).unwrap();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::aside::write_aside;
 use crate::error::{Error, Result};
@@ -59,6 +59,13 @@ impl Image {
         let values = unit.into_data().iter::<f32>().collect::<Vec<f32>>();
         let each = values.chunks(height * width * channels);
         each.map(|values| Image::from_unit(width, height, channels, values)).collect()
+    }
+
+    /// The tensor `[1, channels, height, width]` of the picture, with values in -1..1: what [`Image::from_signed`] takes.
+    pub fn to_signed(&self, device: &Device) -> Tensor<4> {
+        let values = self.pixels.iter().map(|&level| f32::from(level) / 127.5 - 1.0).collect::<Vec<f32>>();
+        let data = TensorData::new(values, [1, self.height, self.width, self.channels]);
+        Tensor::<4>::from_data(data, device).permute([0, 3, 1, 2])
     }
 
     /// Width, height and channels.

@@ -51,6 +51,9 @@ pub struct Args {
     /// How far styles go from their average: 1 as they are drawn, less for better and less varied samples.
     #[arg(long, default_value_t = 1.0, value_name = "F", value_parser = truncation)]
     truncation: f64,
+    /// A word or text that the model takes beside seeds; once for each.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = named, conflicts_with = "project")]
+    with: Vec<(String, String)>,
     /// Find the styles that draw given pictures, and show each beside what was found; in a folder, what was found alone.
     #[arg(long, value_name = "PICTURE", num_args = 1.., conflicts_with_all = ["grid", "seeds", "interpolate", "mix", "truncation"])]
     project: Vec<PathBuf>,
@@ -92,6 +95,12 @@ impl FromStr for Seeds {
 pub fn truncation(text: &str) -> Result<f64, String> {
     let value = text.parse::<f64>().ok().filter(|value| (-2.0..=2.0).contains(value));
     value.ok_or_else(|| "write a number from -2 to 2, as in 0.7".into())
+}
+
+/// NAME=VALUE, taken apart.
+pub fn named(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write the input's name, =, and what to give it")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 /// Seeds of rows and of columns.
@@ -164,7 +173,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         (_, Some(mix)) => Request { latents: mix.latents(args.cut), ..Request::seeds([]) },
         _ => Request::seeds(args.seeds.0.clone()),
     };
-    let request = Request { truncation: args.truncation, ..request };
+    let with = args.with.iter().cloned().collect();
+    let request = Request { truncation: args.truncation, with, ..request };
     if request.latents.is_empty() {
         return Err(Error::input("no seeds: write them from low to high, as in 0-63").into());
     }

@@ -133,7 +133,7 @@ pub async fn sample(
         return Err(Refusal::wrong("columns is a number from 1 on"));
     }
     let columns = columns.or((latents.len() > 1).then_some(8));
-    let request = Request { latents, truncation };
+    let request = Request { latents, truncation, ..Request::default() };
     let ask = Ask::Picture { request, columns, zoom };
     match shared.player.ask(dir, query.get("checkpoint").cloned(), ask).await? {
         Answer::Png(bytes) => Ok(([(header::CONTENT_TYPE, "image/png")], bytes).into_response()),

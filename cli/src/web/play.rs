@@ -94,11 +94,15 @@ fn draw(loaded: &mut VecDeque<Loaded>, job: &Job) -> ganvas::Result<Answer> {
     let model = model(loaded, &job.run, &checkpoint)?;
     match &job.ask {
         Ask::Inputs => {
-            let inputs = model.inputs().into_iter().map(name).collect::<Vec<_>>();
-            let media = match sample::generate(model, &Request::seeds([0]))?.first() {
-                Some(Media::Point(_)) => "point",
-                _ => "image",
+            let inputs = model.inputs();
+            let media = match inputs.contains(&Input::Picture) {
+                true => "image",
+                false => match sample::generate(model, &Request::seeds([0]))?.first() {
+                    Some(Media::Point(_)) => "point",
+                    _ => "image",
+                },
             };
+            let inputs = inputs.into_iter().map(Input::name).collect::<Vec<_>>();
             Ok(Answer::Inputs(json!({ "inputs": inputs, "media": media })))
         }
         Ask::Picture { request, columns, zoom } => {
@@ -135,12 +139,4 @@ fn model<'a>(loaded: &'a mut VecDeque<Loaded>, run: &RunDir, checkpoint: &Checkp
     loaded.push_front(one);
     loaded.truncate(MODELS);
     Ok(loaded[0].model.as_ref())
-}
-
-fn name(input: Input) -> &'static str {
-    match input {
-        Input::Seed => "seed",
-        Input::Truncation => "truncation",
-        Input::Styles => "styles",
-    }
 }
