@@ -51,6 +51,11 @@ impl Picture {
     pub fn name(&self) -> &str {
         &self.file.name
     }
+
+    /// The same without the ending, by which the two pictures of a pair know each other.
+    pub fn stem(&self) -> &str {
+        self.name().rsplit_once('.').map_or(self.name(), |(stem, _)| stem)
+    }
 }
 
 /// A file of a folder or zip.
@@ -106,6 +111,20 @@ impl Listing {
     /// `held-out`) are the split; else CelebA's list is, in that layout; else a `share` by the hash of the names.
     /// An error when there is no picture at all.
     pub fn of(place: &Path, layout: Layout, share: f64) -> Result<Self> {
+        Self::split(place, layout, share, HELD_OUT, None)
+    }
+
+    /// The same with the first of these `folders` that is there held out.
+    pub fn holding_out(place: &Path, share: f64, folders: &[&str]) -> Result<Self> {
+        Self::split(place, Layout::Folder, share, folders, None)
+    }
+
+    /// The same with these two folders, whose names are told apart by case, as the split: `[train, held out]`.
+    pub fn between(place: &Path, folders: [&str; 2]) -> Result<Self> {
+        Self::split(place, Layout::Folder, 0.0, HELD_OUT, Some(folders))
+    }
+
+    fn split(place: &Path, layout: Layout, share: f64, held_out: &[&str], folders: Option<[&str; 2]>) -> Result<Self> {
         let zipped = is_zip(place)?;
         let (mut problems, mut notes) = (Vec::new(), Vec::new());
         let mut files = if zipped { members(place)? } else { walk(place, &mut problems) };
@@ -126,7 +145,11 @@ impl Listing {
         let base = wrapping(&files);
         let mut split = Split::Share(share);
         match (layout, partition) {
-            (Layout::Folder, _) => split = split_folders(&files, base).unwrap_or(split),
+            (Layout::Folder, _) => {
+                let given = folders.map(|folders| folders.map(str::to_owned));
+                let given = given.map(|[train, held_out]| Split::Folders { train, held_out });
+                split = given.or_else(|| split_folders(&files, base, held_out)).unwrap_or(split);
+            }
             (Layout::Celeba, Some(file)) => match text(place, zipped, &file).and_then(|text| parse_partition(&text)) {
                 Ok(parts) => split = Split::List(parts),
                 Err(why) => problems.push(format!("{} {why}", file.name)),
@@ -323,11 +346,11 @@ fn wrapping(files: &[File]) -> usize {
 }
 
 /// The two folders that are a split by their names, where both are there.
-fn split_folders(files: &[File], base: usize) -> Option<Split> {
+fn split_folders(files: &[File], base: usize, held_out: &[&str]) -> Option<Split> {
     let folders = files.iter().filter_map(|file| first(&file.name[base..])).collect::<BTreeSet<_>>();
     let named = |name: &str| folders.iter().find(|folder| folder.eq_ignore_ascii_case(name));
     let train = named("train")?.to_string();
-    let held_out = HELD_OUT.iter().find_map(|name| named(name))?.to_string();
+    let held_out = held_out.iter().find_map(|name| named(name))?.to_string();
     Some(Split::Folders { train, held_out })
 }
 

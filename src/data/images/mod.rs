@@ -1,8 +1,13 @@
 //! Pictures to learn from: a folder or zip of them, checked whole before step 0, packed once, drawn in batches.
 
 mod decode;
+mod domains;
 mod folder;
 mod pack;
+mod paired;
+
+pub use domains::{DomainBatch, Domains};
+pub use paired::{Direction, PairBatch, Pairs};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -198,18 +203,8 @@ impl Pictures {
         let listing = Listing::of(place, images.layout, images.validation_share)?;
         let settings = format!("{packed:?} {:?} {} {}", images.layout, images.skip_broken, images.validation_share);
         let file = cache.map(|cache| pack::file(cache, place, &settings));
-        let fingerprint = listing.fingerprint();
-        let kept = file.as_deref().and_then(|file| Pack::read(file, &fingerprint, packed, held_out));
-        let pack = match kept {
-            Some(pack) => pack,
-            None => {
-                let pack = Pack::of(decode_all(images, place, &listing, packed)?, fingerprint, packed);
-                if let Some(file) = &file {
-                    pack.write(file); // where it cannot be, the next call decodes again
-                }
-                pack.part(held_out)
-            }
-        };
+        let decode = || decode_all(images, place, &listing, packed);
+        let pack = packed_part(file.as_deref(), listing.fingerprint(), packed, held_out, decode)?;
         Ok(Pictures::of(images, pack, shape, (seed, batch), held_out))
     }
 
@@ -219,6 +214,25 @@ impl Pictures {
         let crop = if held_out { Crop::Centre } else { images.crop };
         Pictures { pack, shape, seed, mirror: images.mirror && !held_out, crop, order }
     }
+}
+
+/// One part of a folder's pictures: of the pack in this file where that is still true to the folder, else decoded, and packed
+/// for the next call.
+fn packed_part(
+    file: Option<&Path>,
+    fingerprint: String,
+    shape: Shape,
+    held_out: bool,
+    decode: impl FnOnce() -> Result<Vec<Item>>,
+) -> Result<Pack> {
+    if let Some(pack) = file.and_then(|file| Pack::read(file, &fingerprint, shape, held_out)) {
+        return Ok(pack);
+    }
+    let pack = Pack::of(decode()?, fingerprint, shape);
+    if let Some(file) = file {
+        pack.write(file); // where it cannot be, the next call decodes again
+    }
+    Ok(pack.part(held_out))
 }
 
 /// The pictures in these files, as [`open`] would give them, without labels. One error lists what cannot be used.
@@ -251,8 +265,7 @@ pub fn pairs(places: [&Path; 2]) -> Result<Vec<[Image; 2]>> {
                 let picture = decode::picture(bytes)?;
                 (picture.width() as usize, picture.height() as usize, picture.into_raw())
             };
-            let stem = file.name().rsplit_once('.').map_or(file.name(), |(stem, _)| stem);
-            Ok((stem.to_owned(), Image::new(width, height, 3, pixels)))
+            Ok((file.stem().to_owned(), Image::new(width, height, 3, pixels)))
         });
         let mut side = BTreeMap::new();
         for result in found {
@@ -334,7 +347,17 @@ fn decode_all(images: &Images, place: &Path, listing: &Listing, shape: Shape) ->
         let picture = decode::picture(bytes)?;
         Ok(Item { pixels: decode::pixels(&picture, shape), label: file.label, held_out: file.held_out })
     });
-    let (mut items, mut problems) = (Vec::new(), listing.problems.clone());
+    usable(place, images.skip_broken, found, listing.problems.clone())
+}
+
+/// The pictures that can be used. One error lists the others, unless they are to be skipped.
+fn usable(
+    place: &Path,
+    skip_broken: bool,
+    found: Vec<Result<Item, String>>,
+    mut problems: Vec<String>,
+) -> Result<Vec<Item>> {
+    let mut items = Vec::new();
     for result in found {
         match result {
             Ok(item) => items.push(item),
@@ -342,7 +365,7 @@ fn decode_all(images: &Images, place: &Path, listing: &Listing, shape: Shape) ->
         }
     }
     let place = place.display();
-    if !problems.is_empty() && !images.skip_broken {
+    if !problems.is_empty() && !skip_broken {
         return Err(Error::input(format!(
             "{} of {} files in {place} cannot be used:{}\n`--set data.skip_broken=true` goes on without them; \
              `ganvas data check {place}` lists all",

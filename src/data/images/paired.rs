@@ -1,0 +1,364 @@
+//! Pairs of pictures, one the answer to the other: side by side in one file, or under one name in two folders.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use image::{RgbImage, imageops};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::data::fetch;
+use crate::data::source::{Sampling, Source};
+use crate::error::Result;
+use crate::media::Image;
+
+use super::folder::Listing;
+use super::pack;
+use super::{Batch, Crop, Images, Item, Layout, Pictures, Shape, decode, packed_part, usable};
+
+/// What a pair is held out by when it is to be measured with: what no choice of settings has seen comes first.
+const TEST: &[&str] = &["test", "validation", "val", "held-out"];
+
+/// The pairs a recipe learns from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pairs {
+    /// Folder or zip of pictures A|B side by side, or folder of two folders A and B whose pictures have equal names; empty for the recipe's own set, fetched once into the cache. Folders train and val (or test) split either.
+    pub path: PathBuf,
+    /// Which of the two is made from the other.
+    pub direction: Direction,
+    /// Which part of a pair is seen, the same of both pictures: random is the papers' jitter, 8/9 of the side, another at every draw.
+    pub crop: Crop,
+    /// Whether each pair is mirrored, left for right, with probability 1/2.
+    pub mirror: bool,
+    /// Whether to go on without the pairs that cannot be used, instead of stopping before the first step.
+    pub skip_broken: bool,
+    /// Share of the pairs to hold out, where the folder does not say by its own subfolders.
+    pub validation_share: f64,
+    /// How a batch is drawn.
+    pub sampling: Sampling,
+}
+
+/// Which picture of a pair is made from the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// B, the right one, from A, the left one.
+    #[default]
+    AToB,
+    /// A from B.
+    BToA,
+}
+
+impl Default for Pairs {
+    fn default() -> Self {
+        Pairs {
+            path: PathBuf::new(),
+            direction: Direction::AToB,
+            crop: Crop::Random,
+            mirror: true,
+            skip_broken: false,
+            validation_share: 0.1,
+            sampling: Sampling::Shuffle,
+        }
+    }
+}
+
+/// A batch of pairs on the host.
+#[derive(Clone, Debug)]
+pub struct PairBatch {
+    /// What is given: `[n, channels, side, side]`, f32 in [-1, 1].
+    pub given: TensorData,
+    /// What is to be made of it, of the same shape.
+    pub wanted: TensorData,
+}
+
+impl PairBatch {
+    /// The pictures of one side.
+    pub fn images(side: &TensorData) -> Vec<Image> {
+        Image::from_signed(Tensor::from_data(side.clone(), &Device::flex()))
+    }
+}
+
+impl Pairs {
+    /// What is wrong with the values, as one sentence with the way out.
+    pub fn problem(&self) -> Option<String> {
+        self.as_images().problem()
+    }
+
+    /// The same settings for single pictures, of which a pair is one with the channels of both.
+    fn as_images(&self) -> Images {
+        let Pairs { path, crop, mirror, skip_broken, validation_share, sampling, .. } = self.clone();
+        Images { path, layout: Layout::Folder, crop, mirror, skip_broken, validation_share, sampling }
+    }
+
+    /// The batches of the training pairs, or of those held out, as [`super::open`] has them of pictures: the same square is
+    /// cut out of both and both are mirrored or neither. Each has `shape`. An error lists the pairs that cannot be used and the
+    /// pictures that have no partner.
+    pub fn open(
+        &self,
+        set: &str,
+        shape: Shape,
+        seed: u64,
+        batch: usize,
+        held_out: bool,
+    ) -> Result<Box<dyn Source<PairBatch>>> {
+        let images = self.as_images();
+        let cache = fetch::cache_dir().ok().map(|cache| cache.join("packed"));
+        let pictures = pictures(&images, &images.place(set)?, cache.as_deref(), shape, (seed, batch), held_out, &[])?;
+        Ok(Box::new(Halves { pictures, direction: self.direction }))
+    }
+
+    /// The pairs to measure with, `[given, wanted]` each: those of the folder test, else those held out.
+    pub fn test(&self, set: &str, shape: Shape) -> Result<Vec<[Image; 2]>> {
+        let images = Images { crop: Crop::Centre, ..self.as_images() };
+        let pictures = pictures(&images, &images.place(set)?, None, shape, (0, 1), true, TEST)?;
+        let each = (0..pictures.items()).map(|i| {
+            let pixels = pictures.pack.picture(i).iter().copied().map(super::signed).collect::<Vec<f32>>();
+            let Shape { channels, side } = shape;
+            let whole = Batch { pixels: TensorData::new(pixels, [1, 2 * channels, side, side]), labels: vec![0] };
+            let PairBatch { given, wanted } = halves(whole, self.direction);
+            [PairBatch::images(&given).remove(0), PairBatch::images(&wanted).remove(0)]
+        });
+        Ok(each.collect())
+    }
+}
+
+/// Pairs as pictures of twice the channels, A before B. `folders` is what may be held out, in the order of preference; empty
+/// for the usual.
+fn pictures(
+    images: &Images,
+    place: &Path,
+    cache: Option<&Path>,
+    shape: Shape,
+    order: (u64, usize),
+    held_out: bool,
+    folders: &[&str],
+) -> Result<Pictures> {
+    assert!([1, 3].contains(&shape.channels) && shape.side > 0, "no pictures are packed as {shape:?}");
+    let listing = |place: &Path| match folders {
+        [] => Listing::of(place, Layout::Folder, images.validation_share),
+        _ => Listing::holding_out(place, images.validation_share, folders),
+    };
+    let packed = Shape { side: images.packed_side(shape.side), ..shape };
+    let both = Shape { channels: 2 * shape.channels, ..packed };
+    let settings = format!("pairs {both:?} {} {}", images.skip_broken, images.validation_share);
+    let file = cache.map(|cache| pack::file(cache, place, &settings));
+    let pack = match two_folders(place) {
+        Some(sides) => {
+            let listings = [listing(&sides[0])?, listing(&sides[1])?];
+            let fingerprint = listings.each_ref().map(Listing::fingerprint).concat();
+            let decode = || partners(images, place, &sides, &listings, packed);
+            packed_part(file.as_deref(), fingerprint, both, held_out, decode)?
+        }
+        None => {
+            let listing = listing(place)?;
+            let decode = || side_by_side(images, place, &listing, packed);
+            packed_part(file.as_deref(), listing.fingerprint(), both, held_out, decode)?
+        }
+    };
+    Ok(Pictures::of(images, pack, Shape { channels: both.channels, ..shape }, order, held_out))
+}
+
+/// The folders A and B of a place, where both are there.
+fn two_folders(place: &Path) -> Option<[PathBuf; 2]> {
+    let entries = std::fs::read_dir(place).ok()?.flatten().filter(|entry| entry.path().is_dir());
+    let folders = entries.map(|entry| (entry.file_name().to_string_lossy().to_lowercase(), entry.path()));
+    let mut folders = folders.collect::<BTreeMap<_, _>>();
+    Some([folders.remove("a")?, folders.remove("b")?])
+}
+
+/// Pictures A|B, cut in the middle.
+fn side_by_side(images: &Images, place: &Path, listing: &Listing, shape: Shape) -> Result<Vec<Item>> {
+    let found = listing.each(|file, bytes| {
+        let picture = decode::picture(bytes)?;
+        let (width, height) = picture.dimensions();
+        if width == height || !width.is_multiple_of(2) {
+            return Err(format!(
+                "is {width} x {height} pixels; two pictures of one size side by side have an even width that is not their height"
+            ));
+        }
+        let half = |left| imageops::crop_imm(&picture, left, 0, width / 2, height).to_image();
+        let pixels = [half(0), half(width / 2)].map(|half| decode::pixels(&half, shape)).concat();
+        Ok(Item { pixels, label: 0, held_out: file.held_out })
+    });
+    usable(place, images.skip_broken, found, listing.problems.clone())
+}
+
+/// Pictures of equal names in two folders.
+fn partners(
+    images: &Images,
+    place: &Path,
+    sides: &[PathBuf; 2],
+    [a, b]: &[Listing; 2],
+    shape: Shape,
+) -> Result<Vec<Item>> {
+    let mut problems = [a.problems.clone(), b.problems.clone()].concat();
+    let read = |bytes: &[u8]| -> Result<(f64, Vec<u8>), String> {
+        let picture: RgbImage = decode::picture(bytes)?;
+        let (width, height) = picture.dimensions();
+        Ok((f64::from(width) / f64::from(height), decode::pixels(&picture, shape)))
+    };
+    let mut second = BTreeMap::new();
+    let decoded = b.each(|file, bytes| Ok((file.stem().to_owned(), read(bytes)?)));
+    for (file, result) in b.pictures.iter().zip(decoded) {
+        match result {
+            Ok((stem, picture)) => drop(second.insert(stem, picture)),
+            Err(problem) => {
+                problems.push(format!("B: {problem}"));
+                second.remove(file.stem());
+            }
+        }
+    }
+    let alone = |name: &str, folder: &Path| format!("{name} is in {} alone", folder.display());
+    let mut found = a.each(|file, bytes| {
+        let Some((b_aspect, b)) = second.get(file.stem()) else {
+            return Err(format!("is in {} alone", sides[0].display()));
+        };
+        let (aspect, a) = read(bytes)?;
+        if (aspect / b_aspect - 1.0).abs() > 0.01 {
+            return Err("and its partner in B are not of one shape: other parts of them would be seen".to_owned());
+        }
+        Ok(Item { pixels: [a.as_slice(), b.as_slice()].concat(), label: 0, held_out: file.held_out })
+    });
+    let firsts = a.pictures.iter().map(|file| file.stem()).collect::<std::collections::BTreeSet<_>>();
+    let lonely = second.keys().filter(|stem| !firsts.contains(stem.as_str()));
+    found.extend(lonely.map(|stem| Err(alone(stem, &sides[1]))));
+    usable(place, images.skip_broken, found, problems)
+}
+
+/// Pairs, drawn as pictures of twice the channels.
+struct Halves {
+    pictures: Pictures,
+    direction: Direction,
+}
+
+impl Source<PairBatch> for Halves {
+    fn items(&self) -> usize {
+        self.pictures.items()
+    }
+
+    fn batch(&self, step: u64) -> Result<PairBatch> {
+        Ok(halves(self.pictures.batch(step)?, self.direction))
+    }
+}
+
+/// Both sides of pairs whose channels lie one after the other.
+fn halves(batch: Batch, direction: Direction) -> PairBatch {
+    let shape = batch.pixels.shape().to_vec();
+    let (n, half) = (shape[0], shape[1..].iter().product::<usize>() / 2);
+    let pixels = batch.pixels.iter::<f32>().collect::<Vec<f32>>();
+    let side = |first: bool| {
+        let each = pixels.chunks(2 * half).map(|both| if first { &both[..half] } else { &both[half..] });
+        TensorData::new(each.flatten().copied().collect::<Vec<f32>>(), [n, shape[1] / 2, shape[2], shape[3]])
+    };
+    let is_forward = direction == Direction::AToB;
+    PairBatch { given: side(is_forward), wanted: side(!is_forward) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Rgb;
+    use std::fs;
+
+    const SHAPE: Shape = Shape { channels: 3, side: 8 };
+
+    /// A left half of one level of red and a right half whose green is its complement.
+    fn pair(level: u8) -> RgbImage {
+        RgbImage::from_fn(32, 16, |x, _| if x < 16 { Rgb([level, 0, 0]) } else { Rgb([0, 255 - level, 0]) })
+    }
+
+    fn write(path: &Path, picture: &RgbImage) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        picture.save(path).unwrap();
+    }
+
+    fn in_two_folders(folder: &Path, names: &[(&str, u8)]) {
+        for (name, level) in names {
+            let both = pair(*level);
+            write(&folder.join("A").join(format!("{name}.png")), &imageops::crop_imm(&both, 0, 0, 16, 16).to_image());
+            write(&folder.join("B").join(format!("{name}.png")), &imageops::crop_imm(&both, 16, 0, 16, 16).to_image());
+        }
+    }
+
+    fn opened(pairs: &Pairs, held_out: bool) -> Result<Halves> {
+        let images = pairs.as_images();
+        let pictures = pictures(&images, &pairs.path, None, SHAPE, (1, 2), held_out, &[])?;
+        Ok(Halves { pictures, direction: pairs.direction })
+    }
+
+    /// The red of A and the green of B of every pair of a batch, as levels.
+    fn levels(batch: &PairBatch) -> Vec<[u8; 2]> {
+        let both = [&batch.given, &batch.wanted].map(PairBatch::images);
+        both[0].iter().zip(&both[1]).map(|(a, b)| [a.pixels[0], b.pixels[1]]).collect()
+    }
+
+    #[test]
+    fn both_layouts_give_the_same_pairs_in_either_direction() {
+        let folder = tempfile::tempdir().unwrap();
+        let (wide, two) = (folder.path().join("wide"), folder.path().join("two"));
+        let names = [("train/x", 10), ("train/y", 200), ("train/z", 90), ("val/v", 50), ("test/t", 70)];
+        names.iter().for_each(|(name, level)| write(&wide.join(format!("{name}.png")), &pair(*level)));
+        in_two_folders(&two, &names);
+        for path in [wide, two] {
+            let pairs = Pairs { path, ..Pairs::default() };
+            let source = opened(&pairs, false).unwrap();
+            assert_eq!((source.items(), opened(&pairs, true).unwrap().items()), (3, 1));
+            let mut seen = (0..3).flat_map(|step| levels(&source.batch(step).unwrap())).collect::<Vec<_>>();
+            seen.sort_unstable();
+            assert_eq!(seen, [[10, 245], [10, 245], [90, 165], [90, 165], [200, 55], [200, 55]]);
+            let back = Pairs { direction: Direction::BToA, ..pairs.clone() };
+            let PairBatch { given, wanted } = opened(&back, false).unwrap().batch(0).unwrap();
+            let swapped = PairBatch { given: wanted, wanted: given };
+            assert_eq!(levels(&swapped), levels(&source.batch(0).unwrap()));
+            let test = pairs.test("none", SHAPE).unwrap();
+            assert_eq!((test.len(), test[0][0].pixels[0], test[0][1].pixels[1]), (1, 70, 185));
+        }
+    }
+
+    #[test]
+    fn jitter_and_mirror_are_the_same_for_both_pictures_of_a_pair() {
+        let folder = tempfile::tempdir().unwrap();
+        let picture = RgbImage::from_fn(36, 18, |x, y| Rgb([(x % 18 * 12) as u8, (y * 12) as u8, 7]));
+        write(&folder.path().join("train/a.png"), &picture);
+        write(&folder.path().join("train/b.png"), &picture);
+        let images = Images { path: folder.path().to_owned(), ..Pairs::default().as_images() };
+        let shape = Shape { channels: 3, side: 16 };
+        let pictures = pictures(&images, folder.path(), None, shape, (1, 2), false, &[]).unwrap();
+        let source = Halves { pictures, direction: Direction::AToB };
+        let batches = (0..12).map(|step| source.batch(step).unwrap()).collect::<Vec<_>>();
+        for batch in &batches {
+            assert_eq!(batch.given, batch.wanted);
+        }
+        assert!(batches.iter().any(|batch| batch.given != batches[0].given));
+    }
+
+    #[test]
+    fn pictures_without_a_partner_are_listed_before_anything_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        in_two_folders(folder.path(), &[("x", 10), ("y", 20), ("z", 30)]);
+        fs::rename(folder.path().join("B/z.png"), folder.path().join("B/w.png")).unwrap();
+        write(&folder.path().join("B/y.png"), &RgbImage::new(32, 16));
+        let pairs = Pairs { path: folder.path().to_owned(), validation_share: 0.0, ..Pairs::default() };
+        let Err(error) = opened(&pairs, false) else { panic!("there is a picture without a partner") };
+        let sentence = error.to_string();
+        assert_eq!(error.exit_code(), 2);
+        for part in ["y.png and its partner in B are not of one shape", "z.png is in", "A alone", "w is in", "B alone"]
+        {
+            assert!(sentence.contains(part), "{part}: {sentence}");
+        }
+        let skipping = Pairs { skip_broken: true, ..pairs };
+        assert_eq!(opened(&skipping, false).unwrap().items(), 1);
+    }
+
+    #[test]
+    fn a_square_picture_is_no_pair() {
+        let folder = tempfile::tempdir().unwrap();
+        write(&folder.path().join("x.png"), &RgbImage::new(16, 16));
+        let pairs = Pairs { path: folder.path().to_owned(), ..Pairs::default() };
+        let Err(error) = opened(&pairs, false) else { panic!("a square is no pair") };
+        assert!(error.to_string().contains("x.png is 16 x 16 pixels; two pictures"), "{error}");
+    }
+}
