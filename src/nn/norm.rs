@@ -5,6 +5,7 @@ use burn::tensor::{Device, Tensor};
 use ganvas_kernels::{Norm, Normalized, Over, norm, norm_by};
 
 use super::{Pullback, chain, leaky_pullback};
+use crate::random::Draws;
 
 /// x·rsqrt(mean of x² over the axis 1 + 1e-8): x `[n, c, ..]`. Pixel norm (Karras et al. 2018, "Progressive Growing of
 /// GANs", section 4.2); on `[n, c]`, what StyleGAN does to its latent vectors.
@@ -75,6 +76,46 @@ pub fn nearer(kept: Param<Tensor<1>>, now: Tensor<1>, share: f64) -> Param<Tenso
         let moved = old.without_autodiff() * (1.0 - share) + now.without_autodiff() * share;
         moved.autodiff().set_require_grad(false)
     })
+}
+
+/// Instance norm (Ulyanov et al. 2016), which is batch norm with batches of one: every picture by its own statistics, so that
+/// what it becomes does not depend on the others. With or without γ and β; ε = 1e-5.
+#[derive(Module, Debug)]
+pub struct InstanceNorm {
+    /// γ and β, shape `[c]` each; none where there is no scale and shift.
+    pub affine: Option<Affine>,
+}
+
+/// The scale and shift of a norm.
+#[derive(Module, Debug)]
+pub struct Affine {
+    /// γ, shape `[c]`.
+    pub gamma: Param<Tensor<1>>,
+    /// β, shape `[c]`.
+    pub beta: Param<Tensor<1>>,
+}
+
+impl InstanceNorm {
+    /// At the start of training: γ from N(1, 0.02²) and β = 0, as pix2pix begins (Isola et al. 2017, the published code).
+    pub fn new(affine: bool, channels: usize, draws: &Draws, name: &str, device: &Device) -> Self {
+        let affine = affine.then(|| {
+            let gamma = draws.normal(&format!("{name}.gamma"), [channels], device) * 0.02 + 1.0;
+            Affine { beta: Param::from_tensor(gamma.zeros_like()), gamma: Param::from_tensor(gamma) }
+        });
+        InstanceNorm { affine }
+    }
+
+    /// x `[n, c, h, w]` to the same shape, then leaky ReLU of this slope; 1 for none.
+    pub fn leaky(&self, x: Tensor<4>, slope: f64) -> Tensor<4> {
+        let way = Norm { over: Over::Instance, epsilon: 1e-5, slope };
+        match &self.affine {
+            Some(Affine { gamma, beta }) => norm(x, gamma.val(), beta.val(), way).y,
+            None => {
+                let (channels, like) = (x.dims()[1], (&x.device().without_autodiff(), x.dtype()));
+                norm(x, Tensor::ones([channels], like), Tensor::zeros([channels], like), way).y
+            }
+        }
+    }
 }
 
 /// Batch, instance or layer norm by the statistics at hand, with γ and β, and the way back.

@@ -9,5 +9,5 @@ mod trained;
 pub use adam::AdamConfig;
 pub use momentum::Momentum;
 pub use optimizer::{Rule, Slot, Update};
-pub use schedule::cosine;
+pub use schedule::{cosine, linear_decay};
 pub use trained::{Trained, average_decay};

@@ -4,6 +4,7 @@ mod dcgan;
 mod goodfellow;
 mod grid;
 mod mnist;
+mod pix2pix;
 mod r3gan;
 mod stylegan2;
 mod template;
@@ -17,6 +18,7 @@ pub const RECIPES: &[Entry] = &[
     Entry::of::<dcgan::Dcgan>(),
     Entry::of::<r3gan::R3gan>(),
     Entry::of::<stylegan2::Stylegan2>(),
+    Entry::of::<pix2pix::Pix2pix>(),
     Entry::of::<grid::Grid>(),
     Entry::of::<template::Ring>(),
 ];

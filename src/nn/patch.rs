@@ -1,0 +1,84 @@
+//! The PatchGAN discriminator: a small one that slides over the picture.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use super::{Conv2d, ConvConfig, Init, InstanceNorm};
+use crate::random::Draws;
+
+const SLOPE: f64 = 0.2;
+
+/// What a [`PatchDiscriminator`] is.
+#[derive(Clone, Copy, Debug)]
+pub struct PatchConfig {
+    /// Channels of the picture.
+    pub inputs: usize,
+    /// Channels after the first layer; every halving of the side doubles them, up to eight times.
+    pub width: usize,
+    /// How often the side is halved: 0 to 5 for patches of 1, 16, 34, 70, 142 and 286 pixels; 0 looks at single pixels.
+    pub layers: usize,
+    /// Whether the norms scale and shift.
+    pub affine: bool,
+    /// Where the weights begin.
+    pub init: Init,
+}
+
+/// Pictures `[n, inputs, h, w]` to a logit for each patch, `[n, 1, h', w']` (Isola et al. 2017, "Image-to-Image Translation
+/// with Conditional Adversarial Networks", section 3.2.2 and appendix 6.1.2): 4x4 convolutions, norms over each picture after
+/// all but the first and the last, leaky ReLU of 0.2. Two of them do not halve the side, so h' = h / 2^layers - 2; with
+/// `layers` = 0 all are 1x1 and h' = h.
+#[derive(Module, Debug)]
+pub struct PatchDiscriminator {
+    layers: Vec<Conv2d>,
+    norms: Vec<InstanceNorm>, // after each layer but the first and the last
+}
+
+impl PatchDiscriminator {
+    /// At the start of training. `name` makes its draws its own.
+    pub fn new(config: PatchConfig, draws: &Draws, name: &str, device: &Device) -> Self {
+        let PatchConfig { inputs, width, layers, affine, init } = config;
+        let (kernel, padding) = if layers == 0 { (1, 0) } else { (4, 1) };
+        let mut plan = vec![(inputs, width, layers > 0)]; // from, to, whether it halves
+        for i in 1..=layers.max(1) {
+            plan.push((width * channels(i - 1), width * channels(i), i < layers));
+        }
+        plan.push((width * channels(layers.max(1)), 1, false));
+        let last = plan.len() - 1;
+        let norms = plan[1..last].iter().enumerate().map(|(i, (_, outputs, _))| {
+            InstanceNorm::new(affine, *outputs, draws, &format!("{name}.norms.{i}"), device)
+        });
+        let norms = norms.collect();
+        let layers = plan.iter().enumerate().map(|(i, (inputs, outputs, halves))| {
+            let (inputs, outputs, stride) = (*inputs, *outputs, if *halves { 2 } else { 1 });
+            let bias = i == 0 || i == last; // a norm takes a bias away again
+            let config = ConvConfig { inputs, outputs, kernel, stride, padding, groups: 1, bias, init };
+            Conv2d::new(config, draws, &format!("{name}.layers.{i}"), device)
+        });
+        PatchDiscriminator { layers: layers.collect(), norms }
+    }
+
+    /// The logits. Panics when the picture is smaller than the layers need.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let last = self.layers.len() - 1;
+        let mut h = self.layers[0].leaky(x, SLOPE);
+        for (layer, norm) in self.layers[1..last].iter().zip(&self.norms) {
+            h = norm.leaky(layer.forward(h), SLOPE);
+        }
+        self.layers[last].forward(h)
+    }
+}
+
+/// By how much the channels have grown after `i` halvings.
+fn channels(i: usize) -> usize {
+    1 << i.min(3)
+}
+
+/// Logits of patches `[n, 1, h, w]` as those of single samples, `[n·h·w, 1]`: what the losses take.
+pub fn patches(logits: Tensor<4>) -> Tensor<2> {
+    logits.reshape([-1, 1])
+}
+
+/// The mean logit of each picture, `[n, 1]`, of those of its patches `[n, 1, h, w]`.
+pub fn of_pictures(logits: Tensor<4>) -> Tensor<2> {
+    logits.mean_dims(&[2, 3]).flatten(1, 3)
+}
