@@ -1,5 +1,6 @@
 //! The recipes, one line each.
 
+mod cyclegan;
 mod dcgan;
 mod goodfellow;
 mod grid;
@@ -19,6 +20,7 @@ pub const RECIPES: &[Entry] = &[
     Entry::of::<r3gan::R3gan>(),
     Entry::of::<stylegan2::Stylegan2>(),
     Entry::of::<pix2pix::Pix2pix>(),
+    Entry::of::<cyclegan::CycleGan>(),
     Entry::of::<grid::Grid>(),
     Entry::of::<template::Ring>(),
 ];

@@ -1,0 +1,434 @@
+//! CycleGAN: two domains of pictures that nobody has paired, and two generators that undo each other.
+//!
+//! Zhu, Park, Isola and Efros 2017, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", with
+//! the constants of its section 4 and appendix 7. G goes from A to B, F from B to A; D_A and D_B judge by least squares, on
+//! pictures out of a pool of earlier fakes.
+
+mod pool;
+
+use burn::module::Module;
+use burn::tensor::ops::PadMode;
+use burn::tensor::{Device, Tensor, s};
+use ganvas_kernels::{Act, bias_act};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Settings, Train};
+use crate::data::images::{DomainBatch, Domains, Shape};
+use crate::data::source::Source;
+use crate::error::Result;
+use crate::loss::adversarial::Adversarial;
+use crate::media::{Image, Media};
+use crate::nn::{
+    Conv2d, ConvConfig, ConvTranspose2d, Init, InstanceNorm, PatchConfig, PatchDiscriminator, of_pictures, patches,
+};
+use crate::optim::{AdamConfig, Trained, average_decay, linear_decay};
+use crate::parts::Parts;
+use crate::random::Draws;
+use crate::recipe::{Info, Input, Model, Question, Recipe, Request, Scalars, Split, StepCx, Translation};
+
+use self::pool::Pool;
+
+const INIT: Init = Init::Normal { deviation: 0.02 };
+const CHANNELS: usize = 3;
+const HALVINGS: usize = 2;
+const PREVIEWED: usize = 8; // held-out pictures of each domain
+const A_TO_B: &str = "a_to_b";
+const B_TO_A: &str = "b_to_a";
+const DIRECTION: Input = Input::Choice { name: "direction", among: &[A_TO_B, B_TO_A] };
+/// What it learns when no other pictures are given.
+const SET: &str = "emoji";
+
+/// The configuration of `cyclegan`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Side of the pictures in pixels, a multiple of 4.
+    pub resolution: usize,
+    /// Channels of the generators' first layer; the two halvings of the side double them.
+    pub width: usize,
+    /// Residual blocks of each generator: the paper has 9 at 256 pixels and 6 at 128.
+    pub blocks: usize,
+    /// Channels of the discriminators' first layer; every halving of the side doubles them, up to eight times.
+    pub d_width: usize,
+    /// How often the discriminators halve the side: 0 to 5 for patches of 1, 16, 34, 70, 142 or 286 pixels.
+    pub d_layers: usize,
+    /// Weight of the cycles, lambda: how much a picture that went there and back may not differ.
+    pub cycle_weight: f64,
+    /// Weight, relative to that of the cycles, of leaving a picture of the target domain as it is.
+    pub identity_weight: f64,
+    /// Earlier fakes of each domain that its discriminator is shown; 0 for new ones alone.
+    pub pool: usize,
+    /// Adam's learning rate, for all players.
+    pub learning_rate: f64,
+    /// Share of the run after which the learning rate falls along a line to 0; 1 for never.
+    pub decay_after: f64,
+    /// Adam's beta1, for all players.
+    pub beta1: f64,
+    /// Adam's beta2, for all players.
+    pub beta2: f64,
+    /// Half-life of the moving average of the generators' weights that results come from, in thousands of images; 0 for none.
+    pub average_kimg: f64,
+    /// The two domains.
+    pub data: Domains,
+    /// The run. A batch has as many pictures of each domain.
+    pub train: Train,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            resolution: 256,
+            width: 64,
+            blocks: 9,
+            d_width: 64,
+            d_layers: 3,
+            cycle_weight: 10.0,
+            identity_weight: 0.5,
+            pool: 50,
+            learning_rate: 2e-4,
+            decay_after: 0.5,
+            beta1: 0.5,
+            beta2: 0.999,
+            average_kimg: 0.0,
+            data: Domains::default(),
+            train: Train {
+                kimg: 200.0, // 200 passes over the thousand pictures of a usual set
+                batch: 1,
+                log_every_kimg: 0.1,
+                preview_every_kimg: 1.0,
+                checkpoint_every_kimg: 5.0,
+                ..Train::default()
+            },
+        }
+    }
+}
+
+impl Settings for Config {
+    fn train(&self) -> &Train {
+        &self.train
+    }
+
+    fn problem(&self) -> Option<String> {
+        if !(16..=1024).contains(&self.resolution) || !self.resolution.is_multiple_of(1 << HALVINGS) {
+            return Some(format!("resolution is {}; give a multiple of 4 from 16 to 1024", self.resolution));
+        }
+        if !(1..=256).contains(&self.width) || !(1..=256).contains(&self.d_width) || !(1..=32).contains(&self.blocks) {
+            return Some("width and d_width must be 1 to 256, blocks 1 to 32".into());
+        }
+        let most = (self.resolution.ilog2() as usize - 2).min(5); // or nothing is left of the picture
+        if self.d_layers > most {
+            return Some(format!(
+                "d_layers is {}; at {} pixels a discriminator can halve the side 0 to {most} times",
+                self.d_layers, self.resolution
+            ));
+        }
+        if self.pool > 10_000 {
+            return Some(format!("pool is {}; give at most 10000", self.pool));
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            return Some(format!("learning_rate is {}; give a number above 0", self.learning_rate));
+        }
+        if !(0.0..1.0).contains(&self.beta1) || !(0.0..1.0).contains(&self.beta2) {
+            return Some("beta1 and beta2 must lie in [0, 1)".into());
+        }
+        if !(0.0..=1.0).contains(&self.decay_after) {
+            return Some(format!("decay_after is {}; give a share of the run from 0 to 1", self.decay_after));
+        }
+        let weights = [self.cycle_weight, self.identity_weight, self.average_kimg];
+        let bad = weights.iter().any(|weight| !(*weight >= 0.0 && weight.is_finite()));
+        bad.then(|| "cycle_weight, identity_weight and average_kimg must be 0 or more".into())
+    }
+}
+
+impl Config {
+    fn shape(&self) -> Shape {
+        Shape { channels: CHANNELS, side: self.resolution }
+    }
+}
+
+/// A picture `[n, 3, h, w]` to another of the same shape, both in [-1, 1] (Johnson et al. 2016, "Perceptual Losses for
+/// Real-Time Style Transfer"): two halvings of the side, residual blocks, two doublings.
+#[derive(Module, Debug)]
+pub struct Generator {
+    first: Conv2d,
+    down: Vec<Conv2d>,
+    blocks: Vec<Block>,
+    up: Vec<ConvTranspose2d>,
+    last: Conv2d,
+}
+
+/// x + what two 3x3 convolutions make of it.
+#[derive(Module, Debug)]
+struct Block {
+    first: Conv2d,
+    second: Conv2d,
+}
+
+/// A convolution without zeros around the picture and, where a norm follows, without a bias.
+fn convolution([inputs, outputs]: [usize; 2], kernel: usize, stride: usize, bias: bool) -> ConvConfig {
+    ConvConfig { inputs, outputs, kernel, stride, padding: 0, groups: 1, bias, init: INIT }
+}
+
+/// x `[n, c, h, w]` with `width` more pixels on every side, mirrored at the edge.
+fn mirrored(x: Tensor<4>, width: usize) -> Tensor<4> {
+    x.pad((width, width, width, width), PadMode::Reflect)
+}
+
+/// Norm over each picture's channels without scale and shift, then ReLU.
+fn normal(x: Tensor<4>) -> Tensor<4> {
+    InstanceNorm { affine: None }.leaky(x, 0.0)
+}
+
+impl Generator {
+    fn new(config: &Config, draws: &Draws, name: &str, device: &Device) -> Self {
+        let conv = |config, part: &str| Conv2d::new(config, draws, &format!("{name}.{part}"), device);
+        let width = |halvings: usize| config.width << halvings;
+        let inner = [width(HALVINGS); 2];
+        let down = (0..HALVINGS).map(|i| {
+            let config = ConvConfig { padding: 1, ..convolution([width(i), width(i + 1)], 3, 2, false) };
+            conv(config, &format!("down.{i}"))
+        });
+        let blocks = (0..config.blocks).map(|i| Block {
+            first: conv(convolution(inner, 3, 1, false), &format!("blocks.{i}.first")),
+            second: conv(convolution(inner, 3, 1, false), &format!("blocks.{i}.second")),
+        });
+        let up = (0..HALVINGS).rev().map(|i| {
+            let config = convolution([width(i + 1), width(i)], 3, 2, false);
+            ConvTranspose2d::new(config, draws, &format!("{name}.up.{i}"), device)
+        });
+        Generator {
+            first: conv(convolution([CHANNELS, width(0)], 7, 1, false), "first"),
+            down: down.collect(),
+            blocks: blocks.collect(),
+            up: up.collect(),
+            last: conv(convolution([width(0), CHANNELS], 7, 1, true), "last"),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let mut h = normal(self.first.forward(mirrored(x, 3)));
+        for layer in &self.down {
+            h = normal(layer.forward(h));
+        }
+        for block in &self.blocks {
+            let inner = normal(block.first.forward(mirrored(h.clone(), 1)));
+            let inner = block.second.forward(mirrored(inner, 1));
+            h = h + InstanceNorm { affine: None }.leaky(inner, 1.0);
+        }
+        for layer in &self.up {
+            let [_, _, height, width] = h.dims();
+            // A padding of 1 and an output padding of 1, as the field calls it: the first row and column go.
+            h = normal(layer.forward(h).slice(s![.., .., 1..2 * height + 1, 1..2 * width + 1]));
+        }
+        bias_act(self.last.forward(mirrored(h, 3)), None, Act::Tanh)
+    }
+}
+
+/// Both ways.
+#[derive(Module, Debug)]
+pub struct Translator {
+    to_b: Generator,
+    to_a: Generator,
+    #[module(skip)]
+    resolution: usize,
+    #[module(skip)]
+    width: usize,
+}
+
+impl Model for Translator {
+    fn inputs(&self) -> Vec<Input> {
+        vec![Input::Picture, DIRECTION]
+    }
+
+    fn generate(&self, request: &Request) -> Result<Vec<Media>> {
+        let Some(picture) = &request.picture else { panic!("no picture to translate") };
+        let generator = if request.text(DIRECTION) == A_TO_B { &self.to_b } else { &self.to_a };
+        let y = generator.forward(picture.to_signed(&generator.first.weight.device()));
+        Ok(vec![Media::Image(Image::from_signed(y).remove(0)); request.latents.len()])
+    }
+
+    fn translation(&self) -> Option<Translation> {
+        Some(Translation {
+            channels: CHANNELS,
+            side: self.resolution,
+            multiple: 1 << HALVINGS,
+            scale: 1,
+            reach: 3 + 2 + 4 + 8 * self.to_b.blocks.len(),
+            bytes_per_pixel: 16 * self.width + 64,
+        })
+    }
+}
+
+/// The four players in training.
+pub struct CycleGan {
+    config: Config,
+    generators: Trained<Translator>,
+    discriminators: [Trained<PatchDiscriminator>; 2], // of A and of B
+    pools: [Pool; 2],                                 // of fakes of A and of B
+}
+
+/// The mean squared distance of logits from a label (section 4, training details).
+fn squares(logits: Tensor<4>, label: f64) -> Tensor<1> {
+    (logits - label).square().mean()
+}
+
+fn distance(a: Tensor<4>, b: Tensor<4>) -> Tensor<1> {
+    (a - b).abs().mean()
+}
+
+/// What one way round costs the generators.
+struct Round {
+    adversarial: Tensor<1>,
+    cycle: Tensor<1>,
+    identity: Tensor<1>,
+}
+
+impl Recipe for CycleGan {
+    const INFO: Info = Info {
+        name: "cyclegan",
+        title: "CycleGAN",
+        paper: "Zhu et al. 2017, Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks",
+        sentence: "Two sets of pictures without pairs: it learns to turn each kind into the other.",
+        dataset: Some(SET),
+        small: &["resolution=16", "width=2", "blocks=1", "d_width=2", "d_layers=1", "pool=6", "train.batch=4"],
+    };
+    type Config = Config;
+    type Model = Translator;
+    type Batch = DomainBatch; // [n, 3, resolution, resolution] in [-1, 1], of A and of B
+
+    fn data(config: &Config, split: Split) -> Result<Box<dyn Source<DomainBatch>>> {
+        let held_out = split == Split::Validation;
+        let batch = if held_out { PREVIEWED } else { config.train.batch };
+        config.data.open(SET, config.shape(), (config.train.seed, batch), held_out)
+    }
+
+    fn model(config: &Config, device: &Device) -> Translator {
+        let draws = Draws::new(config.train.seed, 0);
+        let generator = |name| Generator::new(config, &draws, name, device);
+        let Config { resolution, width, .. } = *config;
+        Translator { to_b: generator("generator.to_b"), to_a: generator("generator.to_a"), resolution, width }
+    }
+
+    fn questions(config: &Config) -> Result<Vec<Question>> {
+        let pairs = config.data.test(SET, config.shape())?;
+        let asked = |direction: &str, given: &Image, wanted: &Image| {
+            let mut question = Question::picture(given.clone(), Some(wanted.clone()));
+            question.request.with.insert(DIRECTION.name().to_owned(), direction.to_owned());
+            question
+        };
+        let there = pairs.iter().map(|[a, b]| asked(A_TO_B, a, b));
+        let back = pairs.iter().map(|[a, b]| asked(B_TO_A, b, a));
+        Ok(there.chain(back).collect())
+    }
+
+    fn new(config: &Config, model: Translator, device: &Device) -> Self {
+        let patch =
+            PatchConfig { inputs: CHANNELS, width: config.d_width, layers: config.d_layers, affine: false, init: INIT };
+        let draws = Draws::new(config.train.seed, 0);
+        let adam = AdamConfig { beta2: config.beta2, ..AdamConfig::with_beta1(config.beta1) };
+        let discriminator = |name| {
+            let net = PatchDiscriminator::new(patch, &draws, name, &device.clone().autodiff());
+            Trained::new(net, adam, false)
+        };
+        let pool = || Pool::new(config.pool, [CHANNELS, config.resolution], device);
+        CycleGan {
+            generators: Trained::new(model, adam, config.average_kimg > 0.0),
+            discriminators: ["discriminator_a", "discriminator_b"].map(discriminator),
+            pools: [pool(), pool()],
+            config: config.clone(),
+        }
+    }
+
+    fn step(&mut self, batch: DomainBatch, cx: &StepCx) -> Scalars {
+        let Config { cycle_weight, identity_weight, decay_after, average_kimg, .. } = self.config;
+        let [a, b] = [batch.a, batch.b].map(|pictures| Tensor::<4>::from_data(pictures, cx.device));
+        let n = a.dims()[0];
+        let done = linear_decay(decay_after, cx.step as f64, self.config.train.total_steps() as f64);
+        let rate = self.config.learning_rate * done;
+
+        // G and F together: fool the critics, undo each other, leave alone what is of the right domain. One way round is gone
+        // back through before the other begins, so that one graph is in memory.
+        let generators = self.generators.net();
+        let [on_a, on_b] = self.discriminators.each_ref().map(Trained::frozen);
+        let ways =
+            [(&generators.to_b, &generators.to_a, &on_b, &a, &b), (&generators.to_a, &generators.to_b, &on_a, &b, &a)];
+        let (mut gradients, mut fakes, mut rounds) = (Vec::new(), Vec::new(), Vec::new());
+        for (there, back, critic, from, to) in ways {
+            let fake = there.forward(from.clone());
+            fakes.push(fake.clone().without_autodiff());
+            let round = Round {
+                adversarial: squares(critic.forward(fake.clone()), 1.0),
+                cycle: distance(back.forward(fake), from.clone()),
+                identity: distance(there.forward(to.clone()), to.clone()),
+            };
+            let total = round.adversarial.clone()
+                + (round.cycle.clone() + round.identity.clone() * identity_weight) * cycle_weight;
+            gradients.push(total.backward());
+            let Round { adversarial, cycle, identity } = round;
+            rounds.push([adversarial, cycle, identity].map(Tensor::without_autodiff));
+        }
+        drop((on_a, on_b));
+        let decay = average_decay(n, average_kimg, cx.images);
+        let g_gradient = self.generators.descend_along(gradients, rate, decay);
+        let both = |i: usize| rounds[0][i].clone() + rounds[1][i].clone();
+        let scalars = Scalars::default().with("g_loss", both(0)).with("cycle", both(1)).with("identity", both(2));
+        let scalars = scalars.with("g_gradient_norm", g_gradient);
+
+        // D_A and D_B, at half their speed, on fakes of now and of before
+        let (mut d_loss, mut d_squares, mut judged) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
+        for (i, (real, fake)) in [(a, fakes.remove(1)), (b, fakes.remove(0))].into_iter().enumerate() {
+            let fake = self.pools[i].exchange(fake, &cx.draws, ["pool.a", "pool.b"][i]);
+            let critic = self.discriminators[i].net();
+            let (on_real, on_fake) = (critic.forward(real), critic.forward(fake));
+            let loss = (squares(on_real.clone(), 1.0) + squares(on_fake.clone(), 0.0)) * 0.5;
+            let decided = Adversarial::LeastSquares.decided(patches(on_real), patches(on_fake));
+            decided.into_iter().zip(&mut judged).for_each(|(logits, all)| all.push(logits));
+            d_loss.push(loss.clone().without_autodiff());
+            d_squares.push(self.discriminators[i].descend(loss, rate, 0.0).square());
+        }
+        let sum = |values: Vec<Tensor<1>>| Tensor::cat(values, 0).sum();
+        let [real, fake] = judged.map(|logits| Tensor::cat(logits, 0));
+        let scalars = scalars.with("d_loss", sum(d_loss)).with("d_gradient_norm", sum(d_squares).sqrt());
+        scalars.judged(real, fake)
+    }
+
+    /// What the A of the batch become, then what the B become.
+    fn preview(&self, held: &DomainBatch) -> Result<Vec<Media>> {
+        let Translator { to_b, to_a, .. } = self.generators.sampler();
+        let made = [(to_b, &held.a), (to_a, &held.b)].map(|(generator, pictures)| {
+            let x = Tensor::<4>::from_data(pictures.clone(), &generator.first.weight.device());
+            Image::from_signed(generator.forward(x))
+        });
+        Ok(made.into_iter().flatten().map(Media::Image).collect())
+    }
+
+    fn laid_out(held: &DomainBatch, samples: Vec<Media>) -> (Vec<Media>, usize) {
+        let given = [&held.a, &held.b].map(images).into_iter().flatten();
+        (given.zip(samples).flat_map(|(given, sample)| [given, sample]).collect(), 8)
+    }
+
+    fn real(batch: &DomainBatch) -> Vec<Media> {
+        [&batch.b, &batch.a].map(images).into_iter().flatten().collect()
+    }
+
+    fn judge(&self, batch: &DomainBatch, device: &Device) -> Option<Tensor<2>> {
+        let b = Tensor::<4>::from_data(batch.b.clone(), device);
+        Some(of_pictures(self.discriminators[1].net().valid().forward(b)))
+    }
+
+    fn parts(&mut self, visit: &mut Parts) {
+        self.generators.model_parts("generators", visit);
+        let names = [("discriminator_a", "pool_a"), ("discriminator_b", "pool_b")];
+        for (i, (discriminator, pool)) in names.into_iter().enumerate() {
+            self.discriminators[i].parts(discriminator, visit);
+            self.pools[i].parts(pool, visit);
+        }
+    }
+}
+
+/// The pictures of a side of a batch.
+fn images(pixels: &burn::tensor::TensorData) -> Vec<Media> {
+    let pictures = Image::from_signed(Tensor::from_data(pixels.clone(), &Device::flex()));
+    pictures.into_iter().map(Media::Image).collect()
+}

@@ -1,0 +1,94 @@
+//! The pool of earlier fakes that a critic is shown, so that G cannot win by forgetting what D has learned.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::parts::Parts;
+use crate::random::Draws;
+
+/// Up to `capacity` pictures `[channels, side, side]` (Shrivastava et al. 2017, "Learning from Simulated and Unsupervised
+/// Images through Adversarial Training", section 2.3, as CycleGAN uses it).
+pub struct Pool {
+    pictures: Tensor<4>, // [capacity, channels, side, side], zeros where none is held yet
+    held: u64,
+}
+
+impl Pool {
+    /// An empty pool. With a capacity of 0 it gives back what it is given.
+    pub fn new(capacity: usize, [channels, side]: [usize; 2], device: &Device) -> Self {
+        Pool { pictures: Tensor::zeros([capacity, channels, side, side], device), held: 0 }
+    }
+
+    /// As many pictures as are given, `[n, channels, side, side]`, one after the other: while there is room, a picture is kept
+    /// and given back; then, with probability 1/2, an old one is given back and the new one kept in its place.
+    pub fn exchange(&mut self, new: Tensor<4>, draws: &Draws, name: &str) -> Tensor<4> {
+        let (shape, device) = (new.dims(), new.device());
+        let (capacity, size) = (self.pictures.dims()[0], shape[1..].iter().product::<usize>());
+        if capacity == 0 {
+            return new;
+        }
+        let values = |tensor: Tensor<4>| tensor.into_data().iter::<f32>().collect::<Vec<f32>>();
+        let (mut kept, mut shown) = (values(self.pictures.clone()), values(new));
+        let swaps = draws.indices(&format!("{name}.swaps"), 2, shape[0]);
+        let places = draws.indices(&format!("{name}.places"), capacity as u32, shape[0]);
+        for (i, picture) in shown.chunks_mut(size).enumerate() {
+            if self.held < capacity as u64 {
+                let at = self.held as usize * size;
+                kept[at..at + size].copy_from_slice(picture);
+                self.held += 1;
+            } else if swaps[i] == 1 {
+                let at = places[i] as usize * size;
+                kept[at..at + size].swap_with_slice(picture);
+            }
+        }
+        self.pictures = Tensor::from_data(TensorData::new(kept, self.pictures.dims()), &device);
+        Tensor::from_data(TensorData::new(shown, shape), &device)
+    }
+
+    /// Names what a checkpoint must hold.
+    pub fn parts(&mut self, part: &str, visit: &mut Parts) {
+        visit.tensor(part, "pictures", &mut self.pictures);
+        visit.number(part, "held", &mut self.held);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pictures of one pixel, whose level is the moment they came.
+    fn of(moments: &[f32]) -> Tensor<4> {
+        Tensor::from_data(TensorData::new(moments.to_vec(), [moments.len(), 1, 1, 1]), &Device::flex())
+    }
+
+    #[test]
+    fn a_pool_gives_new_pictures_until_it_is_full_and_then_new_and_old_ones_by_turns() {
+        // The law, with a capacity c: half of what it gives is new, and an old picture stays for 2c exchanges in the mean, so
+        // that a picture is c old in the mean. tests/golden/cyclegan.py simulates it.
+        const CAPACITY: usize = 50;
+        let mut pool = Pool::new(CAPACITY, [1, 1], &Device::flex());
+        let (mut new, mut age, mut counted) = (0, 0.0, 0);
+        for step in 0..6000_u64 {
+            let now = step as f32 * 4.0;
+            let given = of(&[now, now + 1.0, now + 2.0, now + 3.0]);
+            let shown =
+                pool.exchange(given, &Draws::new(1, step), "pool").into_data().iter::<f32>().collect::<Vec<f32>>();
+            let ages = shown.iter().enumerate().map(|(i, came)| now + i as f32 - came).collect::<Vec<f32>>();
+            if (step + 1) * 4 <= CAPACITY as u64 {
+                assert_eq!(ages, [0.0; 4], "there is room in step {step}");
+            } else if step > 200 {
+                new += ages.iter().filter(|age| **age == 0.0).count();
+                age += f64::from(ages.iter().sum::<f32>());
+                counted += 4;
+            }
+        }
+        let (share, mean) = (new as f64 / f64::from(counted), age / f64::from(counted));
+        assert!((share - 0.5).abs() < 0.02 && (mean - 50.0).abs() < 3.0, "{share} are new, {mean} old in the mean");
+    }
+
+    #[test]
+    fn without_capacity_what_is_given_comes_back() {
+        let mut pool = Pool::new(0, [1, 1], &Device::flex());
+        let shown = pool.exchange(of(&[3.0, 4.0]), &Draws::new(0, 0), "pool");
+        assert_eq!(shown.into_data(), of(&[3.0, 4.0]).into_data());
+    }
+}
