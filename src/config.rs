@@ -257,7 +257,10 @@ impl Resolved {
     pub fn pictures(&self) -> Result<Option<(Images, String)>> {
         let (path, name) = match (self.data_path(), self.entry.info.dataset) {
             (Some(path), _) => (path.clone(), path.display().to_string()),
-            (None, Some(name)) => ((crate::data::set(name)?.folder)()?, name.to_owned()),
+            (None, Some(name)) => {
+                let set = crate::data::set(name)?;
+                (set.usual((set.folder)()?), name.to_owned())
+            }
             (None, None) => return Ok(None),
         };
         let table = toml::from_str::<toml::Table>(&self.text).ok();

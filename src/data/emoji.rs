@@ -22,6 +22,7 @@ const FILLED: f32 = 56.0 / 64.0; // of the frame; some hands leave a margin, oth
 const STEPS: u32 = 256; // along a side, to find what is drawn
 const WHITE: [u8; 3] = [255; 3];
 const AT_ONCE: usize = 64; // emoji between two reports
+const LEAST: f32 = 0.01; // of a pixel; less is a rounding error
 const WITHOUT: [&str; 2] = ["Flags", "Symbols"]; // categories that are much the same in every hand, letters and signs
 
 /// A hand that drew every emoji.
@@ -75,17 +76,18 @@ const STYLES: [Style; 4] = [
     ),
 ];
 
-/// Every two styles, the first as A, and the folder of their two domains.
-const PAIRS: [(usize, usize, &str); 6] = [
-    (0, 1, "openmoji-twemoji"),
-    (0, 2, "openmoji-noto"),
-    (0, 3, "openmoji-fluent"),
-    (1, 2, "twemoji-noto"),
-    (1, 3, "twemoji-fluent"),
-    (2, 3, "noto-fluent"),
+/// The folders of every two styles, of which the first is A. The first pair is the usual one: its hands are alike enough to
+/// learn from each other, and far from the same.
+const PAIRS: [(&str, usize, usize); 6] = [
+    ("twemoji-noto", 1, 2),
+    ("openmoji-twemoji", 0, 1),
+    ("openmoji-noto", 0, 2),
+    ("openmoji-fluent", 0, 3),
+    ("twemoji-fluent", 1, 3),
+    ("noto-fluent", 2, 3),
 ];
-/// The pair that is meant where none is named: alike enough to be learned, and far from the same.
-pub const USUAL_PAIR: &str = PAIRS[3].2;
+/// The folders within the set's own, each a pair of domains.
+pub const PARTS: [&str; 6] = [PAIRS[0].0, PAIRS[1].0, PAIRS[2].0, PAIRS[3].0, PAIRS[4].0, PAIRS[5].0];
 /// What a pair's folder holds: what may be learned from, and the same emoji in both hands.
 const DOMAINS: [&str; 4] = ["trainA", "trainB", "testA", "testB"];
 
@@ -139,7 +141,7 @@ fn make(
     report: Report<'_>,
     icons: impl FnOnce(Report<'_>) -> Result<Vec<Icons>>,
 ) -> Result<()> {
-    let parts = PAIRS.iter().flat_map(|(_, _, pair)| DOMAINS.map(|domain| format!("{pair}/{domain}")));
+    let parts = PARTS.iter().flat_map(|pair| DOMAINS.map(|domain| format!("{pair}/{domain}")));
     let parts = parts.collect::<Vec<_>>();
     let drawn = Drawn { name: NAME, parts: &parts.iter().map(String::as_str).collect::<Vec<_>>(), release };
     if drawn.whole(dir) {
@@ -162,9 +164,9 @@ fn fill(folder: &mut Folder, icons: &[Icons], report: Report<'_>) -> Result<()> 
         };
         for ((code, category), pictures) in some.iter().zip(some.par_iter().map(draw).collect::<Result<Vec<_>>>()?) {
             let part = Part::of(code);
-            for (a, b, pair) in PAIRS {
+            for (pair, a, b) in PAIRS {
                 let mut write =
-                    |domain, style: usize| folder.picture(&format!("{pair}/{domain}/{code}.png"), &pictures[style]);
+                    |domain: &str, hand: usize| folder.picture(&format!("{pair}/{domain}/{code}.png"), &pictures[hand]);
                 match part {
                     Part::A => write("trainA", a)?,
                     Part::B => write("trainB", b)?,
@@ -175,9 +177,10 @@ fn fill(folder: &mut Folder, icons: &[Icons], report: Report<'_>) -> Result<()> 
         }
     }
     folder.write("labels.csv", csv(rows).as_bytes())?;
-    let licences = STYLES
-        .iter()
-        .map(|style| format!("{}: {}, from the npm package {}.\n", style.name, style.licence, style.archive.package));
+    let licence = |Style { name, licence, archive }: &Style| {
+        format!("{name}: {licence}, from the npm package {}.\n", archive.package)
+    };
+    let licences = STYLES.iter().map(licence);
     let changed = "Changed here: cut out and drawn as pictures on white.\n";
     folder.write("LICENCE.txt", (licences.collect::<String>() + changed).as_bytes())
 }
@@ -254,7 +257,7 @@ fn blank_around(picture: &mut Image, [corner_x, corner_y, side]: [f32; 3], [left
     let (width, unit) = (picture.width, side / picture.width as f32);
     let inside = |at: usize, corner: f32, from: f32, to: f32| {
         let near = corner + at as f32 * unit;
-        near < to && near + unit > from
+        (near + unit).min(to) - near.max(from) > unit * LEAST
     };
     for (at, pixel) in picture.pixels.chunks_exact_mut(WHITE.len()).enumerate() {
         if !inside(at % width, corner_x, left, right) || !inside(at / width, corner_y, top, bottom) {
@@ -268,4 +271,121 @@ fn json<T: DeserializeOwned>(archive: &Archive, files: &BTreeMap<String, Vec<u8>
     let broken = |why: String| Error::failed(format!("{name} of {} is broken: {why}", archive.package));
     let bytes = files.get(&format!("package/{name}")).ok_or_else(|| broken("it is missing".into()))?;
     serde_json::from_slice(bytes).map_err(|error| broken(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::svg::tests::{golden, levels};
+    use std::collections::BTreeSet;
+    use std::fs;
+    use tempfile::tempdir;
+
+    /// Four packages of 200 bars, and what is to be left out of them.
+    fn packages() -> Vec<Icons> {
+        let package = |style: usize| {
+            let mut names = (0..200).map(|at| (format!("1f{at:03x}"), format!("bar{at}"))).collect::<BTreeMap<_, _>>();
+            for (code, name) in [("1f100-1f3fb", "bar1"), ("1f0f0", "flag"), ("1f0f1", "sign")] {
+                names.insert(code.into(), name.into());
+            }
+            if style != 2 {
+                names.insert("1f0f2".into(), "bar2".into()); // one hand has not drawn it
+            }
+            let body = |at: usize| {
+                let fill = ["red", "green", "blue", "gray"][style];
+                format!(r#"<path d="M-9 2h{}v2H-9z" fill="{fill}"/>"#, 10.0 + at as f32 / 32.0) // begins before its frame
+            };
+            let named = names.values().collect::<BTreeSet<_>>();
+            let icon = |(at, name): (usize, &&String)| {
+                ((*name).clone(), Icon { body: body(at), width: None, height: Some(8.0) })
+            };
+            let icons = named.iter().enumerate().map(icon).collect();
+            let bars = (0..200).map(|at| format!("bar{at}")).collect();
+            let categories = [("Bars", bars), ("Flags", vec!["flag".into()]), ("Symbols", vec!["sign".into()])];
+            let categories = categories.map(|(name, names)| (name.to_owned(), names)).into();
+            Icons { file: IconsFile { icons, width: 12.0, height: 12.0 }, names, categories }
+        };
+        (0..4).map(package).collect()
+    }
+
+    fn codes(dir: &Path, domain: &str) -> BTreeSet<String> {
+        let entries = fs::read_dir(dir.join(domain)).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn no_emoji_is_learned_from_in_both_hands_and_the_hidden_pairs_in_none() {
+        let folder = tempdir().unwrap();
+        let dir = folder.path().join("emoji");
+        let (mut seen, packages) = (Vec::new(), packages());
+        make(&dir, "made up".into(), &mut |at| seen.push((at.done, at.total)), |_| Ok(packages)).unwrap();
+        assert_eq!(seen, [0, 64, 128, 192].map(|done| (done, Some(200))));
+        let first = DOMAINS.map(|domain| codes(&dir.join("openmoji-twemoji"), domain));
+        for pair in PARTS {
+            let [a, b, hidden, same] = DOMAINS.map(|domain| codes(&dir.join(pair), domain));
+            assert_eq!(hidden, same);
+            assert!(a.is_disjoint(&b) && a.is_disjoint(&hidden) && b.is_disjoint(&hidden));
+            assert_eq!((a.len() + b.len() + hidden.len(), &[a, b, hidden, same]), (200, &first), "{pair}");
+        }
+        let sizes = first.map(|codes| codes.len());
+        assert!(
+            (60..100).contains(&sizes[0]) && (60..100).contains(&sizes[1]) && (25..60).contains(&sizes[2]),
+            "{sizes:?}"
+        );
+        let read = |domain: &str| {
+            let name = codes(&dir.join("twemoji-noto"), domain).first().unwrap().clone();
+            image::open(dir.join("twemoji-noto").join(domain).join(name)).unwrap().to_rgb8()
+        };
+        let colours = ["trainA", "trainB", "testA", "testB"].map(|domain| read(domain).get_pixel(32, 32).0);
+        assert_eq!(colours, [[0, 128, 0], [0, 0, 255], [0, 128, 0], [0, 0, 255]]);
+        let labels = fs::read_to_string(dir.join("labels.csv")).unwrap();
+        assert_eq!((labels.lines().count(), labels.lines().next()), (201, Some("code,name,category,part")));
+        assert!(labels.contains(&format!("\n1f000,bar0,Bars,{}\n", Part::of("1f000").name())), "{labels}");
+        make(&dir, "made up".into(), &mut |_| (), |_| panic!("nothing is to be fetched")).unwrap();
+    }
+
+    #[test]
+    fn an_emoji_fills_its_frame_but_for_a_margin_and_shows_nothing_from_beyond_its_own() {
+        let picture = packages()[0].draw("1f0c7").unwrap();
+        let row =
+            |y: usize| picture.pixels[y * 64 * 3..][..64 * 3].chunks(3).map(|pixel| pixel[1] < 128).collect::<Vec<_>>();
+        let middle = row(32);
+        assert_eq!((middle.iter().position(|ink| *ink), middle.iter().rposition(|ink| *ink)), (Some(4), Some(59)));
+        assert_eq!(middle.iter().filter(|ink| **ink).count(), 56);
+        let ink = (0..64).filter(|y| row(*y)[32]).collect::<Vec<_>>();
+        assert_eq!((ink[0] + ink[ink.len() - 1], row(4)), (63, vec![false; 64]), "in the middle");
+        let mut empty = packages().remove(1);
+        empty.file.icons.get_mut("bar3").unwrap().body = "<g/>".into();
+        let error = empty.draw("1f003").unwrap_err().to_string();
+        assert_eq!(error, "the emoji 1f003 is empty in one of the packages");
+    }
+
+    /// Needs the packages in the cache, or npm and a network.
+    #[test]
+    fn emoji_look_as_another_engine_draws_them() {
+        let mut cases = 0;
+        for style in &STYLES {
+            let icons = Icons::of(&style.archive, &mut |_| ()).unwrap();
+            for (_, code, expected) in golden(&[style.name]) {
+                let picture = icons.draw(&code).unwrap();
+                let apart =
+                    levels(&picture).into_iter().zip(expected).map(|(level, expected)| (level - expected).abs());
+                let (sum, most) = apart.fold((0.0, 0.0_f64), |(sum, most), apart| (sum + apart, most.max(apart)));
+                // The two find what is drawn to a 256-th and to a 1024-th of the frame.
+                assert!(sum / 192.0 < 0.8 && most < 6.0, "{} {code}: {} and {most}", style.name, sum / 192.0);
+                cases += 1;
+            }
+        }
+        assert_eq!(cases, 10);
+    }
+
+    /// Needs the packages, as above.
+    #[test]
+    fn the_four_hands_share_as_many_emoji_as_were_counted() {
+        let icons = STYLES.iter().map(|style| Icons::of(&style.archive, &mut |_| ()).unwrap()).collect::<Vec<_>>();
+        let shared = shared(&icons);
+        assert_eq!(shared.len(), 1363);
+        let count = |part: &str| shared.iter().filter(|(code, _)| Part::of(code).name() == part).count();
+        assert_eq!(["trainA", "trainB", "test"].map(count), [537, 538, 288]);
+    }
 }

@@ -29,8 +29,20 @@ pub struct DataSet {
     pub licence: &'static str,
     /// Its folder in the cache.
     pub folder: fn() -> Result<PathBuf>,
+    /// Folders within its own, each of which is a set to learn from, the usual one first; none where its own is one.
+    pub parts: &'static [&'static str],
     /// Fetches and verifies it into a folder.
     pub fetch: fn(&Path, fetch::Report) -> Result<()>,
+}
+
+impl DataSet {
+    /// The folder to learn from, once the set is fetched into `folder`.
+    pub fn usual(&self, folder: PathBuf) -> PathBuf {
+        match self.parts.first() {
+            Some(part) => folder.join(part),
+            None => folder,
+        }
+    }
 }
 
 /// Every data set Ganvas can fetch by itself.
@@ -40,6 +52,7 @@ pub const SETS: &[DataSet] = &[
         sentence: "70,000 handwritten digits, 28x28 grey, with labels",
         bytes: 54_950_048,
         licence: "none stated by its authors; widely used for research and teaching",
+        parts: &[],
         folder: mnist::default_dir,
         fetch: mnist::fetch,
     },
@@ -48,6 +61,7 @@ pub const SETS: &[DataSet] = &[
         sentence: "10,000 drawn heads in two styles, 64x64 colour, with the choices of their parts",
         bytes: 26_384_073,
         licence: "avataaars: free for personal and commercial use, by Pablo Stanley; ToonHead: CC BY 4.0, by Johan Melin",
+        parts: &[],
         folder: faces::avatars_dir,
         fetch: faces::fetch_avatars,
     },
@@ -56,6 +70,7 @@ pub const SETS: &[DataSet] = &[
         sentence: "10,000 anime-like faces, 64x64 colour, with the choices of their parts",
         bytes: 37_138_634,
         licence: "Adventurer: CC BY 4.0, by Lisa Wischofsky",
+        parts: &[],
         folder: faces::anime_dir,
         fetch: faces::fetch_anime,
     },
@@ -64,8 +79,18 @@ pub const SETS: &[DataSet] = &[
         sentence: "1,350 line drawings, each beside the same in colour, 256x128, for pix2pix",
         bytes: 10_256_666,
         licence: "OpenMoji: CC BY-SA 4.0",
+        parts: &[],
         folder: openmoji::default_dir,
         fetch: openmoji::fetch,
+    },
+    DataSet {
+        name: "emoji",
+        sentence: "1,363 emoji, each in four hands, 64x64: for every two of them domains without pairs, for CycleGAN",
+        bytes: 22_855_261,
+        licence: "OpenMoji: CC BY-SA 4.0; Twemoji: CC BY 4.0; Noto Emoji: Apache 2.0; Fluent Emoji: MIT",
+        parts: &emoji::PARTS,
+        folder: emoji::default_dir,
+        fetch: emoji::fetch,
     },
 ];
 
@@ -78,10 +103,43 @@ pub fn holds_digits(folder: &Path) -> bool {
     })
 }
 
+/// The data set that a path names, and the folder to learn from within its own: `emoji`, `emoji/openmoji-noto`. None where the
+/// path names none. An error when the set has no such part.
+pub fn named(path: &Path) -> Result<Option<(DataSet, Option<&'static str>)>> {
+    let mut names = path.iter().map(|name| name.to_string_lossy());
+    let (name, rest) = (names.next().unwrap_or_default(), names.collect::<Vec<_>>().join("/"));
+    let Some(set) = SETS.iter().find(|set| set.name == name && (rest.is_empty() || !set.parts.is_empty())) else {
+        return Ok(None);
+    };
+    match set.parts.iter().find(|part| **part == rest) {
+        Some(part) => Ok(Some((*set, Some(*part)))),
+        None if rest.is_empty() => Ok(Some((*set, set.parts.first().copied()))),
+        None => Err(Error::input(format!("`{name}` has no part `{rest}`; it has: {}", set.parts.join(", ")))),
+    }
+}
+
 /// The data set called `name`.
 pub fn set(name: &str) -> Result<DataSet> {
     SETS.iter().find(|set| set.name == name).copied().ok_or_else(|| {
         let names = SETS.iter().map(|set| set.name).collect::<Vec<_>>().join(", ");
         Error::input(format!("there is no data set `{name}`; there are: {names}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_names_a_set_or_a_part_of_one_and_the_first_part_is_the_usual() {
+        let named = |path: &str| named(Path::new(path)).map(|found| found.map(|(set, part)| (set.name, part)));
+        assert_eq!(named("emoji").unwrap(), Some(("emoji", Some("twemoji-noto"))));
+        assert_eq!(named("emoji/openmoji-noto").unwrap(), Some(("emoji", Some("openmoji-noto"))));
+        assert_eq!(named("mnist").unwrap(), Some(("mnist", None)));
+        assert_eq!(["mnist/train", "pictures", ""].map(|path| named(path).unwrap()), [None; 3]);
+        let error = named("emoji/noto-twemoji").unwrap_err().to_string();
+        assert!(error.starts_with("`emoji` has no part `noto-twemoji`; it has: twemoji-noto, "), "{error}");
+        let set = set("emoji").unwrap();
+        assert_eq!(set.usual("here".into()), Path::new("here/twemoji-noto"));
+    }
 }

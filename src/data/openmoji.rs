@@ -139,3 +139,105 @@ fn beside(left: &Image, right: &Image) -> Image {
     let pixels = rows.flat_map(|(left, right)| [left, right].concat()).collect();
     Image::new(2 * width, height, channels, pixels)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::svg::tests::{golden, levels};
+    use serde_json::json;
+    use std::fs;
+    use tempfile::tempdir;
+
+    /// A package of squares: code, subgroup, width of the outline, and fill.
+    fn package(emoji: &[(&str, &str, u32, &str)]) -> BTreeMap<String, Vec<u8>> {
+        let entry = |(code, kind, ..): &(&str, &str, u32, &str)| {
+            let group = if *kind == "country-flag" { "flags" } else { "food-drink" };
+            json!({ "hexcode": code, "group": group, "subgroups": kind, "annotation": format!("{code}, made up"), "order": 1 })
+        };
+        let list = emoji.iter().map(entry).collect::<Vec<_>>();
+        let mut files =
+            BTreeMap::from([("package/data/openmoji.json".to_owned(), json!(list).to_string().into_bytes())]);
+        for (code, _, width, fill) in emoji {
+            for (kind, fill) in [("black", "none"), ("color", fill)] {
+                let square = format!(r#"<path d="M9 9h{width}v40h-{width}z" stroke="black" fill="{fill}"/>"#);
+                let square = if *width == 0 { String::new() } else { square };
+                let svg = format!(r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 72 72">{square}</svg>"#);
+                files.insert(format!("package/{kind}/svg/{code}.svg"), svg.into_bytes());
+            }
+        }
+        files
+    }
+
+    fn drawn() -> Drawn<'static> {
+        Drawn { name: NAME, parts: &PARTS, release: "made up".into() }
+    }
+
+    #[test]
+    fn pairs_are_drawn_side_by_side_without_what_has_no_colour_or_no_outline_of_its_own() {
+        let files = package(&[
+            ("1F34E", "food-fruit", 40, "red"),
+            ("1F34F", "food-fruit", 40, "green"), // the same outline
+            ("1F350", "food-fruit", 30, "white"),
+            ("1F351", "food-fruit", 0, "red"), // no ink
+            ("1F352-1F3FF", "food-fruit", 20, "red"),
+            ("1F1E6", "country-flag", 21, "red"),
+            ("0041", "alphanum", 22, "red"),
+            ("1F353", "food-fruit", 23, "blue"),
+        ]);
+        let folder = tempdir().unwrap();
+        let dir = folder.path().join("set");
+        let mut seen = Vec::new();
+        drawn().make(&dir, |folder| fill(folder, &files, &mut |at| seen.push((at.done, at.total)))).unwrap();
+        assert!(drawn().whole(&dir));
+        assert_eq!(seen, [(0, Some(5))]);
+        let (apple, berry) = (fold("1F34E"), fold("1F353"));
+        let labels = fs::read_to_string(dir.join("labels.csv")).unwrap();
+        let rows = ["1F34E", "1F353"].map(|code| format!("{code},\"{code}, made up\",food-drink,{}", fold(code)));
+        assert_eq!(labels, format!("code,annotation,group,fold\n{}\n{}\n", rows[0], rows[1]));
+        assert!(dir.join(berry).join("1F353.png").exists());
+        let picture = image::open(dir.join(apple).join("1F34E.png")).unwrap().to_rgb8();
+        assert_eq!((picture.width(), picture.height()), (2 * PIXELS, PIXELS));
+        let at = |x: u32| picture.get_pixel(x, PIXELS / 3).0;
+        assert_eq!([at(50), at(PIXELS + 50), at(PIXELS)], [[255; 3], [255, 0, 0], [255; 3]]);
+        fs::remove_file(dir.join(berry).join("1F353.png")).unwrap();
+        assert!(!drawn().whole(&dir));
+    }
+
+    #[test]
+    fn an_emoji_without_a_drawing_is_an_error_that_names_it_and_leaves_nothing() {
+        let mut files = package(&[("1F34E", "food-fruit", 40, "red")]);
+        files.remove("package/color/svg/1F34E.svg");
+        let folder = tempdir().unwrap();
+        let make = |files| drawn().make(&folder.path().join("set"), |folder| fill(folder, files, &mut |_| ()));
+        assert_eq!(make(&files).unwrap_err().to_string(), "openmoji@17.0.0 holds no package/color/svg/1F34E.svg");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn variants_lie_in_one_fold_and_a_tenth_is_for_each_test() {
+        assert_eq!(["1F468-200D-1F373", "1F9D1-200D-1F373"].map(fold), [fold("1F373"); 2]);
+        let folds = (0..3000).map(|code| fold(&format!("E{code:03X}"))).collect::<Vec<_>>();
+        for part in &PARTS[1..] {
+            let share = folds.iter().filter(|fold| *fold == part).count();
+            assert!((240..360).contains(&share), "{part}: {share} of 3000");
+        }
+    }
+
+    /// Needs the package in the cache, or npm and a network.
+    #[test]
+    fn openmoji_look_as_another_engine_draws_them() {
+        let bytes = OPENMOJI.bytes(&mut |_| ()).unwrap();
+        let cases = golden(&["black", "color"]);
+        assert_eq!(cases.len(), 8);
+        let wanted =
+            |path: &str| cases.iter().any(|(style, code, _)| path.ends_with(&format!("{style}/svg/{code}.svg")));
+        let files = fetch::unpack(bytes.as_slice(), OPENMOJI.package, wanted).unwrap();
+        for (style, code, expected) in &cases {
+            let svg = String::from_utf8(files[&format!("package/{style}/svg/{code}.svg")].clone()).unwrap();
+            let picture = Drawing::parse(&svg).unwrap().render([0.0, 0.0, SIDE], PIXELS, WHITE);
+            for (at, (level, expected)) in levels(&picture).iter().zip(expected).enumerate() {
+                assert!((level - expected).abs() < 1.5, "{style} {code}, {at}: {level}, not {expected}");
+            }
+        }
+    }
+}

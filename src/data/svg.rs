@@ -69,8 +69,34 @@ impl Drawing {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use serde_json::Value;
+
+    /// The cases of tests/golden/emoji.json, made by tests/golden/emoji.mjs, of these styles: style, code, and the mean levels
+    /// of 8 x 8 squares.
+    pub(crate) fn golden(styles: &[&str]) -> Vec<(String, String, Vec<f64>)> {
+        let golden: Value = serde_json::from_str(include_str!("../../tests/golden/emoji.json")).unwrap();
+        let text = |case: &Value, key: &str| case[key].as_str().unwrap().to_owned();
+        let case = |case: &Value| {
+            (text(case, "style"), text(case, "code"), serde_json::from_value(case["levels"].clone()).unwrap())
+        };
+        let cases = golden.as_array().unwrap().iter().map(case);
+        cases.filter(|(style, ..)| styles.contains(&style.as_str())).collect()
+    }
+
+    /// The mean levels of 8 x 8 squares of a picture.
+    pub(crate) fn levels(picture: &Image) -> Vec<f64> {
+        let (side, wide) = (picture.width / 8, picture.width);
+        let mut levels = vec![0.0; 8 * 8 * 3];
+        for (at, pixel) in picture.pixels.chunks_exact(3).enumerate() {
+            for (channel, level) in pixel.iter().enumerate() {
+                levels[(at / wide / side * 8 + at % wide / side) * 3 + channel] +=
+                    f64::from(*level) / (side * side) as f64;
+            }
+        }
+        levels
+    }
 
     #[test]
     fn a_rendering_shows_the_square_asked_for_and_no_background_between_neighbours() {

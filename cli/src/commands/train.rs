@@ -112,17 +112,15 @@ fn resolve(args: &Args) -> ganvas::Result<Resolved> {
     Resolved::new(entry, Some((&text, path)), &sets)
 }
 
-/// The folder of the data set that `path` names, fetched, where it names one and no file.
+/// The folder of the data set that `path` names, or of a part of it, fetched, where it names one and no file.
 pub fn named_set(path: &Path) -> ganvas::Result<Option<PathBuf>> {
-    let name = path.to_string_lossy();
-    match ganvas::data::SETS.iter().find(|set| set.name == name) {
-        Some(set) if !path.exists() => {
-            let folder = (set.folder)()?;
-            fetch(set, &folder)?;
-            Ok(Some(folder))
-        }
-        _ => Ok(None),
+    if path.exists() {
+        return Ok(None);
     }
+    let Some((set, part)) = ganvas::data::named(path)? else { return Ok(None) };
+    let folder = (set.folder)()?;
+    fetch(&set, &folder)?;
+    Ok(Some(part.map_or(folder.clone(), |part| folder.join(part))))
 }
 
 fn toml_string(text: &str) -> String {

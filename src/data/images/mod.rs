@@ -137,7 +137,7 @@ impl Images {
         let set = crate::data::set(set)?;
         let folder = (set.folder)()?;
         (set.fetch)(&folder, &mut |_| {})?;
-        Ok(folder)
+        Ok(set.usual(folder))
     }
 
     /// The side pictures are packed at: a random crop needs a margin.
