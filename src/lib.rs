@@ -26,6 +26,7 @@
 //! ```
 #![warn(missing_docs)]
 
+pub mod apply;
 mod aside;
 pub mod augment;
 pub mod config;

@@ -11,11 +11,11 @@ use crate::config::{Change, OnTrouble, Resolved};
 use crate::data::images::Shape;
 use crate::doctor::{self, Doctor, Examiner};
 use crate::error::{Error, Result};
-use crate::eval::{Against, Drawn, Metric, Part, Side, drawn, metric, of_model};
+use crate::eval::{Against, Answers, Drawn, Metric, Part, Side, drawn, group, metric, of_model};
 use crate::media::{Media, sheet};
 use crate::parts::{LayerHealth, Parts, Tensors};
 use crate::random::Draws;
-use crate::recipe::{Mixture, Session, StepCx};
+use crate::recipe::{Mixture, Question, Session, StepCx};
 use crate::run::{
     Checkpoint, Diagnosis, Event, EventLog, Layer, Lock, Record, RunDir, Writing, free_bytes, read_events, standing,
 };
@@ -198,6 +198,8 @@ struct Measuring {
     /// For pictures.
     against: Option<Against>,
     mixture: Option<Mixture>,
+    /// For models that are asked for more than seeds.
+    questions: Vec<Question>,
 }
 
 impl Measuring {
@@ -207,6 +209,10 @@ impl Measuring {
             return Ok(None);
         }
         let metrics = config.train.eval_metrics.iter().map(|name| metric(name)).collect::<Result<Vec<_>>>()?;
+        let questions = config.entry.questions(&config.text)?;
+        if !questions.is_empty() {
+            return Ok(Some(Measuring { metrics, against: None, mixture: None, questions }));
+        }
         let model = config.entry.model(&config.text, &Device::flex())?;
         let against = match drawn(model.as_ref(), 0, 1, 1.0, &mut |_| {})?.as_slice() {
             [Media::Image(image)] => {
@@ -218,7 +224,7 @@ impl Measuring {
             }
             _ => None,
         };
-        Ok(Some(Measuring { metrics, against, mixture: config.entry.mixture(&config.text)? }))
+        Ok(Some(Measuring { metrics, against, mixture: config.entry.mixture(&config.text)?, questions }))
     }
 }
 
@@ -455,6 +461,16 @@ impl<'a> Trainer<'a> {
         let model = sample::model(config, &checkpoint)?;
         let (seed, step) = (config.train.seed, checkpoint.step());
         let from = Drawn { recipe: config.entry.info.name.to_owned(), seed, step, first_seed: 0, truncation: 1.0 };
+        if !measuring.questions.is_empty() {
+            let name = self.run.path().display().to_string();
+            let mut passports = Vec::new();
+            let data = config.entry.info.dataset.unwrap_or("held-out");
+            for group in group(measuring.questions.clone()) {
+                let answers = Answers::of_model(model.as_ref(), (&name, from.clone()), data, &group, &mut |_| {})?;
+                passports.extend(answers.measure(&measuring.metrics, &mut |_| {})?);
+            }
+            return self.log(Event::Metrics { passports });
+        }
         let samples = measuring.against.as_ref().map_or(config.train.eval_samples, |against| against.side().samples);
         let side = Side::of_run(self.run.path().display().to_string(), samples, from);
         let real = (measuring.against.as_ref(), measuring.mixture.as_ref());

@@ -62,6 +62,7 @@ fn may_use(module: &str) -> &'static [&'static str] {
             "media",
             "recipe",
         ],
+        "apply" => &["error", "data", "media", "recipe"],
         "project" => &["error", "random", "loss", "optim", "data", "media", "recipe"],
         "doctor" => &["error", "random", "data", "media", "run", "doctor"],
         "run" | "train" | "sample" => &[

@@ -143,6 +143,14 @@ impl Work {
         bar.set_message(progress.what.to_owned());
     }
 
+    /// Says something beside the bar.
+    pub fn suspend(&self, say: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(say),
+            None => say(),
+        }
+    }
+
     /// Clears the bar.
     pub fn end(&self) {
         if let Some(bar) = &self.bar {

@@ -14,7 +14,7 @@ use crate::data::holds_digits;
 use crate::data::images::{self, Images, Shape};
 use crate::error::{Error, Result};
 use crate::loss::perceptual::SqueezeNet;
-use crate::media::Media;
+use crate::media::{Image, Media};
 use crate::recipe::{Mixture, Model, StyleSpace};
 
 /// Pictures for the choice of a Parzen window's width, as in the first GAN's published code.
@@ -112,7 +112,13 @@ pub fn of_features(metric: &Metric, generated: &Seen, real: &Seen, like: Option<
     of_seen(metric, generated, real, &nothing("given"), like)
 }
 
-fn of_seen(metric: &Metric, generated: &Seen, real: &Seen, by: &By, like: Option<Like>) -> Result<Vec<Passport>> {
+pub(super) fn of_seen(
+    metric: &Metric,
+    generated: &Seen,
+    real: &Seen,
+    by: &By,
+    like: Option<Like>,
+) -> Result<Vec<Passport>> {
     let measured = match metric.measure {
         Measure::Features(measure) | Measure::Logits(measure) => measure(generated, real, like)?,
         _ => return Err(misplaced(metric)),
@@ -127,24 +133,31 @@ pub fn of_pairs(metrics: &[Metric], places: [&Path; 2], border: usize, report: R
         let sha256 = sha256_of(pairs.iter().map(|pair| &pair[i].pixels));
         Side { name: places[i].display().to_string(), part: None, samples: pairs.len(), sha256, run: None }
     };
-    let (generated, real) = (side(0), side(1));
-    let mut passports = Vec::new();
-    for metric in metrics {
-        let (measured, by) = match metric.measure {
-            Measure::Pairs(measure) => {
-                let cropped = format!("none, without a border of {border}");
-                (measure(&pairs, border)?, By { resize: Some(cropped), ..nothing("none") })
-            }
-            Measure::SeenPairs(measure) => {
-                let net = Extractor::load(Network::SqueezeNet, report)?;
-                let Extractor::SqueezeNet(squeezenet) = &net else { return Err(misplaced(metric)) };
-                (measure(&pairs, squeezenet)?, By { resize: Some("none".to_owned()), ..net.by() })
-            }
-            _ => return Err(misplaced(metric)),
-        };
-        passports.extend(metric.passports(measured, &generated, Some(&real), &by, None));
-    }
-    Ok(passports)
+    let passports = metrics.iter().map(|metric| of_images(metric, &pairs, [&side(0), &side(1)], border, report));
+    Ok(passports.collect::<Result<Vec<_>>>()?.concat())
+}
+
+/// The passports of a metric of pictures and what they should be.
+pub(super) fn of_images(
+    metric: &Metric,
+    pairs: &[[Image; 2]],
+    [generated, real]: [&Side; 2],
+    border: usize,
+    report: Report<'_>,
+) -> Result<Vec<Passport>> {
+    let (measured, by) = match metric.measure {
+        Measure::Pairs(measure) => {
+            let cropped = format!("none, without a border of {border}");
+            (measure(pairs, border)?, By { resize: Some(cropped), ..nothing("none") })
+        }
+        Measure::SeenPairs(measure) => {
+            let net = Extractor::load(Network::SqueezeNet, report)?;
+            let Extractor::SqueezeNet(squeezenet) = &net else { return Err(misplaced(metric)) };
+            (measure(pairs, squeezenet)?, By { resize: Some("none".to_owned()), ..net.by() })
+        }
+        _ => return Err(misplaced(metric)),
+    };
+    Ok(metric.passports(measured, generated, Some(real), &by, None))
 }
 
 /// The passports of a model's samples, `side.samples` of them from the first seed of `side.run` on: pictures against real
@@ -231,7 +244,6 @@ fn misplaced(metric: &Metric) -> Error {
 mod tests {
     use super::*;
     use crate::eval::metric;
-    use crate::media::Image;
 
     #[test]
     fn pairs_are_found_by_name_and_what_stands_alone_is_listed() {

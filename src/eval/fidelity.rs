@@ -64,6 +64,16 @@ impl Pair {
         10.0 * (PEAK * PEAK * count as f64 / sum).log10()
     }
 
+    /// The mean absolute difference over all channels, as a share of the range: 0 for equal pictures.
+    pub fn l1(&self) -> f64 {
+        let (mut sum, mut count) = (0.0, 0);
+        for [a, b] in &self.planes {
+            sum += a.values.iter().zip(&b.values).map(|(a, b)| (a - b).abs()).sum::<f64>();
+            count += a.values.len();
+        }
+        sum / (PEAK * count as f64)
+    }
+
     /// Structural similarity, 1 for equal pictures. An error when a side has less than 11 pixels.
     pub fn ssim(&self) -> Result<f64> {
         self.at_least(WINDOW)?;

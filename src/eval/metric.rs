@@ -147,6 +147,11 @@ pub const METRICS: &[Metric] = &[
         }),
     },
     Metric {
+        name: "l1",
+        sentence: "mean absolute difference, as a share of the range, of pictures from those of the same names; 0 is best",
+        measure: Measure::Pairs(|pairs, border| of_pairs(pairs, border, |pair| Ok(pair.l1()))),
+    },
+    Metric {
         name: "psnr",
         sentence: "peak signal-to-noise ratio in decibels of pictures against those of the same names; more is better",
         measure: Measure::Pairs(|pairs, border| {

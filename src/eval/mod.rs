@@ -1,6 +1,7 @@
 //! Metrics: numbers that say how near generated samples come to real ones, each with its interval.
 
 mod against;
+mod answers;
 pub mod classes;
 pub mod digits;
 mod distances;
@@ -22,6 +23,7 @@ pub mod path_length;
 mod pictures;
 
 pub use against::{Against, of_features, of_model, of_pairs};
+pub use answers::{Answers, group};
 pub use estimate::Estimate;
 pub use extractor::{Extractor, Network, Seen};
 pub use features::Features;

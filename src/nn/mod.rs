@@ -1,6 +1,7 @@
 //! Blocks that two or more recipes share because the mathematics is the same.
 
 mod conv;
+pub(crate) mod golden;
 mod init;
 mod linear;
 mod maxout;

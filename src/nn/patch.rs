@@ -82,3 +82,39 @@ pub fn patches(logits: Tensor<4>) -> Tensor<2> {
 pub fn of_pictures(logits: Tensor<4>) -> Tensor<2> {
     logits.mean_dims(&[2, 3]).flatten(1, 3)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::golden::tests::wave;
+    use serde_json::Value;
+
+    #[test]
+    fn the_patches_have_the_papers_sizes() {
+        // Measured by tests/golden/translation.py, and in the paper's appendix 6.1.2.
+        let golden = serde_json::from_str::<Value>(include_str!("../../tests/golden/translation.json")).unwrap();
+        for layers in 0..6 {
+            let wanted = golden["pix2pix"]["receptive_fields"][layers].as_u64().unwrap() as usize;
+            let side = 400;
+            let device = Device::flex().autodiff();
+            let init = Init::Normal { deviation: 1.0 };
+            let config = PatchConfig { inputs: 1, width: 1, layers, affine: false, init };
+            let mut net = PatchDiscriminator::new(config, &Draws::new(1, 0), "patch", &device);
+            let last = net.layers.len() - 1;
+            // A norm sees the whole picture; what a patch is by the convolutions is seen without.
+            net.norms.clear();
+            let x = wave([1, 1, side, side], 0.21).autodiff().require_grad();
+            let mut h = x.clone();
+            for (i, layer) in net.layers.iter().enumerate() {
+                h = layer.leaky(h, if i < last { SLOPE } else { 1.0 });
+            }
+            let middle = h.dims()[3] / 2;
+            let logit = h.slice([0..1, 0..1, middle..middle + 1, middle..middle + 1]);
+            let gradient = x.grad(&logit.sum().backward()).unwrap().without_autodiff();
+            let columns = gradient.abs().sum_dim(2).into_data().iter::<f32>().collect::<Vec<f32>>();
+            let reached = (0..side).filter(|i| columns[*i] != 0.0).collect::<Vec<usize>>();
+            assert_eq!(reached[reached.len() - 1] - reached[0] + 1, wanted, "{layers} halvings");
+            assert_eq!(wanted, [1, 16, 34, 70, 142, 286][layers]);
+        }
+    }
+}

@@ -6,11 +6,10 @@ pub fn cosine(from: f64, to: f64, done: f64, whole: f64) -> f64 {
     to + (from - to) * 0.5 * (1.0 + (std::f64::consts::PI * share).cos())
 }
 
-/// The share of the learning rate that is left when `done` of `whole` is done: all of it up to `constant`, a share of the
-/// whole, then along a line to nothing at the end (Zhu et al. 2017, CycleGAN, section 4).
-pub fn linear_decay(constant: f64, done: f64, whole: f64) -> f64 {
-    let share = if whole > 0.0 { (done / whole).min(1.0) } else { 1.0 };
-    if share < constant { 1.0 } else { (1.0 - share) / (1.0 - constant).max(f64::MIN_POSITIVE) }
+/// The share of the learning rate that is left after `done`: all of it up to `constant`, then along a line to nothing over
+/// `decay` (Zhu et al. 2017, CycleGAN, section 4); all of it for ever when `decay` is 0.
+pub fn linear_decay(constant: f64, decay: f64, done: f64) -> f64 {
+    if decay > 0.0 { (1.0 - (done - constant) / decay).clamp(0.0, 1.0) } else { 1.0 }
 }
 
 #[cfg(test)]
@@ -26,9 +25,9 @@ mod tests {
     }
 
     #[test]
-    fn a_linear_decay_begins_at_its_share_and_ends_at_nothing() {
-        let left = |done| linear_decay(0.5, done, 200.0);
-        assert_eq!([left(0.0), left(100.0), left(150.0), left(200.0), left(300.0)], [1.0, 1.0, 0.5, 0.0, 0.0]);
-        assert_eq!(linear_decay(1.0, 199.0, 200.0), 1.0);
+    fn a_linear_decay_begins_late_and_ends_at_nothing() {
+        let left = |done| linear_decay(100.0, 50.0, done);
+        assert_eq!([left(0.0), left(100.0), left(125.0), left(150.0), left(300.0)], [1.0, 1.0, 0.5, 0.0, 0.0]);
+        assert_eq!(linear_decay(1.0, 0.0, 199.0), 1.0);
     }
 }

@@ -54,8 +54,10 @@ pub struct Config {
     pub dropout: f64,
     /// Adam's learning rate, for both players.
     pub learning_rate: f64,
-    /// Share of the run after which the learning rate falls along a line to 0; 1 for never.
-    pub decay_after: f64,
+    /// Thousands of images with the whole learning rate, before it falls along a line.
+    pub constant_kimg: f64,
+    /// Thousands of images over which it falls to 0; 0 for a rate that does not fall.
+    pub decay_kimg: f64,
     /// Adam's beta1, for both players.
     pub beta1: f64,
     /// Adam's beta2, for both players.
@@ -80,7 +82,8 @@ impl Default for Config {
             l1_weight: 100.0,
             dropout: 0.5,
             learning_rate: 2e-4,
-            decay_after: 1.0, // the published PyTorch version takes 0.5
+            constant_kimg: 80.0,
+            decay_kimg: 0.0, // the published PyTorch version halves the run: 40 and 40
             beta1: 0.5,
             beta2: 0.999,
             average_kimg: 0.0,
@@ -125,15 +128,13 @@ impl Settings for Config {
         {
             return Some("beta1, beta2 and dropout must lie in [0, 1)".into());
         }
-        if !(0.0..=1.0).contains(&self.decay_after) {
-            return Some(format!("decay_after is {}; give a share of the run from 0 to 1", self.decay_after));
-        }
-        let weights = [self.gan_weight, self.l1_weight, self.average_kimg];
+        let weights = [self.gan_weight, self.l1_weight, self.constant_kimg, self.decay_kimg, self.average_kimg];
         if weights.iter().any(|weight| !(*weight >= 0.0 && weight.is_finite()))
             || self.gan_weight + self.l1_weight == 0.0
         {
             return Some(
-                "gan_weight, l1_weight and average_kimg must be 0 or more, and one of the weights above 0".into(),
+                "both weights, constant_kimg, decay_kimg and average_kimg must be 0 or more, and one weight above 0"
+                    .into(),
             );
         }
         self.data.problem()
@@ -312,10 +313,10 @@ impl Recipe for Pix2pix {
     }
 
     fn step(&mut self, batch: PairBatch, cx: &StepCx) -> Scalars {
-        let Config { loss, gan_weight, l1_weight, decay_after, average_kimg, .. } = self.config;
+        let Config { loss, gan_weight, l1_weight, constant_kimg, decay_kimg, average_kimg, .. } = self.config;
         let [x, y] = [batch.given, batch.wanted].map(|side| Tensor::<4>::from_data(side, cx.device));
         let n = x.dims()[0];
-        let done = linear_decay(decay_after, cx.step as f64, self.config.train.total_steps() as f64);
+        let done = linear_decay(constant_kimg, decay_kimg, cx.images as f64 / 1000.0);
         let rate = self.config.learning_rate * done;
         let seen = |y: Tensor<4>| Tensor::cat(vec![x.clone(), y], 1); // a picture beside what it was made from
         let fake = self.generator.net().forward(x.clone(), Some(&cx.draws));
@@ -383,6 +384,45 @@ impl Recipe for Pix2pix {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::golden::tests::{assert_gradients, assert_near, filled, wave};
+    use burn::tensor::s;
+    use serde_json::Value;
+
+    /// Both networks and their losses, in f64: made by tests/golden/translation.py, whose docs give the formulas.
+    #[test]
+    fn networks_and_losses_are_those_of_an_independent_implementation() {
+        let golden = serde_json::from_str::<Value>(include_str!("../../tests/golden/translation.json")).unwrap();
+        let (golden, device) = (&golden["pix2pix"], Device::flex().autodiff());
+        let config = Config { resolution: 64, width: 4, d_width: 4, dropout: 0.0, ..Config::default() };
+        let fresh = Pix2pix::new(&config, Pix2pix::model(&config, &device), &Device::flex());
+        let (generator, critic) = (filled(fresh.generator.net().clone()), filled(fresh.discriminator.net().clone()));
+        let (x, y) = (wave([2, 3, 64, 64], 0.013), wave([2, 3, 64, 64], 0.017));
+        let seen = |y| Tensor::cat(vec![x.clone(), y], 1);
+        let fake = generator.forward(x.clone(), None);
+        assert_near(fake.clone().slice(s![.., .., ..;7, ..;7]), &golden["fake"], "G(x)");
+        let real_logits = critic.forward(seen(y.clone()));
+        assert_near(real_logits.clone(), &golden["logits"], "D(x, y)");
+        let fake_logits = critic.forward(seen(fake.clone().without_autodiff()));
+        let d_loss = config.loss.discriminator(patches(real_logits), patches(fake_logits)) * 0.5;
+        assert_near(d_loss.clone(), &golden["d_loss"], "D's loss");
+        assert_gradients(&critic, &d_loss.backward(), &golden["d_gradients"], "D's loss");
+        let g_loss = config.loss.generator(patches(critic.clone().no_grad().forward(seen(fake.clone()))), || panic!());
+        let l1 = (y - fake).abs().mean();
+        assert_near(g_loss.clone(), &golden["g_loss"], "G's loss");
+        assert_near(l1.clone(), &golden["l1"], "the distance");
+        let total = l1 * config.l1_weight + g_loss * config.gan_weight;
+        assert_gradients(&generator, &total.backward(), &golden["g_gradients"], "G's loss");
+    }
+
+    #[test]
+    fn the_papers_networks_have_their_numbers_of_parameters() {
+        let golden = serde_json::from_str::<Value>(include_str!("../../tests/golden/translation.json")).unwrap();
+        let (config, device) = (Config::default(), Device::flex().autodiff());
+        let fresh = Pix2pix::new(&config, Pix2pix::model(&config, &device), &Device::flex());
+        let found = [fresh.generator.net().num_params(), fresh.discriminator.net().num_params()];
+        let wanted = ["unet_256_parameters", "patch_70_parameters"].map(|key| golden["pix2pix"][key].as_u64().unwrap());
+        assert_eq!(found.map(|count| count as u64), wanted);
+    }
 
     #[test]
     fn the_u_net_fits_every_resolution_and_larger_pictures_than_it_learned_from() {

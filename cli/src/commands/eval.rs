@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use ganvas::data::fetch::Report;
 use ganvas::data::images::{Images, Shape};
 use ganvas::eval::{
-    Against, Drawn, Features, Like, METRICS, Measure, Metric, Network, Part, Passport, Pictures, Seen, Side, metric,
-    table,
+    Against, Answers, Drawn, Features, Like, METRICS, Measure, Metric, Network, Part, Passport, Pictures, Seen, Side,
+    metric, table,
 };
-use ganvas::eval::{drawn, of_features, of_model, of_pairs};
+use ganvas::eval::{drawn, group, of_features, of_model, of_pairs};
 use ganvas::media::Media;
-use ganvas::{Error, RECIPES, RunDir, sample};
+use ganvas::{Error, Model, Question, RECIPES, RunDir, sample};
 
 use crate::progress::Work;
 
@@ -56,6 +56,9 @@ pub struct Args {
     /// Pixels at every edge that psnr, ssim and ms-ssim leave out.
     #[arg(long, default_value_t = 0, value_name = "N")]
     border: usize,
+    /// Beside a run that makes pictures of others, what nobody need learn: the given pictures unchanged, and one colour.
+    #[arg(long)]
+    baselines: bool,
     /// Round and draw as another tool does.
     #[arg(long, value_name = "TOOL")]
     like: Option<Tool>,
@@ -125,7 +128,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return super::print_json(&passports);
     }
     let text = table(&passports)?; // what does not compare is not printed side by side
-    if args.table || args.generated.len() > 1 {
+    if args.table || args.baselines || args.generated.len() > 1 {
         return super::print(&text);
     }
     super::print(&passports.iter().map(line).collect::<String>())
@@ -153,7 +156,13 @@ impl Measuring<'_> {
                 self.of_pictures(generated, report)?
             });
         }
-        Ok(passports)
+        let mut once = Vec::<Passport>::new(); // the baselines of several runs are the same
+        for passport in passports {
+            if !once.contains(&passport) {
+                once.push(passport);
+            }
+        }
+        Ok(once)
     }
 
     /// The named metrics; by default, those that suit.
@@ -190,6 +199,11 @@ impl Measuring<'_> {
         let like = self.args.like.map(Like::from);
         let n = samples.map_or(MOST_SAMPLES, |samples| samples as usize);
         let side = |samples| Side::of_run(path.display().to_string(), samples, from.clone());
+        super::train::fetch_own(&config)?;
+        let questions = config.entry.questions(&config.text)?;
+        if !questions.is_empty() {
+            return self.of_answers((path, model.as_ref(), from), config.pictures()?, questions, report);
+        }
         let one = drawn(model.as_ref(), seed, 1, truncation, report)?;
         let [Media::Image(one)] = one.as_slice() else {
             let metrics = self.metrics(|measure| matches!(measure, Measure::Modes(_)));
@@ -201,10 +215,45 @@ impl Measuring<'_> {
             return Ok(of_model(&metrics, model.as_ref(), &side(n), (None, None), like, report)?);
         }
         let shape = Shape { channels: one.channels, side: one.width };
-        super::train::fetch_own(&config)?;
         let (metrics, against) = self.against(metrics, config.pictures()?, shape, report)?;
         let n = against.side().samples;
         Ok(of_model(&metrics, model.as_ref(), &side(n), (Some(against), None), like, report)?)
+    }
+
+    /// What a run makes of the pictures that are held out, beside what it should make of them.
+    fn of_answers(
+        &self,
+        (path, model, from): (&Path, &dyn Model, Drawn),
+        data: Option<(Images, String)>,
+        questions: Vec<Question>,
+        report: Report<'_>,
+    ) -> anyhow::Result<Vec<Passport>> {
+        let name = path.display();
+        if self.args.against.is_some() {
+            return Err(Error::input(format!(
+                "{name} is measured by what its own data hold out; for other pictures use `ganvas apply`, then measure its folder"
+            ))
+            .into());
+        }
+        let is_suited = |metric: &&Metric| ["l1", "ssim", "perceptual", "kid"].contains(&metric.name);
+        let metrics = match self.named.is_empty() {
+            true => METRICS.iter().filter(is_suited).copied().collect(),
+            false => self.named.clone(),
+        };
+        let data = data.map_or_else(String::new, |(_, name)| name);
+        let mut passports = Vec::new();
+        for (what, mut questions) in group(questions) {
+            questions.truncate(self.args.samples.map_or(MOST_SAMPLES, |samples| samples as usize));
+            let group = (what, questions);
+            let mut answers = vec![Answers::of_model(model, (&name.to_string(), from.clone()), &data, &group, report)?];
+            if self.args.baselines {
+                answers.extend(Answers::baselines(&data, &group)?);
+            }
+            for answers in answers {
+                passports.extend(answers.measure(&metrics, report)?);
+            }
+        }
+        Ok(passports)
     }
 
     fn of_pictures(&mut self, generated: &Path, report: Report<'_>) -> anyhow::Result<Vec<Passport>> {

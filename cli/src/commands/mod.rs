@@ -1,5 +1,6 @@
 //! One file per verb.
 
+pub mod apply;
 pub mod data;
 pub mod doctor;
 pub mod eval;

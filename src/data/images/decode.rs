@@ -12,10 +12,24 @@ const MOST_PIXELS: u64 = 100_000_000;
 const MOST_BYTES: u64 = 1 << 30; // 16-bit RGBA of the most pixels needs 800 MB
 const COLOUR: u8 = 8; // how far apart channels are that make a colour; less is a scanner's tint
 
-/// Decodes a picture: upright, opaque (white shows through), 8 bits a channel. An animation gives its first frame.
+/// Decodes a picture one can learn from: upright, opaque (white shows through), 8 bits a channel. An animation gives its first
+/// frame.
 ///
 /// The error completes "NAME ...". A JPEG that was cut short is an error, though its decoder would fill it with grey.
 pub fn picture(bytes: &[u8]) -> Result<RgbImage, String> {
+    Ok(opaque(decoded(bytes, SMALLEST_SIDE)?.picture))
+}
+
+/// A picture as it is in its file, upright.
+pub struct Decoded {
+    /// Its pixels.
+    pub picture: DynamicImage,
+    /// What of the file is not in the pixels: a colour profile, EXIF data.
+    pub beside: Vec<&'static str>,
+}
+
+/// Decodes a picture whose sides have at least so many pixels. The error is as of [`picture`].
+pub fn decoded(bytes: &[u8], smallest_side: u32) -> Result<Decoded, String> {
     if bytes.is_empty() {
         return Err("is empty (0 bytes)".to_owned());
     }
@@ -32,24 +46,26 @@ pub fn picture(bytes: &[u8]) -> Result<RgbImage, String> {
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|error| unreadable(&error))?;
     let (width, height) = decoder.dimensions();
-    if width.min(height) < SMALLEST_SIDE {
+    if width.min(height) < smallest_side {
         return Err(format!(
-            "is {width} x {height} pixels; {SMALLEST_SIDE} x {SMALLEST_SIDE} are the least one can learn from"
+            "is {width} x {height} pixels; {smallest_side} x {smallest_side} are the least one can learn from"
         ));
     }
     if u64::from(width) * u64::from(height) > MOST_PIXELS {
         return Err(format!("is {width} x {height} pixels, more than 100 million; scale it down"));
     }
     let orientation = decoder.orientation();
+    let has = |found: image::ImageResult<Option<Vec<u8>>>| matches!(found, Ok(Some(_)));
+    let beside = [(has(decoder.icc_profile()), "colour profile"), (has(decoder.exif_metadata()), "EXIF data")];
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| unreadable(&error))?;
     if let Ok(orientation) = orientation {
         picture.apply_orientation(orientation);
     }
-    Ok(opaque(picture))
+    Ok(Decoded { picture, beside: beside.into_iter().filter_map(|(has, what)| has.then_some(what)).collect() })
 }
 
 /// A picture over white, in 8 bits.
-fn opaque(picture: DynamicImage) -> RgbImage {
+pub fn opaque(picture: DynamicImage) -> RgbImage {
     if !picture.color().has_alpha() {
         return picture.into_rgb8();
     }

@@ -13,9 +13,8 @@ use zip::ZipArchive;
 use crate::data::fetch;
 use crate::error::{Error, Result};
 
-use super::Layout;
+use super::{Layout, READ};
 
-const READ: &[&str] = &["png", "jpg", "jpeg", "jfif", "webp", "gif"];
 const OTHER: &[&str] = &["bmp", "tif", "tiff", "heic", "heif", "avif", "jxl", "jp2"]; // pictures, but not for us
 const HELD_OUT: &[&str] = &["validation", "val", "test", "held-out"];
 const ATTRIBUTES: &str = "list_attr_celeba.txt";

@@ -2,6 +2,7 @@
 
 mod decode;
 mod domains;
+pub mod file;
 mod folder;
 mod pack;
 mod paired;
@@ -29,6 +30,8 @@ use self::folder::Listing;
 use self::pack::Pack;
 
 const SHOWN: usize = 20; // problems in one error
+/// The endings of the files that are read, in small letters.
+pub const READ: &[&str] = &["png", "jpg", "jpeg", "jfif", "webp", "gif"];
 
 /// The pictures a recipe learns from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

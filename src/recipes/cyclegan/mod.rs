@@ -61,8 +61,10 @@ pub struct Config {
     pub pool: usize,
     /// Adam's learning rate, for all players.
     pub learning_rate: f64,
-    /// Share of the run after which the learning rate falls along a line to 0; 1 for never.
-    pub decay_after: f64,
+    /// Thousands of images with the whole learning rate, before it falls along a line.
+    pub constant_kimg: f64,
+    /// Thousands of images over which it falls to 0; 0 for a rate that does not fall.
+    pub decay_kimg: f64,
     /// Adam's beta1, for all players.
     pub beta1: f64,
     /// Adam's beta2, for all players.
@@ -87,7 +89,8 @@ impl Default for Config {
             identity_weight: 0.5,
             pool: 50,
             learning_rate: 2e-4,
-            decay_after: 0.5,
+            constant_kimg: 100.0,
+            decay_kimg: 100.0,
             beta1: 0.5,
             beta2: 0.999,
             average_kimg: 0.0,
@@ -132,12 +135,12 @@ impl Settings for Config {
         if !(0.0..1.0).contains(&self.beta1) || !(0.0..1.0).contains(&self.beta2) {
             return Some("beta1 and beta2 must lie in [0, 1)".into());
         }
-        if !(0.0..=1.0).contains(&self.decay_after) {
-            return Some(format!("decay_after is {}; give a share of the run from 0 to 1", self.decay_after));
-        }
-        let weights = [self.cycle_weight, self.identity_weight, self.average_kimg];
+        let kimg = [self.constant_kimg, self.decay_kimg, self.average_kimg];
+        let weights = [[self.cycle_weight, self.identity_weight].as_slice(), &kimg].concat();
         let bad = weights.iter().any(|weight| !(*weight >= 0.0 && weight.is_finite()));
-        bad.then(|| "cycle_weight, identity_weight and average_kimg must be 0 or more".into())
+        bad.then(|| {
+            "cycle_weight, identity_weight, constant_kimg, decay_kimg and average_kimg must be 0 or more".into()
+        })
     }
 }
 
@@ -341,10 +344,10 @@ impl Recipe for CycleGan {
     }
 
     fn step(&mut self, batch: DomainBatch, cx: &StepCx) -> Scalars {
-        let Config { cycle_weight, identity_weight, decay_after, average_kimg, .. } = self.config;
+        let Config { cycle_weight, identity_weight, constant_kimg, decay_kimg, average_kimg, .. } = self.config;
         let [a, b] = [batch.a, batch.b].map(|pictures| Tensor::<4>::from_data(pictures, cx.device));
         let n = a.dims()[0];
-        let done = linear_decay(decay_after, cx.step as f64, self.config.train.total_steps() as f64);
+        let done = linear_decay(constant_kimg, decay_kimg, cx.images as f64 / 1000.0);
         let rate = self.config.learning_rate * done;
 
         // G and F together: fool the critics, undo each other, leave alone what is of the right domain. One way round is gone
@@ -431,4 +434,77 @@ impl Recipe for CycleGan {
 fn images(pixels: &burn::tensor::TensorData) -> Vec<Media> {
     let pictures = Image::from_signed(Tensor::from_data(pixels.clone(), &Device::flex()));
     pictures.into_iter().map(Media::Image).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::golden::tests::{assert_gradients, assert_near, filled, wave};
+    use burn::tensor::TensorData;
+    use serde_json::Value;
+
+    /// The networks and a step's losses, in f64: made by tests/golden/translation.py, whose docs give the formulas.
+    fn golden() -> Value {
+        serde_json::from_str::<Value>(include_str!("../../../tests/golden/translation.json")).unwrap()["cyclegan"]
+            .clone()
+    }
+
+    fn small() -> Config {
+        Config { resolution: 16, width: 4, blocks: 2, d_width: 4, d_layers: 1, ..Config::default() }
+    }
+
+    #[test]
+    fn networks_and_losses_are_those_of_an_independent_implementation() {
+        let (golden, config, device) = (golden(), small(), Device::flex().autodiff());
+        let fresh = CycleGan::new(&config, CycleGan::model(&config, &device), &Device::flex());
+        let translator = filled(fresh.generators.net().clone());
+        let critics = fresh.discriminators.each_ref().map(|critic| filled(critic.net().clone()));
+        let (a, b) = (wave([2, 3, 16, 16], 0.013), wave([2, 3, 16, 16], 0.017));
+        let (g, f) = (&translator.to_b, &translator.to_a);
+        let (fake_b, fake_a) = (g.forward(a.clone()), f.forward(b.clone()));
+        assert_near(fake_b.clone(), &golden["fake_b"], "G(a)");
+        let frozen = critics.clone().map(|critic| critic.no_grad());
+        let adversarial =
+            squares(frozen[1].forward(fake_b.clone()), 1.0) + squares(frozen[0].forward(fake_a.clone()), 1.0);
+        let cycle = distance(f.forward(fake_b.clone()), a.clone()) + distance(g.forward(fake_a.clone()), b.clone());
+        let identity = distance(g.forward(b.clone()), b.clone()) + distance(f.forward(a.clone()), a.clone());
+        assert_near(adversarial.clone(), &golden["adversarial"], "what the critics say");
+        assert_near(cycle.clone(), &golden["cycle"], "the cycles");
+        assert_near(identity.clone(), &golden["identity"], "what stays");
+        let total = adversarial + (cycle + identity * config.identity_weight) * config.cycle_weight;
+        assert_gradients(&translator, &total.backward(), &golden["g_gradients"], "the generators' loss");
+        for (i, (real, fake)) in [(a, fake_a), (b, fake_b)].into_iter().enumerate() {
+            let critic = &critics[i];
+            let on_fake = critic.forward(fake.without_autodiff());
+            let loss = (squares(critic.forward(real), 1.0) + squares(on_fake, 0.0)) * 0.5;
+            assert_near(loss.clone(), &golden["d_losses"][i], "a critic's loss");
+            assert_gradients(critic, &loss.backward(), &golden["d_gradients"][i], "a critic's loss");
+        }
+    }
+
+    #[test]
+    fn a_step_tells_the_losses_of_that_implementation() {
+        let (golden, config, device) = (golden(), small(), Device::flex());
+        let mut players = CycleGan::new(&config, CycleGan::model(&config, &device.clone().autodiff()), &device);
+        players.generators.change(filled);
+        players.discriminators.iter_mut().for_each(|critic| critic.change(filled));
+        let data = |rate| -> TensorData { wave([2, 3, 16, 16], rate).into_data() };
+        let cx = StepCx { step: 0, images: 0, draws: Draws::new(0, 0), device: &device };
+        let told = players.step(DomainBatch { a: data(0.013), b: data(0.017) }, &cx).read();
+        let value = |name: &str| told.iter().find(|(known, _)| *known == name).map(|(_, value)| *value).unwrap();
+        let critics = golden["d_losses"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).sum::<f64>();
+        let wanted = ["adversarial", "cycle", "identity"].map(|key| golden[key].as_f64().unwrap());
+        for (name, wanted) in ["g_loss", "cycle", "identity"].into_iter().zip(wanted).chain([("d_loss", critics)]) {
+            assert!((value(name) - wanted).abs() < 2e-5 * wanted, "{name} is {}, not {wanted}", value(name));
+        }
+    }
+
+    #[test]
+    fn the_papers_generators_have_their_numbers_of_parameters() {
+        for (blocks, key) in [(9, "resnet_9_parameters"), (6, "resnet_6_parameters")] {
+            let config = Config { blocks, ..Config::default() };
+            let net = Generator::new(&config, &Draws::new(0, 0), "g", &Device::flex());
+            assert_eq!(net.num_params() as u64, golden()[key].as_u64().unwrap());
+        }
+    }
 }

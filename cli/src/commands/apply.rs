@@ -1,0 +1,241 @@
+//! `ganvas apply`: what a run's model makes of pictures.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use ganvas::apply::{Plan, apply, size, usual_memory};
+use ganvas::data::fetch::Progress;
+use ganvas::data::images::READ;
+use ganvas::data::images::file::Picture;
+use ganvas::{Error, Model, RECIPES, Request, RunDir, Translation, sample};
+use serde_json::{Value, json};
+
+use super::sample::named;
+use crate::progress::{Work, say};
+
+/// So many times larger than what a model learned from, a picture looks strange to it.
+const LARGE: usize = 4;
+
+/// Turn pictures into others with a run's model, whatever their size.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  ganvas apply runs/0001-pix2pix drawing.png -o coloured.png
+  ganvas apply runs/0001-pix2pix drawings/ -o coloured/
+  ganvas apply runs/0002-cyclegan a.jpg b.jpg --with direction=b_to_a -o translated/
+  ganvas apply runs/0001-pix2pix poster.png --memory 500MiB -o coloured.png")]
+pub struct Args {
+    /// The run directory.
+    run: PathBuf,
+    /// Pictures (PNG, JPEG, WebP, GIF), or folders of them.
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// A .png, .jpg or .webp for one picture, else a folder, where each is a .png of its own name.
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+    /// Bring a picture's longer side to N pixels first.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=30_000))]
+    side: Option<u32>,
+    /// The seed of what is left to chance, where a model leaves something.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    seed: u64,
+    /// A word or text that the model takes; once for each.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = named)]
+    with: Vec<(String, String)>,
+    /// The memory it may take, such as 1GiB or 500MB; half of what is free by default. Larger pictures are done in tiles.
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    memory: Option<u64>,
+    /// A checkpoint other than the latest, by its folder's name.
+    #[arg(long, value_name = "NAME")]
+    checkpoint: Option<String>,
+    /// Print what was written as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Bytes from a number with a unit.
+fn memory(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is no size; write a number and a unit, as in 1GiB or 500MB");
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "kib" => 1024.0,
+        "mib" => 1_048_576.0,
+        "gib" => 1_073_741_824.0,
+        _ => return Err(wrong()),
+    };
+    let bytes = number.parse::<f64>().map_err(|_| wrong())? * unit;
+    if (1.0..1e15).contains(&bytes) { Ok(bytes as u64) } else { Err(wrong()) }
+}
+
+/// A picture to be turned into another, and where that goes.
+struct Task {
+    input: PathBuf,
+    output: PathBuf,
+}
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let run = RunDir::open(&args.run)?;
+    let config = run.config(RECIPES)?;
+    let checkpoint = sample::checkpoint(&run, args.checkpoint.as_deref())?;
+    let model = sample::model(&config, &checkpoint)?;
+    let Some(translation) = model.translation() else {
+        let run = args.run.display();
+        return Err(Error::input(format!(
+            "{run} makes samples out of seeds and takes no pictures; use `ganvas sample`"
+        ))
+        .into());
+    };
+    let tasks = tasks(&args)?;
+    let request = Request { with: args.with.iter().cloned().collect(), ..Request::seeds([args.seed]) };
+    let memory = args.memory.unwrap_or_else(usual_memory);
+    let (mut written, mut problems) = (Vec::new(), Vec::new());
+    let mut work = Work::new(format!("applying {}", config.entry.info.name));
+    for (done, task) in tasks.iter().enumerate() {
+        let begun = Instant::now();
+        match one(model.as_ref(), &translation, &args, (&request, memory), task, &mut work, [done, tasks.len()]) {
+            Ok(mut told) => {
+                told["secs"] = json!(begun.elapsed().as_secs_f64());
+                written.push(told);
+            }
+            Err(error) if tasks.len() > 1 && error.exit_code() == 2 => problems.push(error.to_string()),
+            Err(error) => {
+                work.end();
+                return Err(error.into());
+            }
+        }
+    }
+    work.end();
+    if args.json {
+        super::print_json(&written)?;
+    } else {
+        let path = |told: &Value| format!("{}\n", told["output"].as_str().unwrap_or_default());
+        super::print(&written.iter().map(path).collect::<String>())?;
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let (some, all) = (problems.len(), tasks.len());
+    Err(Error::input(format!("{some} of {all} pictures were not turned into others:\n  {}", problems.join("\n  ")))
+        .into())
+}
+
+/// Turns one picture into another and tells what was written.
+fn one(
+    model: &dyn Model,
+    translation: &Translation,
+    args: &Args,
+    (request, memory): (&Request, u64),
+    task: &Task,
+    work: &mut Work,
+    [done, all]: [usize; 2],
+) -> ganvas::Result<Value> {
+    let mut picture = Picture::read(&task.input)?;
+    if let Some(side) = args.side {
+        picture = picture.resized(side as usize);
+    }
+    let (width, height) = (picture.image.width, picture.image.height);
+    let plan = Plan::new(translation, [width, height], memory)?;
+    let name = task.input.display();
+    let how = match plan.count() {
+        1 => "whole".to_owned(),
+        tiles => format!("in {tiles} tiles of {}x{}", plan.tile[0], plan.tile[1]),
+    };
+    let mut notes = vec![format!("{name}: {width}x{height}, {how}, about {} of memory", size(plan.bytes))];
+    if width.min(height) > LARGE * translation.side {
+        let side = translation.side;
+        notes.push(format!("the model learned from {side}x{side} pixels; --side brings a picture nearer to that"));
+    }
+    if !picture.lost.is_empty() {
+        notes.push(format!("not carried over: {}", picture.lost.join(", ")));
+    }
+    work.suspend(|| say(&notes.join("; ")));
+    let tiles = plan.count() as u64;
+    let made = apply(model, request, &picture.image, &plan, &mut |progress| {
+        let (at, total) = (done as u64 * tiles + progress.done, all as u64 * tiles);
+        work.show(&Progress { what: &format!("{} of {all} pictures", done + 1), done: at, total: Some(total) });
+    })?;
+    let made = picture.turned_into(made);
+    if let Some(folder) = task.output.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| Error::io("make the folder for the pictures", folder, &error))?;
+    }
+    made.write(&task.output)?;
+    let Picture { image, .. } = made;
+    Ok(json!({
+        "input": task.input, "output": task.output, "width": image.width, "height": image.height, "tiles": tiles,
+    }))
+}
+
+/// Every picture that is named, and where its result goes: nowhere twice, and onto none that is named.
+fn tasks(args: &Args) -> ganvas::Result<Vec<Task>> {
+    let mut inputs = Vec::new(); // and what each is called below the folder for the results
+    for input in &args.inputs {
+        if !input.is_dir() {
+            inputs.push((input.clone(), PathBuf::from(input.file_name().unwrap_or_default())));
+            continue;
+        }
+        let before = inputs.len();
+        walk(input, Path::new(""), &mut inputs)?;
+        if inputs.len() == before {
+            let (folder, kinds) = (input.display(), READ.join(", "));
+            return Err(Error::input(format!("{folder} holds no pictures, that is, no files named .{kinds}")));
+        }
+    }
+    let is_file = args.output.extension().is_some() && !args.output.is_dir();
+    if is_file && (inputs.len() > 1 || args.inputs[0].is_dir()) {
+        return Err(Error::input(format!(
+            "{} is one file and there are more pictures; give a folder without a dot in its name",
+            args.output.display()
+        )));
+    }
+    let output = |below: &Path| match is_file {
+        true => args.output.clone(),
+        false => args.output.join(below.with_extension("png")),
+    };
+    let tasks = inputs.into_iter().map(|(input, below)| Task { output: output(&below), input }).collect::<Vec<_>>();
+    let mut taken = BTreeMap::new();
+    for Task { input, output } in &tasks {
+        if let Some(other) = taken.insert(output.clone(), input) {
+            return Err(Error::input(format!(
+                "{} and {} would both become {}; rename one, or apply one after the other",
+                other.display(),
+                input.display(),
+                output.display()
+            )));
+        }
+    }
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let given = tasks.iter().filter_map(|task| real(&task.input)).collect::<Vec<_>>();
+    if let Some(task) = tasks.iter().find(|task| real(&task.output).is_some_and(|output| given.contains(&output))) {
+        return Err(Error::input(format!(
+            "{} is one of the given pictures and would be replaced; give another place with -o",
+            task.output.display()
+        )));
+    }
+    Ok(tasks)
+}
+
+/// The pictures below a folder by the order of their names; hidden ones and links to folders are passed over.
+fn walk(folder: &Path, below: &Path, found: &mut Vec<(PathBuf, PathBuf)>) -> ganvas::Result<()> {
+    let entries = std::fs::read_dir(folder).and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>());
+    let mut entries = entries.map_err(|error| Error::io("look into the folder", folder, &error))?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let (path, name) = (entry.path(), entry.file_name());
+        if name.to_string_lossy().starts_with('.') {
+            continue;
+        }
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            walk(&path, &below.join(name), found)?;
+        } else if READ.contains(&ending.as_str()) && path.is_file() {
+            found.push((path, below.join(name)));
+        }
+    }
+    Ok(())
+}

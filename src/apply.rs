@@ -1,0 +1,279 @@
+//! A model applied to a picture of any size: brought to the sides it takes, in tiles where the memory asks for it.
+
+use crate::data::fetch::{Progress, Report};
+use crate::error::{Error, Result};
+use crate::media::{Image, Media};
+use crate::recipe::{Model, Request, Translation, generate};
+
+/// What is assumed to be free where the system does not tell.
+const UNKNOWN: u64 = 2 << 30;
+/// Pixels over which one tile gives way to the next.
+const SEAM: usize = 16;
+/// Bytes for each pixel of the whole picture and of its result, while the tiles are put together.
+const WHOLE: u64 = 20;
+
+/// How a picture is gone through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Width and height of a tile; of the whole, brought to the sides that the model takes, where there is one tile.
+    pub tile: [usize; 2],
+    /// How many tiles there are across and down.
+    pub tiles: [usize; 2],
+    /// The memory it needs at the peak, in bytes, by estimate.
+    pub bytes: u64,
+}
+
+impl Plan {
+    /// The plan for a picture of these sides within so many bytes: whole where it fits, else in the largest square tiles that
+    /// fit. An error when not even the smallest tile does.
+    pub fn new(translation: &Translation, [width, height]: [usize; 2], memory: u64) -> Result<Self> {
+        let Translation { multiple, scale, bytes_per_pixel, .. } = *translation;
+        let up = |side: usize| side.next_multiple_of(multiple);
+        let (width, height) = (up(width), up(height));
+        let needs = |tile: [usize; 2]| (tile[0] * tile[1]) as u64 * bytes_per_pixel as u64;
+        let around = (width * height) as u64 * WHOLE * (scale * scale) as u64;
+        let whole = Plan { tile: [width, height], tiles: [1, 1], bytes: needs([width, height]) + around };
+        if whole.bytes <= memory {
+            return Ok(whole);
+        }
+        let least = (2 * overlap(translation)).next_multiple_of(multiple);
+        let room = memory.saturating_sub(around) as f64 / bytes_per_pixel as f64;
+        let side = room.sqrt() as usize / multiple * multiple;
+        if side < least {
+            let bytes = around + needs([least, least]);
+            return Err(Error::input(format!(
+                "a picture of {width}x{height} pixels needs {} even in tiles of {least}x{least}, and may take {}; give more with \
+                 --memory, or make it smaller with --side",
+                size(bytes),
+                size(memory)
+            )));
+        }
+        let tile = [side.min(width), side.min(height)];
+        let tiles = [(width, tile[0]), (height, tile[1])].map(|(whole, tile)| places(whole, tile, translation).len());
+        Ok(Plan { tile, tiles, bytes: around + needs(tile) })
+    }
+
+    /// How many tiles there are.
+    pub fn count(&self) -> usize {
+        self.tiles[0] * self.tiles[1]
+    }
+}
+
+/// How far two neighbouring tiles lie over each other: each is true only so far from its edge as the model sees.
+fn overlap(translation: &Translation) -> usize {
+    2 * translation.reach + SEAM
+}
+
+/// Where tiles begin along a side: the last one ends with the whole.
+fn places(whole: usize, tile: usize, translation: &Translation) -> Vec<usize> {
+    let step = (tile - overlap(translation).min(tile - 1)) / translation.multiple * translation.multiple;
+    let step = step.max(translation.multiple);
+    let mut places = (0..).map(|i| i * step).take_while(|start| start + tile < whole).collect::<Vec<usize>>();
+    places.push(whole - tile);
+    places
+}
+
+/// How much a tile says at each of its places along a side, `length` results from `start` on out of `whole`: nothing where it
+/// does not see enough, unless the picture itself ends there, then more and more.
+fn weights(start: usize, length: usize, whole: usize, reach: usize, seam: usize) -> Vec<f32> {
+    let rise = |from_edge: usize| ((from_edge as f32 - reach as f32 + 0.5) / seam as f32).clamp(0.0, 1.0);
+    let weight = |i: usize| {
+        let left = if start == 0 { 1.0 } else { rise(i) };
+        let right = if start + length == whole { 1.0 } else { rise(length - 1 - i) };
+        left.min(right).max(1e-6) // where tiles are too small to see enough, any is better than none
+    };
+    (0..length).map(weight).collect()
+}
+
+/// What a model turns a picture into, with all else that `request` gives. The picture is mirrored at its edges up to the sides
+/// that the model takes, and the result cut. Panics for a model that takes no picture.
+pub fn apply(model: &dyn Model, request: &Request, picture: &Image, plan: &Plan, report: Report<'_>) -> Result<Image> {
+    let Some(translation) = model.translation() else { panic!("a model without pictures to take") };
+    let Translation { channels, multiple, scale, reach, .. } = translation;
+    let (width, height) = (picture.width.next_multiple_of(multiple), picture.height.next_multiple_of(multiple));
+    let ask = |part: Image| {
+        let request = Request { picture: Some(part), ..request.clone() };
+        match generate(model, &request)?.into_iter().next() {
+            Some(Media::Image(image)) => Ok(image),
+            _ => Err(Error::input("this model makes something else than pictures out of pictures")),
+        }
+    };
+    let (columns, rows) = (places(width, plan.tile[0], &translation), places(height, plan.tile[1], &translation));
+    let total = Some((columns.len() * rows.len()) as u64);
+    if total == Some(1) {
+        report(Progress { what: "translating", done: 0, total });
+        return Ok(cut(
+            &ask(part(picture, [0, 0], [width, height], channels))?,
+            [picture.width * scale, picture.height * scale],
+        ));
+    }
+    let (wide, high) = (width * scale, height * scale);
+    let (mut sums, mut weight_sums, mut out_channels) = (Vec::new(), vec![0.0_f32; wide * high], channels);
+    for (j, &top) in rows.iter().enumerate() {
+        for (i, &left) in columns.iter().enumerate() {
+            report(Progress { what: "translating", done: (j * columns.len() + i) as u64, total });
+            let made = ask(part(picture, [left, top], plan.tile, channels))?;
+            out_channels = made.channels;
+            sums.resize(wide * high * out_channels, 0.0_f32);
+            let along = |start: usize, length: usize, whole: usize| {
+                weights(start * scale, length, whole * scale, reach * scale, SEAM * scale)
+            };
+            let (across, down) = (along(left, made.width, width), along(top, made.height, height));
+            for y in 0..made.height {
+                for x in 0..made.width {
+                    let (weight, at) = (across[x] * down[y], (top * scale + y) * wide + left * scale + x);
+                    weight_sums[at] += weight;
+                    for c in 0..out_channels {
+                        let level = made.pixels[(y * made.width + x) * out_channels + c];
+                        sums[at * out_channels + c] += weight * f32::from(level);
+                    }
+                }
+            }
+        }
+    }
+    let levels = sums.iter().enumerate().map(|(i, sum)| (sum / weight_sums[i / out_channels]).round() as u8);
+    let whole = Image::new(wide, high, out_channels, levels.collect());
+    Ok(cut(&whole, [picture.width * scale, picture.height * scale]))
+}
+
+/// A part of a picture, mirrored beyond its edges, in grey or RGB.
+fn part(picture: &Image, [left, top]: [usize; 2], [width, height]: [usize; 2], channels: usize) -> Image {
+    let mut pixels = Vec::with_capacity(width * height * channels);
+    for y in top..top + height {
+        let row = mirrored(y, picture.height) * picture.width;
+        for x in left..left + width {
+            let at = (row + mirrored(x, picture.width)) * picture.channels;
+            let pixel = &picture.pixels[at..at + picture.channels];
+            match (picture.channels, channels) {
+                (3, 1) => {
+                    let [r, g, b] = [0, 1, 2].map(|c| f32::from(pixel[c]));
+                    pixels.push((0.299 * r + 0.587 * g + 0.114 * b).round() as u8); // the luma of ITU-R BT.601
+                }
+                (1, 3) => pixels.extend([pixel[0]; 3]),
+                _ => pixels.extend(pixel),
+            }
+        }
+    }
+    Image::new(width, height, channels, pixels)
+}
+
+/// Where a place beyond the end of a row of so many pixels is mirrored to, however far.
+fn mirrored(at: usize, length: usize) -> usize {
+    let turn = (2 * length).saturating_sub(2).max(1);
+    let at = at % turn;
+    if at < length { at } else { turn - at }
+}
+
+/// The upper left of a picture.
+fn cut(picture: &Image, [width, height]: [usize; 2]) -> Image {
+    let row = picture.width * picture.channels;
+    let rows = picture.pixels.chunks(row).take(height);
+    let pixels = rows.flat_map(|row| row[..width * picture.channels].iter().copied()).collect();
+    Image::new(width, height, picture.channels, pixels)
+}
+
+/// Half of the memory that is free, in bytes, where the system tells; else 1 GiB.
+pub fn usual_memory() -> u64 {
+    let found = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+        Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+    });
+    found.unwrap_or(UNKNOWN) / 2
+}
+
+/// Bytes as people write them: "210 MB", "1.3 GB".
+pub fn size(bytes: u64) -> String {
+    match bytes as f64 / 1e6 {
+        megabytes if megabytes >= 1000.0 => format!("{:.1} GB", megabytes / 1000.0),
+        megabytes => format!("{:.0} MB", megabytes.ceil()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parts::Parts;
+    use crate::recipe::{Input, Weights};
+
+    /// Averages over the square of pixels that it reaches, and gives each pixel twice in both directions.
+    struct Blur;
+
+    const REACH: usize = 3;
+
+    impl Weights for Blur {
+        fn weights(&mut self, _visit: &mut Parts) {}
+    }
+
+    impl Model for Blur {
+        fn inputs(&self) -> Vec<Input> {
+            vec![Input::Picture]
+        }
+        fn generate(&self, request: &Request) -> Result<Vec<Media>> {
+            let picture = request.picture.as_ref().unwrap();
+            assert!(picture.width % 4 == 0 && picture.height % 4 == 0, "{:?}", picture.shape());
+            let mean = |x: usize, y: usize, c: usize| {
+                let (mut sum, mut count) = (0, 0);
+                for y in y.saturating_sub(REACH)..(y + REACH + 1).min(picture.height) {
+                    for x in x.saturating_sub(REACH)..(x + REACH + 1).min(picture.width) {
+                        sum += u32::from(picture.pixels[(y * picture.width + x) * 3 + c]);
+                        count += 1;
+                    }
+                }
+                (sum / count) as u8
+            };
+            let mut pixels = Vec::new();
+            for y in 0..2 * picture.height {
+                for x in 0..2 * picture.width {
+                    pixels.extend((0..3).map(|c| mean(x / 2, y / 2, c)));
+                }
+            }
+            Ok(vec![Media::Image(Image::new(2 * picture.width, 2 * picture.height, 3, pixels))])
+        }
+        fn translation(&self) -> Option<Translation> {
+            Some(Translation { channels: 3, side: 16, multiple: 4, scale: 2, reach: REACH, bytes_per_pixel: 1000 })
+        }
+    }
+
+    fn picture(width: usize, height: usize) -> Image {
+        let level = |i: usize| ((i * i / 7 + 3 * i) % 256) as u8;
+        Image::new(width, height, 3, (0..width * height * 3).map(level).collect())
+    }
+
+    fn applied(picture: &Image, memory: u64) -> (Image, Plan) {
+        let plan = Plan::new(&Blur.translation().unwrap(), [picture.width, picture.height], memory).unwrap();
+        (apply(&Blur, &Request::seeds([0]), picture, &plan, &mut |_| {}).unwrap(), plan)
+    }
+
+    #[test]
+    fn tiles_give_the_same_as_the_whole_whatever_their_size() {
+        let picture = picture(131, 97);
+        let (whole, plan) = applied(&picture, 1 << 30);
+        assert_eq!((plan.count(), whole.shape()), (1, [262, 194, 3]));
+        for memory in [3_400_000, 4_500_000, 8_000_000] {
+            let (tiled, plan) = applied(&picture, memory);
+            assert!(plan.count() > 1 && plan.bytes <= memory, "{plan:?}");
+            let apart = tiled.pixels.iter().zip(&whole.pixels).map(|(a, b)| a.abs_diff(*b)).max();
+            assert!(apart <= Some(1), "{plan:?}: {apart:?}");
+        }
+    }
+
+    #[test]
+    fn any_size_comes_back_in_its_own_size() {
+        for (width, height) in [(1, 1), (2, 5), (513, 3), (3000, 1)] {
+            assert_eq!(applied(&picture(width, height), 1 << 30).0.shape(), [2 * width, 2 * height, 3]);
+        }
+    }
+
+    #[test]
+    fn a_picture_that_does_not_fit_even_in_tiles_is_refused_with_the_way_out() {
+        let error = Plan::new(&Blur.translation().unwrap(), [3000, 3000], 100_000_000).unwrap_err();
+        let sentence = error.to_string();
+        assert!(error.exit_code() == 2 && sentence.contains("--memory") && sentence.contains("--side"), "{sentence}");
+    }
+
+    #[test]
+    fn a_place_beyond_the_edge_is_mirrored_however_far() {
+        assert_eq!((0..9).map(|at| mirrored(at, 3)).collect::<Vec<_>>(), [0, 1, 2, 1, 0, 1, 2, 1, 0]);
+        assert_eq!((0..4).map(|at| mirrored(at, 1)).collect::<Vec<_>>(), [0; 4]);
+    }
+}

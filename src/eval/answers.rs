@@ -1,0 +1,129 @@
+//! How good the answers of a model are to questions whose answers are known: pictures made of others.
+
+use super::against::{of_images, of_seen};
+use super::extractor::{Extractor, Network};
+use super::metric::{Measure, Metric};
+use super::passport::{Drawn, Passport, Side, sha256_of};
+use super::pictures::{Part, Pictures};
+use crate::data::fetch::{Progress, Report};
+use crate::error::{Error, Result};
+use crate::media::{Image, Media};
+use crate::recipe::{Model, Question, generate};
+
+/// Answers and what they should have been, in the order of the questions.
+pub struct Answers {
+    what: Option<String>,
+    pairs: Vec<[Image; 2]>,
+    sides: [Side; 2],
+}
+
+/// The questions by the words and texts that they give beside a picture, each group with these as a name; none where nothing
+/// is given. A group keeps the order of its questions.
+pub fn group(questions: Vec<Question>) -> Vec<(Option<String>, Vec<Question>)> {
+    let mut groups = Vec::<(Option<String>, Vec<Question>)>::new();
+    for question in questions {
+        let given = question.request.with.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>();
+        let name = (!given.is_empty()).then(|| given.join(", "));
+        match groups.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, group)) => group.push(question),
+            None => groups.push((name, vec![question])),
+        }
+    }
+    groups
+}
+
+impl Answers {
+    /// What a model answers to a [`group`] of questions. `data` is what to call the place that they come from.
+    pub fn of_model(
+        model: &dyn Model,
+        (name, run): (&str, Drawn),
+        data: &str,
+        (what, questions): &(Option<String>, Vec<Question>),
+        report: Report<'_>,
+    ) -> Result<Self> {
+        let mut made = Vec::with_capacity(questions.len());
+        for (done, question) in questions.iter().enumerate() {
+            report(Progress { what: "answering", done: done as u64, total: Some(questions.len() as u64) });
+            match generate(model, &question.request)?.into_iter().next() {
+                Some(Media::Image(image)) => made.push(image),
+                _ => return Err(Error::input(format!("{name} makes no pictures to hold against others"))),
+            }
+        }
+        let mut answers = Self::of(name, made, data, questions)?;
+        answers.sides[0].run = Some(run);
+        Ok(Answers { what: what.clone(), ..answers })
+    }
+
+    /// What nobody need learn: the given pictures as they are, and their wanted ones' mean colour everywhere. A model that is
+    /// no better has learned nothing.
+    pub fn baselines(data: &str, (what, questions): &(Option<String>, Vec<Question>)) -> Result<Vec<Self>> {
+        let given = questions.iter().map(|question| question.request.picture.clone());
+        let given = given.collect::<Option<Vec<_>>>().ok_or_else(|| Error::input("there are no given pictures"))?;
+        let wanted = wanted(data, questions)?;
+        let channels = wanted[0].channels;
+        let mean = |channel: usize| {
+            let levels = wanted.iter().flat_map(|image| image.pixels.iter().skip(channel).step_by(channels));
+            let (sum, count) = levels.fold((0, 0_u64), |(sum, count), level| (sum + u64::from(*level), count + 1));
+            (sum as f64 / count as f64).round() as u8
+        };
+        let mean = (0..channels).map(mean).collect::<Vec<u8>>();
+        let flat =
+            |image: &Image| Image::new(image.width, image.height, channels, mean.repeat(image.width * image.height));
+        let flat = wanted.iter().map(flat).collect();
+        let named = [("the picture unchanged", given), ("the mean colour", flat)].into_iter();
+        let named = named.map(|(name, made)| {
+            let answers = Self::of(name, made, data, questions)?;
+            Ok(Answers { what: what.clone(), ..answers })
+        });
+        named.collect()
+    }
+
+    fn of(name: &str, made: Vec<Image>, data: &str, questions: &[Question]) -> Result<Self> {
+        let pairs = made.into_iter().zip(wanted(data, questions)?).map(|(made, wanted)| [made, wanted]);
+        let pairs = pairs.collect::<Vec<_>>();
+        let side = |i: usize, name: String, part| {
+            let sha256 = sha256_of(pairs.iter().map(|pair| &pair[i].pixels));
+            Side { name, part, samples: pairs.len(), sha256, run: None }
+        };
+        let sides = [side(0, name.to_owned(), None), side(1, data.to_owned(), Some(Part::Test))];
+        Ok(Answers { what: None, pairs, sides })
+    }
+
+    /// The passports of metrics of pairs, and of metrics that hold all answers against all wanted pictures by SqueezeNet's
+    /// features; each number is called after its group, too. An error for others.
+    pub fn measure(&self, metrics: &[Metric], report: Report<'_>) -> Result<Vec<Passport>> {
+        let [generated, real] = &self.sides;
+        let mut passports = Vec::new();
+        for metric in metrics {
+            passports.extend(match metric.measure {
+                Measure::Features(_) => {
+                    let net = Extractor::load(Network::SqueezeNet, report)?;
+                    let mut see = |i: usize| {
+                        let images = self.pairs.iter().map(|pair| pair[i].clone()).collect();
+                        let pictures = Pictures { side: self.sides[i].clone(), images };
+                        net.see(&pictures, report)
+                    };
+                    of_seen(metric, &see(0)?, &see(1)?, &net.by(), None)?
+                }
+                _ => of_images(metric, &self.pairs, [generated, real], 0, report)?,
+            });
+        }
+        let named = |passport: Passport| match &self.what {
+            Some(what) => Passport { quantity: format!("{}, {what}", passport.quantity), ..passport },
+            None => passport,
+        };
+        Ok(passports.into_iter().map(named).collect())
+    }
+}
+
+/// The answers that questions should have.
+fn wanted(data: &str, questions: &[Question]) -> Result<Vec<Image>> {
+    let images = questions.iter().map(|question| match &question.wanted {
+        Some(Media::Image(image)) => Some(image.clone()),
+        _ => None,
+    });
+    let images = images.collect::<Option<Vec<_>>>().filter(|images| !images.is_empty());
+    images.ok_or_else(|| {
+        Error::input(format!("{data} holds nothing out whose answers are known; measure pictures in folders"))
+    })
+}
