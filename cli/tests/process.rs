@@ -513,3 +513,90 @@ fn a_run_is_measured_against_a_data_set_and_a_folder_against_itself() {
         assert!(refused.status.code() == Some(2) && said.contains(sentence), "{generated} {against} {more:?}: {said}");
     }
 }
+
+/// Pairs of an outline and its filling, side by side, as data; and a run of two steps on them.
+fn train_small_pix2pix(folder: &Path) {
+    fs::create_dir_all(folder.join("pairs")).unwrap();
+    for i in 0..40_u8 {
+        let inside = |x: u32, y: u32| (8..8 + u32::from(i)).contains(&x) && (8..40).contains(&y);
+        let pair = image::RgbImage::from_fn(128, 64, |x, y| match (inside(x % 64, y), x < 64) {
+            (true, true) => image::Rgb([0, 0, 0]),
+            (true, false) => image::Rgb([200, 6 * i, 0]),
+            _ => image::Rgb([255; 3]),
+        });
+        pair.save(folder.join(format!("pairs/{i:02}.png"))).unwrap();
+    }
+    let sets = ["--set", "resolution=64", "--set", "width=2", "--set", "d_width=2", "--set", "train.batch=4"];
+    let data = ["--set", "data.validation_share=0.5", "--data", "pairs", "--set", "train.steps=2", "--name", "pairs"];
+    done(folder, &[&["train", "pix2pix"], sets.as_slice(), &data].concat());
+}
+
+#[test]
+fn pictures_are_turned_into_others_of_their_own_size_and_a_broken_one_costs_none_of_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    train_small_pix2pix(folder);
+    let run = "runs/0001-pairs";
+    fs::create_dir_all(folder.join("in/deeper")).unwrap();
+    let clear = image::RgbaImage::from_fn(70, 50, |x, _| image::Rgba([9, 90, 200, if x < 30 { 0 } else { 255 }]));
+    clear.save(folder.join("in/clear.png")).unwrap();
+    image::RgbImage::new(3, 200).save(folder.join("in/deeper/narrow.png")).unwrap();
+    fs::write(folder.join("in/torn.jpg"), b"\xff\xd8\xff\xe0 and no more").unwrap();
+
+    let applied = output(folder, &["apply", run, "in", "-o", "out", "--json"]);
+    let said = String::from_utf8(applied.stderr).unwrap();
+    assert_eq!(applied.status.code(), Some(2), "{said}");
+    assert!(said.contains("1 of 3 pictures were not turned into others") && said.contains("torn.jpg"), "{said}");
+    assert!(said.contains("in/clear.png: 70x50, whole, about"), "{said}");
+    let told = serde_json::from_slice::<serde_json::Value>(&applied.stdout).unwrap();
+    assert_eq!(told.as_array().unwrap().len(), 2);
+    let made = image::open(folder.join("out/clear.png")).unwrap().to_rgba8();
+    assert_eq!((made.dimensions(), made.get_pixel(0, 0).0[3], made.get_pixel(69, 49).0[3]), ((70, 50), 0, 255));
+    assert_eq!(image::open(folder.join("out/deeper/narrow.png")).unwrap().to_rgb8().dimensions(), (3, 200));
+
+    let apply = |more: &[&str]| output(folder, &[&["apply", run], more].concat());
+    let seeds = ["1", "1", "2"].map(|seed| {
+        assert!(apply(&["in/clear.png", "-o", "one.webp", "--seed", seed]).status.success());
+        fs::read(folder.join("one.webp")).unwrap()
+    });
+    assert!(seeds[0] == seeds[1] && seeds[0] != seeds[2], "dropout is the noise");
+    for (args, part) in [
+        (&["in/clear.png", "-o", "in/clear.png"] as &[&str], "would be replaced"),
+        (&["in", "-o", "out.png"], "give a folder"),
+        (&["in/clear.png", "nothing/clear.png", "-o", "out"], "would both become"),
+        (&["missing.png", "-o", "out"], "does not exist"),
+        (&["in/clear.png", "-o", "out", "--memory", "1kB"], "--memory"),
+        (&["in/clear.png", "-o", "out", "--memory", "much"], "is no size"),
+        (&["in/clear.png", "-o", "out", "--with", "direction=a_to_b"], "takes no `direction`"),
+    ] {
+        let refused = apply(args);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains(part), "{args:?}: {said}");
+    }
+    let refused = output(folder, &["sample", run, "-o", "grid.png"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("give it some with `ganvas apply`"));
+}
+
+#[test]
+fn a_model_s_answers_are_measured_beside_what_nobody_need_learn() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    train_small_pix2pix(folder);
+    let args = ["eval", "runs/0001-pairs", "--metric", "l1", "--metric", "ssim", "--baselines", "--json"];
+    let passports = serde_json::from_str::<serde_json::Value>(&done(folder, &args)).unwrap();
+    let value = |name: &str, metric: &str| {
+        let found = passports.as_array().unwrap().iter().find(|passport| {
+            passport["generated"]["name"] == name && passport["metric"] == metric && passport["quantity"] == "rgb"
+        });
+        found.unwrap()["value"].as_f64().unwrap()
+    };
+    // A held-out pair is white but for a block, which is black on one side and of one colour on the other.
+    let pairs = fs::read_dir(folder.join("pairs")).unwrap().count();
+    let held = passports[0]["generated"]["samples"].as_u64().unwrap();
+    assert!(pairs == 40 && (5..35).contains(&held), "{held} of {pairs}");
+    let unchanged = value("the picture unchanged", "l1");
+    assert!(unchanged > 0.01 && unchanged < 0.2, "{unchanged}");
+    assert!(value("the mean colour", "l1") > unchanged && value("runs/0001-pairs", "l1") > unchanged);
+    assert!(value("the picture unchanged", "ssim") > value("the mean colour", "ssim"));
+}

@@ -187,6 +187,16 @@ mod tests {
     }
 
     #[test]
+    fn the_mean_difference_is_a_share_of_the_range() {
+        let [a, b] = [[0, 10, 255], [51, 10, 0]].map(|pixel| Image::new(2, 1, 3, pixel.repeat(2)));
+        let l1 = |channels| Pair::new(&a, &b, channels, 0).unwrap().l1();
+        assert!((l1(Channels::Own) - (51.0 + 255.0) / (3.0 * 255.0)).abs() < 1e-12);
+        // Luma as of ITU-R BT.601, from 16 to 235: 65.481, 128.553 and 24.966 parts of red, green and blue.
+        let wanted = (65.481 * 51.0 - 24.966 * 255.0_f64).abs() / 255.0 / 255.0;
+        assert!((l1(Channels::Luma) - wanted).abs() < 1e-9);
+    }
+
+    #[test]
     fn numbers_are_those_of_scikit_image() {
         let cases: Value = serde_json::from_str(include_str!("../../tests/golden/fidelity.json")).unwrap();
         let mut met = 0;

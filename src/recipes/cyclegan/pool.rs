@@ -62,11 +62,11 @@ mod tests {
 
     #[test]
     fn a_pool_gives_new_pictures_until_it_is_full_and_then_new_and_old_ones_by_turns() {
-        // The law, with a capacity c: half of what it gives is new, and an old picture stays for 2c exchanges in the mean, so
-        // that a picture is c old in the mean. tests/golden/cyclegan.py simulates it.
+        // The law, with a capacity c: half of what it gives is new; an old picture leaves at each exchange with probability
+        // 1/(2c), so that what is given is c old in the mean and at most c old with 1/2 + (1 - (1 - 1/(2c))^c)/2 = 0.6975.
         const CAPACITY: usize = 50;
         let mut pool = Pool::new(CAPACITY, [1, 1], &Device::flex());
-        let (mut new, mut age, mut counted) = (0, 0.0, 0);
+        let (mut new, mut young, mut age, mut counted) = (0, 0, 0.0, 0);
         for step in 0..6000_u64 {
             let now = step as f32 * 4.0;
             let given = of(&[now, now + 1.0, now + 2.0, now + 3.0]);
@@ -77,11 +77,14 @@ mod tests {
                 assert_eq!(ages, [0.0; 4], "there is room in step {step}");
             } else if step > 200 {
                 new += ages.iter().filter(|age| **age == 0.0).count();
+                young += ages.iter().filter(|age| **age <= CAPACITY as f32).count();
                 age += f64::from(ages.iter().sum::<f32>());
                 counted += 4;
             }
         }
-        let (share, mean) = (new as f64 / f64::from(counted), age / f64::from(counted));
+        let [share, young] = [new, young].map(|count| count as f64 / f64::from(counted));
+        let mean = age / f64::from(counted);
+        assert!((young - 0.6975).abs() < 0.02, "{young} are at most {CAPACITY} old");
         assert!((share - 0.5).abs() < 0.02 && (mean - 50.0).abs() < 3.0, "{share} are new, {mean} old in the mean");
     }
 
