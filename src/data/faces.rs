@@ -1,7 +1,6 @@
 //! The sets `avatars` and `anime`: faces composed by our own draws from the styles of the PyPI package dicebear-styles.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
@@ -218,6 +217,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
     use std::collections::HashMap;
+    use std::fs;
     use tempfile::tempdir;
 
     const TINY: Faces = Faces { name: "tiny", looks: &[look("round"), look("square")], pictures: 300 };
