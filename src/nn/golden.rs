@@ -78,6 +78,7 @@ pub(crate) mod tests {
         gradients: &'a Gradients,
         wanted: std::slice::Iter<'a, Value>,
         what: &'a str,
+        within: f64,
         largest: f64, // of the gradients' norms: f32 cannot tell what is far below it
         met: usize,
     }
@@ -94,17 +95,28 @@ pub(crate) mod tests {
             let found = found.map(|value| value.into_scalar::<f64>());
             for (a, b) in found.iter().zip(&wanted) {
                 // Where f32 takes the other side of a kink, of an absolute value or a ReLU, one value's share is lost.
-                let close = (a - b).abs() <= 1e-3 * wanted[0] + 2e-6 * self.largest;
+                let close = (a - b).abs() <= self.within * wanted[0] + 2e-6 * self.largest;
                 assert!(close, "{}: parameter {} has {found:?}, not {wanted:?}", self.what, self.met);
             }
             self.met += 1;
         }
     }
 
+    /// Within a thousandth.
     pub(crate) fn assert_gradients<M: Module>(net: &M, gradients: &Gradients, wanted: &Value, what: &str) {
+        assert_gradients_within(1e-3, net, gradients, wanted, what);
+    }
+
+    pub(crate) fn assert_gradients_within<M: Module>(
+        within: f64,
+        net: &M,
+        gradients: &Gradients,
+        wanted: &Value,
+        what: &str,
+    ) {
         let wanted = wanted.as_array().unwrap();
         let largest = wanted.iter().map(|pair| numbers(pair)[0]).fold(0.0, f64::max);
-        let mut compare = Compare { gradients, wanted: wanted.iter(), what, largest, met: 0 };
+        let mut compare = Compare { gradients, wanted: wanted.iter(), what, within, largest, met: 0 };
         net.visit(&mut compare);
         assert_eq!(compare.met, wanted.len(), "{what}");
     }

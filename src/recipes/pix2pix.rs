@@ -384,7 +384,7 @@ impl Recipe for Pix2pix {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::golden::tests::{assert_gradients, assert_near, filled, wave};
+    use crate::nn::golden::tests::{assert_gradients, assert_gradients_within, assert_near, filled, wave};
     use burn::tensor::s;
     use serde_json::Value;
 
@@ -411,7 +411,8 @@ mod tests {
         assert_near(g_loss.clone(), &golden["g_loss"], "G's loss");
         assert_near(l1.clone(), &golden["l1"], "the distance");
         let total = l1 * config.l1_weight + g_loss * config.gan_weight;
-        assert_gradients(&generator, &total.backward(), &golden["g_gradients"], "G's loss");
+        // Near the bottleneck a norm is of four values, which makes much of f32's rounding.
+        assert_gradients_within(5e-3, &generator, &total.backward(), &golden["g_gradients"], "G's loss");
     }
 
     #[test]

@@ -20,10 +20,10 @@ const LARGE: usize = 4;
 /// Turn pictures into others with a run's model, whatever their size.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  ganvas apply runs/0001-pix2pix drawing.png -o coloured.png
-  ganvas apply runs/0001-pix2pix drawings/ -o coloured/
-  ganvas apply runs/0002-cyclegan a.jpg b.jpg --with direction=b_to_a -o translated/
-  ganvas apply runs/0001-pix2pix poster.png --memory 500MiB -o coloured.png")]
+  ganvas apply runs/0001-colours drawing.png -o coloured.png
+  ganvas apply runs/0001-colours drawings/ -o coloured/
+  ganvas apply runs/0002-horses a.jpg b.jpg --with direction=b_to_a -o translated/
+  ganvas apply runs/0001-colours poster.png --memory 500MiB -o coloured.png")]
 pub struct Args {
     /// The run directory.
     run: PathBuf,
