@@ -119,9 +119,9 @@ pub fn apply(model: &dyn Model, request: &Request, picture: &Image, plan: &Plan,
                 weights(start * scale, length, whole * scale, reach * scale, SEAM * scale)
             };
             let (across, down) = (along(left, made.width, width), along(top, made.height, height));
-            for y in 0..made.height {
-                for x in 0..made.width {
-                    let (weight, at) = (across[x] * down[y], (top * scale + y) * wide + left * scale + x);
+            for (y, down) in down.iter().enumerate() {
+                for (x, across) in across.iter().enumerate() {
+                    let (weight, at) = (across * down, (top * scale + y) * wide + left * scale + x);
                     weight_sums[at] += weight;
                     for c in 0..out_channels {
                         let level = made.pixels[(y * made.width + x) * out_channels + c];

@@ -131,7 +131,7 @@ struct Both([Pictures; 2]);
 
 impl Source<DomainBatch> for Both {
     fn items(&self) -> usize {
-        let [a, b] = self.0.each_ref().map(|domain| Source::items(domain));
+        let [a, b] = self.0.each_ref().map(Source::items);
         if a.min(b) == 0 { 0 } else { a.max(b) }
     }
 
