@@ -210,7 +210,7 @@ mod tests {
         }
         fn generate(&self, request: &Request) -> Result<Vec<Media>> {
             let picture = request.picture.as_ref().unwrap();
-            assert!(picture.width % 4 == 0 && picture.height % 4 == 0, "{:?}", picture.shape());
+            assert!(picture.width.is_multiple_of(4) && picture.height.is_multiple_of(4), "{:?}", picture.shape());
             let mean = |x: usize, y: usize, c: usize| {
                 let (mut sum, mut count) = (0, 0);
                 for y in y.saturating_sub(REACH)..(y + REACH + 1).min(picture.height) {

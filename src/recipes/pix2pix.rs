@@ -443,8 +443,8 @@ mod tests {
         let generator = Generator::new(&config, &Draws::new(0, 0), &Device::flex());
         let pictures = Draws::new(1, 0).uniform("x", [3, 3, 64, 64], (-1.0, 1.0), &Device::flex());
         let together = generator.forward(pictures.clone(), None);
-        let alone = generator.forward(pictures.slice([1..2]), None);
-        let apart = (together.slice([1..2]) - alone).abs().max().into_scalar::<f32>();
+        let alone = generator.forward(pictures.slice(s![1..2]), None);
+        let apart = (together.slice(s![1..2]) - alone).abs().max().into_scalar::<f32>();
         assert!(apart < 1e-5, "{apart}");
         let picture = Image::new(64, 64, 3, (0..3 * 64 * 64).map(|i| (i % 251) as u8).collect());
         let request = Request { picture: Some(picture), ..Request::seeds([0, 1, 0]) };
