@@ -175,8 +175,8 @@ impl Pictures {
         let trained = digits.len() - held;
         let (first, items) = if held_out { (trained, held) } else { (0, trained) };
         if !held_out {
-            digits.images.truncate(trained * PIXELS);
-            digits.images.shrink_to_fit(); // the rest is never asked for
+            // The rest is never asked for. A copy, as an allocator may shrink a large block by nothing but its length.
+            digits.images = digits.images[..trained * PIXELS].to_vec();
         }
         let order = (items > 0).then(|| Order::new(seed, items, batch, self.sampling));
         Ok(Batches { digits, first, items, order })
