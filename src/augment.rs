@@ -560,14 +560,7 @@ mod tests {
             observe(&mut whole, 0..40);
             let mut first = Augment::new(0.6);
             observe(&mut first, 0..stop);
-            let mut saved = BTreeMap::new();
-            let mut sink = |name: &str, tensors| {
-                saved.insert(name.to_owned(), tensors);
-                Ok(())
-            };
-            let mut visit = Parts::save(&mut sink);
-            first.parts("augment", &mut visit);
-            visit.saved().unwrap();
+            let saved = Parts::copies(|visit| first.parts("augment", visit));
             let mut second = Augment::new(0.6);
             let mut visit = Parts::load(saved);
             second.parts("augment", &mut visit);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 
 use crate::error::{Error, Result};
 
@@ -31,19 +31,59 @@ pub struct Parts<'a> {
     visit: Visit<'a>,
 }
 
-/// Takes one whole part.
-pub type Sink<'a> = &'a mut dyn FnMut(&str, Tensors) -> Result<()>;
+/// A tensor to be saved, which is copied out of its network no sooner than it is read.
+pub struct Saved {
+    shape: Vec<usize>,
+    dtype: DType,
+    read: Box<dyn Fn() -> TensorData>,
+}
+
+impl Saved {
+    fn of<const D: usize>(tensor: Tensor<D>) -> Self {
+        let (shape, dtype) = (tensor.shape().to_vec(), tensor.dtype());
+        Saved { shape, dtype, read: Box::new(move || tensor.to_data()) }
+    }
+
+    /// Its shape.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The type of its values.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// How long it is in bytes.
+    pub fn bytes(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.dtype.size()
+    }
+
+    /// A copy of its values.
+    pub fn read(&self) -> TensorData {
+        (self.read)()
+    }
+}
+
+impl From<TensorData> for Saved {
+    fn from(data: TensorData) -> Self {
+        Saved { shape: data.shape().to_vec(), dtype: data.dtype(), read: Box::new(move || data.clone()) }
+    }
+}
+
+/// Takes one whole part, its tensors by name.
+pub type Sink<'a> = &'a mut dyn FnMut(&str, &BTreeMap<String, Saved>) -> Result<()>;
 
 enum Visit<'a> {
-    Save { part: Option<(String, Tensors)>, sink: Sink<'a>, result: Result<()> },
+    Save { part: Option<(String, BTreeMap<String, Saved>)>, sink: Sink<'a>, result: Result<()> },
     Load { parts: BTreeMap<String, Tensors>, problem: Option<String> },
     Count(Vec<(String, usize)>),
     Health(&'a mut Vec<(String, LayerHealth)>),
 }
 
 impl<'a> Parts<'a> {
-    /// A visit that copies every part out, one at a time into `sink`, so that no more than one is in memory twice; end
-    /// it with [`Parts::saved`].
+    /// A visit that hands every part to `sink`, which reads one tensor after the other, so that none but that one need be
+    /// in memory twice; end it with [`Parts::saved`].
     pub fn save(sink: Sink<'a>) -> Self {
         Parts { visit: Visit::Save { part: None, sink, result: Ok(()) } }
     }
@@ -66,20 +106,32 @@ impl<'a> Parts<'a> {
     /// Ends a [`Parts::save`] visit: hands over the last part, and returns the first error of the sink.
     pub fn saved(self) -> Result<()> {
         match self.visit {
-            Visit::Save { part: Some((name, tensors)), sink, result } => result.and_then(|()| sink(&name, tensors)),
+            Visit::Save { part: Some((name, tensors)), sink, result } => result.and_then(|()| sink(&name, &tensors)),
             Visit::Save { result, .. } => result,
             _ => Ok(()),
         }
     }
 
+    /// Copies of all the parts that `visit` goes through.
+    pub fn copies(visit: impl FnOnce(&mut Parts)) -> BTreeMap<String, Tensors> {
+        let mut parts = BTreeMap::new();
+        let mut sink = |part: &str, tensors: &BTreeMap<String, Saved>| {
+            parts.insert(part.to_owned(), tensors.iter().map(|(name, saved)| (name.clone(), saved.read())).collect());
+            Ok(())
+        };
+        let mut save = Parts::save(&mut sink);
+        visit(&mut save);
+        save.saved().map_or_else(|_| BTreeMap::new(), |()| parts) // the sink has no error
+    }
+
     /// The tensors of the part being saved; those of the one before go to the sink.
-    fn saving(&mut self, name: &str) -> Option<&mut Tensors> {
+    fn saving(&mut self, name: &str) -> Option<&mut BTreeMap<String, Saved>> {
         let Visit::Save { part, sink, result } = &mut self.visit else { return None };
         if part.as_ref().is_none_or(|(current, _)| current != name)
-            && let Some((before, tensors)) = part.replace((name.to_owned(), Tensors::new()))
+            && let Some((before, tensors)) = part.replace((name.to_owned(), BTreeMap::new()))
             && result.is_ok()
         {
-            *result = sink(&before, tensors);
+            *result = sink(&before, &tensors);
         }
         part.as_mut().map(|(_, tensors)| tensors)
     }
@@ -123,7 +175,7 @@ impl<'a> Parts<'a> {
     /// One tensor that is no network's parameter: an optimizer's moment, a running mean.
     pub fn tensor<const D: usize>(&mut self, part: &str, name: &str, tensor: &mut Tensor<D>) {
         if let Some(tensors) = self.saving(part) {
-            tensors.insert(name.to_owned(), tensor.to_data());
+            tensors.insert(name.to_owned(), Saved::of(tensor.clone()));
             return;
         }
         match &mut self.visit {
@@ -139,7 +191,7 @@ impl<'a> Parts<'a> {
     /// One whole number: a count of updates.
     pub fn number(&mut self, part: &str, name: &str, number: &mut u64) {
         if let Some(tensors) = self.saving(part) {
-            tensors.insert(name.to_owned(), TensorData::new(vec![*number as i64], [1]));
+            tensors.insert(name.to_owned(), TensorData::new(vec![*number as i64], [1]).into());
             return;
         }
         match &mut self.visit {
@@ -190,12 +242,12 @@ fn take<const D: usize>(
 
 struct Collect<'a> {
     path: Vec<String>,
-    tensors: &'a mut Tensors,
+    tensors: &'a mut BTreeMap<String, Saved>,
 }
 
 impl ModuleVisitor for Collect<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.tensors.insert(self.path.join("."), param.val().to_data());
+        self.tensors.insert(self.path.join("."), Saved::of(param.val()));
     }
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.push(name.to_owned());

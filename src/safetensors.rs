@@ -1,30 +1,47 @@
 //! Tensors by name as safetensors: a file format that holds numbers and no code.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use ::safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use ::safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 use burn::tensor::{DType, TensorData};
 
-use crate::parts::Tensors;
+use crate::parts::{Saved, Tensors};
 
-fn views(tensors: &Tensors) -> Result<Vec<(&str, TensorView<'_>)>, String> {
-    let views = tensors.iter().map(|(name, data)| {
-        let dtype = match data.dtype() {
-            DType::F32 => Dtype::F32,
-            DType::F64 => Dtype::F64,
-            DType::I64 => Dtype::I64,
-            other => return Err(format!("{name} has type {other:?}, which is not stored")),
-        };
-        let view = TensorView::new(dtype, data.shape().to_vec(), data.as_bytes());
-        Ok((name.as_str(), view.map_err(|error| error.to_string())?))
-    });
-    views.collect()
+/// The type that a file has for one of ours.
+fn stored(name: &str, dtype: DType) -> Result<Dtype, String> {
+    match dtype {
+        DType::F32 => Ok(Dtype::F32),
+        DType::F64 => Ok(Dtype::F64),
+        DType::I64 => Ok(Dtype::I64),
+        other => Err(format!("{name} has type {other:?}, which is not stored")),
+    }
 }
 
-/// Writes a file straight from the tensors' buffers, onto the disk.
-pub fn write(path: &Path, tensors: &Tensors) -> std::io::Result<()> {
-    let views = views(tensors).map_err(std::io::Error::other)?;
+/// A tensor that is read when its bytes are written.
+struct Unread<'a>(Dtype, &'a Saved);
+
+impl View for Unread<'_> {
+    fn dtype(&self) -> Dtype {
+        self.0
+    }
+    fn shape(&self) -> &[usize] {
+        self.1.shape()
+    }
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Owned(self.1.read().as_bytes().to_vec())
+    }
+    fn data_len(&self) -> usize {
+        self.1.bytes()
+    }
+}
+
+/// Writes a file onto the disk, tensor by tensor.
+pub fn write(path: &Path, tensors: &BTreeMap<String, Saved>) -> std::io::Result<()> {
+    let views = tensors.iter().map(|(name, saved)| Ok((name.as_str(), Unread(stored(name, saved.dtype())?, saved))));
+    let views = views.collect::<Result<Vec<_>, String>>().map_err(std::io::Error::other)?;
     ::safetensors::serialize_to_file(views, None, path).map_err(|error| match error {
         ::safetensors::SafeTensorError::IoError(error) => error,
         other => std::io::Error::other(other),
@@ -34,7 +51,12 @@ pub fn write(path: &Path, tensors: &Tensors) -> std::io::Result<()> {
 
 /// A file's bytes.
 pub fn encode(tensors: &Tensors) -> Result<Vec<u8>, String> {
-    ::safetensors::serialize(views(tensors)?, None).map_err(|error| error.to_string())
+    let views = tensors.iter().map(|(name, data)| {
+        let view = TensorView::new(stored(name, data.dtype())?, data.shape().to_vec(), data.as_bytes());
+        Ok((name.as_str(), view.map_err(|error| error.to_string())?))
+    });
+    let views = views.collect::<Result<Vec<_>, String>>()?;
+    ::safetensors::serialize(views, None).map_err(|error| error.to_string())
 }
 
 /// The tensors of a file's bytes, or why there are none.

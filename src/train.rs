@@ -13,7 +13,7 @@ use crate::doctor::{self, Doctor, Examiner};
 use crate::error::{Error, Result};
 use crate::eval::{Against, Answers, Drawn, Metric, Part, Side, drawn, group, metric, of_model};
 use crate::media::{Media, sheet};
-use crate::parts::{LayerHealth, Parts, Tensors};
+use crate::parts::{LayerHealth, Parts, Saved};
 use crate::random::Draws;
 use crate::recipe::{Mixture, Question, Session, StepCx};
 use crate::run::{
@@ -142,8 +142,8 @@ pub fn try_out(config: &Resolved, steps: u64) -> Result<Trial> {
     })?;
     secs.sort_by(f64::total_cmp);
     let mut state_bytes = 0;
-    let mut sink = |_: &str, tensors: Tensors| {
-        state_bytes += tensors.values().map(|data| data.as_bytes().len()).sum::<usize>();
+    let mut sink = |_: &str, tensors: &BTreeMap<String, Saved>| {
+        state_bytes += tensors.values().map(Saved::bytes).sum::<usize>();
         Ok(())
     };
     let mut saved = Parts::save(&mut sink);
@@ -154,7 +154,7 @@ pub fn try_out(config: &Resolved, steps: u64) -> Result<Trial> {
         secs_per_step: secs.get(secs.len() / 2).copied().unwrap_or_default(),
         total_steps: config.train.total_steps(),
         state_bytes,
-        peak_bytes: peak_memory(), // with what a checkpoint needs
+        peak_bytes: peak_memory(),
     })
 }
 
@@ -434,9 +434,9 @@ impl<'a> Trainer<'a> {
         }
         let mut writing = Writing::begin(&self.run.checkpoints())?;
         let mut not_finite = None;
-        let mut sink = |part: &str, tensors: Tensors| {
-            not_finite = not_finite.take().or_else(|| first_not_finite(part, &tensors));
-            if not_finite.is_some() { Ok(()) } else { writing.part(part, &tensors) }
+        let mut sink = |part: &str, tensors: &BTreeMap<String, Saved>| {
+            not_finite = not_finite.take().or_else(|| first_not_finite(part, tensors));
+            if not_finite.is_some() { Ok(()) } else { writing.part(part, tensors) }
         };
         let mut save = Parts::save(&mut sink);
         session.parts(&mut save);
@@ -552,9 +552,9 @@ fn layers(session: &mut dyn Session) -> BTreeMap<String, Layer> {
 }
 
 /// The first tensor of a part that holds a value that is not finite, as "part name".
-fn first_not_finite(part: &str, tensors: &Tensors) -> Option<String> {
-    let bad = |data: &TensorData| data.as_slice::<f32>().is_ok_and(|values| values.iter().any(|v| !v.is_finite()));
-    tensors.iter().find(|(_, data)| bad(data)).map(|(name, _)| format!("{part} {name}"))
+fn first_not_finite(part: &str, tensors: &BTreeMap<String, Saved>) -> Option<String> {
+    let bad = |data: TensorData| data.as_slice::<f32>().is_ok_and(|values| values.iter().any(|v| !v.is_finite()));
+    tensors.iter().find(|(_, saved)| bad(saved.read())).map(|(name, _)| format!("{part} {name}"))
 }
 
 /// What a step's scalars say when they are not all finite.

@@ -217,7 +217,10 @@ fn not_a_number_in_a_weight_is_named_as_the_cause_and_the_last_good_checkpoint_s
     values[77] = f32::NAN;
     *weight = TensorData::new(values, weight.shape().clone());
     let mut writing = Writing::begin(&run.checkpoints()).unwrap();
-    parts.iter().for_each(|(part, tensors)| writing.part(part, tensors).unwrap());
+    for (part, tensors) in parts {
+        let tensors = tensors.into_iter().map(|(name, data)| (name, data.into())).collect();
+        writing.part(&part, &tensors).unwrap();
+    }
     let poisoned = writing.finish(21, 21 * 256, 5).unwrap();
 
     let longer = run.config(RECIPES).unwrap().with("train.steps=40").unwrap();

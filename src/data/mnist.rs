@@ -2,8 +2,9 @@
 //! batches of them.
 
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::TensorData;
 use schemars::JsonSchema;
@@ -29,6 +30,13 @@ pub struct IdxFile {
     pub count: u32,
     /// Of one item: rows and columns in pixels, or nothing for a label.
     pub shape: &'static [u32],
+}
+
+impl IdxFile {
+    /// Bytes before the items.
+    fn header(&self) -> usize {
+        8 + 4 * self.shape.len()
+    }
 }
 
 /// Training images, training labels, test images, test labels.
@@ -99,24 +107,35 @@ pub fn default_dir() -> Result<PathBuf> {
 /// Reads one part from a folder of idx files, raw or `.gz`. Any set in this format is welcome, whatever its count.
 /// The error names the first problems and points at `ganvas data check`.
 pub fn read(dir: &Path, part: Part) -> Result<Digits> {
-    let mut problems = Vec::new();
-    if let (Some([mut images, mut labels]), true) = (load(dir, part, &mut problems), problems.is_empty()) {
-        images.drain(..16);
-        labels.drain(..8);
-        return Ok(Digits { images, labels });
+    let [images, labels] = sound(dir, part)?;
+    match (images.whole(), labels.whole()) {
+        (Ok(images), Ok(labels)) => Ok(Digits { images, labels }),
+        (images, labels) => Err(unsound(dir, [images.err(), labels.err()].into_iter().flatten().collect())),
     }
+}
+
+/// Both files of a part, or an error as that of [`read`].
+fn sound(dir: &Path, part: Part) -> Result<[Raw; 2]> {
+    let mut problems = Vec::new();
+    match load(dir, part, &mut problems) {
+        Some(files) if problems.is_empty() => Ok(files),
+        _ => Err(unsound(dir, problems)),
+    }
+}
+
+fn unsound(dir: &Path, mut problems: Vec<String>) -> Error {
     let (dir, more) = (dir.display(), problems.len().saturating_sub(3));
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     problems.truncate(3);
     let problems = problems.join("; ");
-    Err(Error::input(format!("{dir} holds no sound set of digits: {problems}{more}. See `ganvas data check {dir}`.")))
+    Error::input(format!("{dir} holds no sound set of digits: {problems}{more}. See `ganvas data check {dir}`."))
 }
 
 /// The first digits of a part, `most` at most: read without the others, and so without the checks of [`read`]. None where its
 /// files are not there or cannot be read.
 pub fn first(dir: &Path, part: Part, most: usize) -> Option<Digits> {
     let items = |file: &IdxFile| {
-        let header = 8 + 4 * file.shape.len() as u64;
+        let header = file.header() as u64;
         let wanted = header + file.shape.iter().fold(most as u64, |size, side| size * u64::from(*side));
         let mut found = names(file).into_iter().filter_map(|name| Some((fs::File::open(dir.join(&name)).ok()?, name)));
         let (opened, name) = found.next()?;
@@ -164,28 +183,23 @@ impl Pictures {
         } else {
             self.path.clone()
         };
-        let (mut digits, held) = (read(&folder, Part::Train)?, self.validation_images);
-        if digits.len() <= held {
+        let [images, labels] = sound(&folder, Part::Train)?;
+        let (count, held) = (labels.length, self.validation_images);
+        if count <= held {
             return Err(Error::input(format!(
-                "{} holds {} training pictures and data.validation_images is {held}; lower it",
-                folder.display(),
-                digits.len()
+                "{} holds {count} training pictures and data.validation_images is {held}; lower it",
+                folder.display()
             )));
         }
-        let trained = digits.len() - held;
-        let (first, items) = if held_out { (trained, held) } else { (0, trained) };
-        if !held_out {
-            // The rest is never asked for. A copy, as an allocator may shrink a large block by nothing but its length.
-            digits.images = digits.images[..trained * PIXELS].to_vec();
-        }
+        let (first, items) = if held_out { (count - held, held) } else { (0, count - held) };
         let order = (items > 0).then(|| Order::new(seed, items, batch, self.sampling));
-        Ok(Batches { digits, first, items, order })
+        Ok(Batches { images, first, items, order })
     }
 }
 
 /// Batches `[n, 784]` of training pictures or of those held out of them: f32 from 0 (paper) to 1 (ink).
 pub struct Batches {
-    digits: Digits,
+    images: Raw, // each is read when a batch has it: the system keeps them at hand while it has room
     first: usize,
     items: usize,
     order: Option<Order>, // None when there is nothing to draw
@@ -199,8 +213,11 @@ impl Source<TensorData> for Batches {
     fn batch(&self, step: u64) -> Result<TensorData> {
         let Some(order) = &self.order else { return Err(Error::input("there are no pictures to draw a batch from")) };
         let indices = order.indices(step);
-        let pictures = indices.iter().flat_map(|&i| self.digits.image(self.first + i as usize));
-        let pixels = pictures.map(|&grey| f32::from(grey) / 255.0).collect::<Vec<f32>>();
+        let mut greys = vec![0; indices.len() * PIXELS];
+        for (index, grey) in indices.iter().zip(greys.chunks_exact_mut(PIXELS)) {
+            self.images.read((self.first + *index as usize) * PIXELS, grey).map_err(Error::input)?;
+        }
+        let pixels = greys.into_iter().map(|grey| f32::from(grey) / 255.0).collect::<Vec<f32>>();
         Ok(TensorData::new(pixels, [indices.len(), PIXELS]))
     }
 }
@@ -224,13 +241,21 @@ pub fn check(dir: &Path) -> CheckReport {
     let mut report = CheckReport { problems: Vec::new(), facts: Vec::new() };
     for (title, part) in [("train", Part::Train), ("test", Part::Test)] {
         let mut problems = Vec::new();
-        if let (Some(raw), true) = (load(dir, part, &mut problems), problems.is_empty()) {
-            let labels = &raw[1][8..];
-            let histogram: Vec<_> =
-                (0..10).map(|class| labels.iter().filter(|label| **label == class).count()).collect();
-            let same = part.files().iter().zip(&raw).all(|(file, raw)| fetch::sha256(raw) == file.sha256);
-            let kind = if same { "MNIST itself (sha256 agrees)" } else { "not MNIST itself, a set in the same format" };
-            report.facts.push(format!("{title}: {} images; of each class 0-9 {histogram:?}; {kind}", labels.len()));
+        let sound = load(dir, part, &mut problems).filter(|_| problems.is_empty());
+        let files = sound.map(|raw| raw.map(|raw| Ok([raw.header.clone(), raw.whole()?])));
+        match files {
+            Some([Ok(images), Ok(labels)]) => {
+                let of_class = |class| labels[1].iter().filter(|label| **label == class).count();
+                let histogram = (0..10).map(of_class).collect::<Vec<_>>();
+                let mut both = part.files().iter().zip([&images, &labels]);
+                let kind = match both.all(|(file, bytes)| fetch::sha256(&bytes.concat()) == file.sha256) {
+                    true => "MNIST itself (sha256 agrees)",
+                    false => "not MNIST itself, a set in the same format",
+                };
+                let count = labels[1].len();
+                report.facts.push(format!("{title}: {count} images; of each class 0-9 {histogram:?}; {kind}"));
+            }
+            files => problems.extend(files.into_iter().flatten().filter_map(Result::err)),
         }
         report.problems.extend(problems);
     }
@@ -238,21 +263,67 @@ pub fn check(dir: &Path) -> CheckReport {
     report
 }
 
-/// Both files of a part with their headers, when they could be decoded; what is wrong with them goes to `problems`.
-fn load(dir: &Path, part: Part, problems: &mut Vec<String>) -> Option<[Vec<u8>; 2]> {
+/// A file whose header is read, and the items after it when they are wanted.
+struct Raw {
+    name: String,
+    header: Vec<u8>,
+    /// Bytes after the header.
+    length: usize,
+    items: Items,
+}
+
+enum Items {
+    Unread(Mutex<fs::File>),
+    Unpacked(Vec<u8>),
+}
+
+impl Raw {
+    /// The bytes of the items from `start` on, as many as there is room for.
+    fn read(&self, start: usize, into: &mut [u8]) -> Result<(), String> {
+        let file = match &self.items {
+            Items::Unpacked(items) => {
+                into.copy_from_slice(&items[start..start + into.len()]);
+                return Ok(());
+            }
+            Items::Unread(file) => file,
+        };
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = file.seek(SeekFrom::Start((self.header.len() + start) as u64)).and_then(|_| file.read_exact(into));
+        read.map_err(|error| format!("{} cannot be read any more: {error}", self.name))
+    }
+
+    /// All items.
+    fn whole(self) -> Result<Vec<u8>, String> {
+        if let Items::Unpacked(items) = self.items {
+            return Ok(items);
+        }
+        let mut items = vec![0; self.length];
+        self.read(0, &mut items).map(|()| items)
+    }
+}
+
+/// Both files of a part, when their headers could be decoded; what is wrong with them goes to `problems`.
+fn load(dir: &Path, part: Part, problems: &mut Vec<String>) -> Option<[Raw; 2]> {
     if !dir.is_dir() {
         problems.push(format!("{} is not a folder", dir.display()));
         return None;
     }
     let [images, labels] = [0, 1].map(|at| {
         let file = &part.files()[at];
-        let (name, raw) = open(dir, file).map_err(|problem| problems.push(problem)).ok()?;
-        let count = decode(&name, &raw, file, problems)?;
-        Some((name, raw, count))
+        let mut raw = open(dir, file).map_err(|problem| problems.push(problem)).ok()?;
+        let count = decode(&raw, file, problems)?;
+        if file.shape.is_empty() {
+            let (name, header, length) = (raw.name.clone(), raw.header.clone(), raw.length);
+            let labels = raw.whole().map_err(|problem| problems.push(problem)).ok()?;
+            problems.extend(wrong_label(&name, &labels));
+            raw = Raw { name, header, length, items: Items::Unpacked(labels) };
+        }
+        Some((raw, count))
     });
-    let ((images_name, images, image_count), (labels_name, labels, label_count)) = (images?, labels?);
+    let ((images, image_count), (labels, label_count)) = (images?, labels?);
     if image_count != label_count {
-        problems.push(format!("{images_name} has {image_count} images but {labels_name} has {label_count} labels"));
+        let (images, labels) = (&images.name, &labels.name);
+        problems.push(format!("{images} has {image_count} images but {labels} has {label_count} labels"));
     }
     Some([images, labels])
 }
@@ -263,19 +334,33 @@ fn names(file: &IdxFile) -> [String; 4] {
     [file.name.to_string(), dotted.clone(), format!("{}.gz", file.name), format!("{dotted}.gz")]
 }
 
-/// The first of a file's accepted names that is there, and its raw bytes.
-fn open(dir: &Path, file: &IdxFile) -> Result<(String, Vec<u8>), String> {
-    let names = names(file);
+/// The first of a file's accepted names that is there.
+fn open(dir: &Path, file: &IdxFile) -> Result<Raw, String> {
+    let (names, header) = (names(file), file.header());
     for name in &names {
-        match fs::read(dir.join(name)) {
-            Ok(bytes) if name.ends_with(".gz") => {
-                let raw = gunzip(&bytes, u64::MAX).map_err(|why| format!("{name} is broken gzip: {why}"))?;
-                return Ok((name.clone(), raw));
-            }
-            Ok(raw) => return Ok((name.clone(), raw)),
-            Err(error) if error.kind() == ErrorKind::NotFound => (),
-            Err(error) => return Err(format!("{name} cannot be read: {error}")),
+        let unreadable = |error: std::io::Error| format!("{name} cannot be read: {error}");
+        let opened = match fs::File::open(dir.join(name)) {
+            Ok(opened) => opened,
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(unreadable(error)),
+        };
+        let mut raw = Vec::new();
+        if name.ends_with(".gz") {
+            let mut packed = Vec::new();
+            (&opened).read_to_end(&mut packed).map_err(unreadable)?;
+            raw = gunzip(&packed, u64::MAX).map_err(|why| format!("{name} is broken gzip: {why}"))?;
+        } else {
+            (&opened).take(header as u64).read_to_end(&mut raw).map_err(unreadable)?;
         }
+        let items = raw.split_off(header.min(raw.len()));
+        let (length, items) = match name.ends_with(".gz") {
+            true => (items.len(), Items::Unpacked(items)),
+            false => {
+                let bytes = opened.metadata().map_err(unreadable)?.len() as usize;
+                (bytes.saturating_sub(raw.len()), Items::Unread(Mutex::new(opened)))
+            }
+        };
+        return Ok(Raw { name: name.clone(), header: raw, length, items });
     }
     Err(format!("{} is missing ({} would do too)", names[0], names[1..].join(", ")))
 }
@@ -287,11 +372,12 @@ fn gunzip(bytes: &[u8], limit: u64) -> std::io::Result<Vec<u8>> {
 }
 
 /// The count in a file's header, when the header can be trusted; every other check goes on without it.
-fn decode(name: &str, raw: &[u8], file: &IdxFile, problems: &mut Vec<String>) -> Option<u32> {
-    let header = 8 + 4 * file.shape.len();
-    let word = |at: usize| u32::from_be_bytes([raw[at], raw[at + 1], raw[at + 2], raw[at + 3]]);
-    if raw.len() < header {
-        problems.push(format!("{name} is cut short: {header} bytes expected in its header alone, {} found", raw.len()));
+fn decode(raw: &Raw, file: &IdxFile, problems: &mut Vec<String>) -> Option<u32> {
+    let (Raw { name, header: bytes, .. }, header) = (raw, file.header());
+    let word = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    if bytes.len() < header {
+        let found = bytes.len();
+        problems.push(format!("{name} is cut short: {header} bytes expected in its header alone, {found} found"));
         return None;
     }
     if word(0) != file.magic {
@@ -307,20 +393,21 @@ fn decode(name: &str, raw: &[u8], file: &IdxFile, problems: &mut Vec<String>) ->
     }
     // u128, because a damaged header may say anything.
     let expected = header as u128 + shape.iter().fold(count as u128, |size, side| size * *side as u128);
-    let found = raw.len() as u128;
+    let found = (header + raw.length) as u128;
     if found < expected {
         problems.push(format!("{name} is cut short: {expected} bytes expected for {count} items, {found} found"));
     } else if found > expected {
         problems.push(format!("{name} is too long: {expected} bytes expected for {count} items, {found} found"));
     }
-    if file.shape.is_empty() {
-        let mut wrong = raw[header..].iter().enumerate().filter(|(_, label)| **label > 9);
-        if let Some((first, label)) = wrong.next() {
-            let number = 1 + wrong.count();
-            problems.push(format!("{name} has {number} labels above 9; the first is label {first}, {label}"));
-        }
-    }
     Some(count)
+}
+
+/// What is wrong with the labels.
+fn wrong_label(name: &str, labels: &[u8]) -> Option<String> {
+    let mut wrong = labels.iter().enumerate().filter(|(_, label)| **label > 9);
+    let (first, label) = wrong.next()?;
+    let number = 1 + wrong.count();
+    Some(format!("{name} has {number} labels above 9; the first is label {first}, {label}"))
 }
 
 /// Makes the four raw files of MNIST itself present in a folder: by npm, else from a mirror. Every file is verified by

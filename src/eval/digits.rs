@@ -16,7 +16,7 @@ use crate::data::source::{Order, Sampling};
 use crate::error::{Error, Result};
 use crate::nn::{Conv2d, ConvConfig, Init, Linear};
 use crate::optim::{AdamConfig, Trained};
-use crate::parts::{MODEL, Parts, Tensors};
+use crate::parts::{MODEL, Parts};
 use crate::random::{Draws, Dropout};
 use crate::safetensors;
 
@@ -110,14 +110,8 @@ impl Digits {
                 100.0 * LEAST_ACCURACY
             )));
         }
-        let mut bytes = Vec::new();
-        let mut sink = |_: &str, tensors: Tensors| {
-            bytes = safetensors::encode(&tensors).map_err(Error::failed)?;
-            Ok(())
-        };
-        let mut save = Parts::save(&mut sink);
-        save.module(MODEL, &mut net);
-        save.saved()?;
+        let tensors = Parts::copies(|visit| visit.module(MODEL, &mut net)).remove(MODEL).unwrap_or_default();
+        let bytes = safetensors::encode(&tensors).map_err(Error::failed)?;
         crate::aside::write_aside(&path, &bytes, "keep the classifier")?;
         Ok(Digits { net, sha256: fetch::sha256(&bytes) })
     }

@@ -269,14 +269,7 @@ mod tests {
     fn a_checkpoint_holds_the_mean_of_the_path_lengths() {
         let mut path_length = PathLength::new(&Device::flex());
         path_length.penalty(Tensor::ones([2, 3, 4], &Device::flex()));
-        let mut parts = std::collections::BTreeMap::new();
-        let mut sink = |part: &str, tensors| {
-            parts.insert(part.to_owned(), tensors);
-            Ok(())
-        };
-        let mut visit = Parts::save(&mut sink);
-        path_length.parts("paths", &mut visit);
-        visit.saved().unwrap();
+        let parts = Parts::copies(|visit| path_length.parts("paths", visit));
         let mut restored = PathLength::new(&Device::flex());
         let mut visit = Parts::load(parts);
         restored.parts("paths", &mut visit);

@@ -104,7 +104,6 @@ pub fn average_decay(batch: usize, half_life_kimg: f64, images: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::nn::{BatchNorm, Linear};
-    use crate::parts::Tensors;
     use crate::random::Draws;
     use burn::tensor::Device;
     use std::collections::BTreeMap;
@@ -170,17 +169,7 @@ mod tests {
             || Trained::new(BatchNorm::new(Tensor::ones([2], &device), 1e-3), AdamConfig::with_beta1(0.5), true);
         let values = |tensor: Tensor<1>| tensor.into_data().iter::<f32>().collect::<Vec<f32>>();
         let statistics = |net: BatchNorm| [values(net.mean.val()), values(net.variance.val())];
-        let saved = |trained: &mut Trained<BatchNorm>| {
-            let mut parts = BTreeMap::new();
-            let mut sink = |part: &str, tensors: Tensors| {
-                parts.insert(part.to_owned(), tensors);
-                Ok(())
-            };
-            let mut visit = Parts::save(&mut sink);
-            trained.model_parts("generator", &mut visit);
-            visit.saved().unwrap();
-            parts
-        };
+        let saved = |trained: &mut Trained<BatchNorm>| Parts::copies(|visit| trained.model_parts("generator", visit));
         let mut trained = fresh();
         let x = Tensor::<1>::from_data([1.0, 3.0, -2.0, 2.0], &Device::flex()).reshape([1, 2, 2, 1]);
         let (y, told) = trained.net().by_batch(x, 0.2);

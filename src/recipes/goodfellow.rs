@@ -360,15 +360,7 @@ mod tests {
     }
 
     fn parts(goodfellow: &mut Goodfellow) -> BTreeMap<String, Tensors> {
-        let mut parts = BTreeMap::new();
-        let mut sink = |part: &str, tensors: Tensors| {
-            parts.insert(part.to_owned(), tensors);
-            Ok(())
-        };
-        let mut visit = Parts::save(&mut sink);
-        goodfellow.parts(&mut visit);
-        visit.saved().unwrap();
-        parts
+        Parts::copies(|visit| goodfellow.parts(visit))
     }
 
     /// Compares each velocity's norm, its product with a wave and its first value with PyTorch's.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::aside::{write_aside, write_flushed};
 use crate::data::fetch::{file_sha256, sha256};
 use crate::error::{Error, Result};
-use crate::parts::{MODEL, Tensors};
+use crate::parts::{MODEL, Saved, Tensors};
 use crate::safetensors;
 
 /// The version of the layout this Ganvas writes, and the newest it reads.
@@ -59,7 +59,7 @@ impl Writing {
     }
 
     /// Writes one part. The file is on the disk when this returns.
-    pub fn part(&mut self, part: &str, tensors: &Tensors) -> Result<()> {
+    pub fn part(&mut self, part: &str, tensors: &BTreeMap<String, Saved>) -> Result<()> {
         let name = file_of(part);
         let path = self.aside.join(&name);
         let written = safetensors::write(&path, tensors).and_then(|()| file_sha256(&path));
