@@ -335,7 +335,6 @@ mod tests {
     use super::*;
     use burn::tensor::DType;
     use serde_json::Value;
-    use std::collections::BTreeMap;
 
     fn numbers(value: &Value) -> Vec<f64> {
         value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()

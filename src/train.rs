@@ -11,7 +11,9 @@ use crate::config::{Change, OnTrouble, Resolved};
 use crate::data::images::Shape;
 use crate::doctor::{self, Doctor, Examiner};
 use crate::error::{Error, Result};
-use crate::eval::{Against, Answers, Drawn, Metric, Part, Side, drawn, group, metric, of_model};
+use crate::eval::{
+    Against, Answers, Drawn, Metric, Part, Side, answered_music, drawn, group, metric, of_model, of_music, wanted_music,
+};
 use crate::media::{Media, sheet};
 use crate::parts::{LayerHealth, Parts, Saved};
 use crate::random::Draws;
@@ -463,6 +465,11 @@ impl<'a> Trainer<'a> {
         let from = Drawn { recipe: config.entry.info.name.to_owned(), seed, step, first_seed: 0, truncation: 1.0 };
         if !measuring.questions.is_empty() {
             let name = self.run.path().display().to_string();
+            if wanted_music(&measuring.questions).is_some() {
+                let music = answered_music(model.as_ref(), (&name, from), &measuring.questions, &mut |_| {})?;
+                let passports = of_music(&measuring.metrics, &music)?;
+                return self.log(Event::Metrics { passports });
+            }
             let mut passports = Vec::new();
             let data = config.entry.info.dataset.unwrap_or("held-out");
             for group in group(measuring.questions.clone()) {

@@ -234,7 +234,13 @@ fn samples_are_the_same_each_time_and_come_as_grid_files_and_animation() {
     assert_eq!(small.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&small.stderr).contains("has no room for 64 seeds"));
     assert!(!folder.path().join("d.png").exists());
-    for (out, args) in [("d.gif", ""), ("d.jpg", ""), ("d.mp4", "--interpolate=1-2")] {
+    for (out, args) in [
+        ("d.gif", ""),
+        ("d.jpg", ""),
+        ("d.mp4", "--interpolate=1-2"),
+        ("d.mid", ""), // pictures are no music
+        ("d.wav", "--seeds=1-2"),
+    ] {
         let args = ["sample", "runs/0001-mnist", "-o", out, args].into_iter().filter(|arg| !arg.is_empty());
         let refused = output(folder.path(), &args.collect::<Vec<_>>());
         assert_eq!(refused.status.code(), Some(2), "{out}: {}", String::from_utf8_lossy(&refused.stderr));
@@ -472,7 +478,7 @@ fn a_run_is_measured_against_a_data_set_and_a_folder_against_itself() {
 
     for (generated, against, more, sentence) in [
         ("runs/0001-stylegan2", "avatars", vec!["--samples", "5"], "has 5 samples; this metric needs at least 20"),
-        ("made", "made", vec!["--samples", "99"], "has 40 pictures, not 99"),
+        ("made", "made", vec!["--samples", "99"], "has 40 samples, not 99"),
         ("made", "made", vec!["--features", "digits"], "takes 28x28"),
         ("made", "made", vec!["--features", "inception"], "give --weights"),
         (
@@ -581,4 +587,36 @@ fn a_model_s_answers_are_measured_beside_what_nobody_need_learn() {
     assert!(unchanged > 0.01 && unchanged < 0.2, "{unchanged}");
     assert!(value("the mean colour", "l1") > unchanged && value("runs/0001-pairs", "l1") > unchanged);
     assert!(value("the picture unchanged", "ssim") > value("the mean colour", "ssim"));
+}
+
+#[test]
+fn folders_of_midi_files_are_measured_in_a_table_beside_real_music() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, by: usize| {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        for i in 0..24 {
+            let scale = ["C4", "D4", "E4", "F4", "G4", "A4", "B4", "C5"];
+            let melody = (0..32).map(|beat| scale[(i + by * beat) % 8]).collect::<Vec<_>>().join(" ");
+            let notes = melody.parse::<ganvas::media::Notes>().unwrap().transposed(i as i32 / 8).unwrap();
+            fs::write(folder.path().join(name).join(format!("{i}.mid")), notes.to_midi("A scale").unwrap()).unwrap();
+        }
+    };
+    write("made", 3);
+    write("real", 1);
+    let eval = ["eval", "made", "--against", "real:all", "--metric", "music"];
+    let table = done(folder.path(), &eval);
+    assert!(table.contains("\n| made:all |") && table.contains("\n| real:all |"), "{table}");
+    let json = done(folder.path(), &[&eval[..], &["--json", "--baselines"]].concat());
+    let passports = serde_json::from_str::<serde_json::Value>(&json).unwrap();
+    let value = |name: &str, quantity: &str| {
+        let is_it = |one: &&serde_json::Value| one["generated"]["name"] == name && one["quantity"] == quantity;
+        passports.as_array().unwrap().iter().find(is_it).and_then(|one| one["value"].as_f64()).unwrap()
+    };
+    assert_eq!((value("made", "in-key"), value("real", "notes-per-bar")), (1.0, 4.0));
+    assert!(value("made", "bar-leap") > value("real", "bar-leap"), "{table}");
+    assert!((value("real", "repeated-bars") - 6.0 / 7.0).abs() < 1e-9);
+    assert!(value("a random walk", "in-key") < 0.95 && value("a random walk", "notes-per-bar") == 4.0);
+
+    let refused = output(folder.path(), &["eval", "made", "--metric", "music", "--samples", "99"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("has 24 samples, not 99"), "{refused:?}");
 }

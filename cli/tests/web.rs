@@ -192,6 +192,8 @@ fn samples_are_those_of_the_command_byte_for_byte() {
         "seed=1&truncation=nan",
         "near=1&count=0",
         "seed=1&checkpoint=../../elsewhere",
+        "seed=1&as=wav", // it makes no music
+        "seed=1&as=mp3",
     ] {
         let answer = served.get(&format!("/api/runs/0001-toy/sample?{wrong}"));
         assert_eq!(answer.status, 400, "{wrong}: {}", String::from_utf8_lossy(&answer.body));

@@ -1,4 +1,4 @@
-//! The folders of the sets whose pictures are drawn here: each is whole or absent.
+//! The folders of the sets whose items, pictures or music, are made here: each is whole or absent.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,23 +13,25 @@ const STAMP: &str = "complete"; // the last file of a set to be written
 pub struct Drawn<'a> {
     /// Its name.
     pub name: &'a str,
-    /// The folders within its own that hold the pictures.
+    /// What it holds, as people call several of them.
+    pub items: &'a str,
+    /// The folders within its own that hold the items.
     pub parts: &'a [&'a str],
-    /// One line that says what they are drawn from and by which release of the drawing: another one makes the set anew.
+    /// One line that says what they are made from and by which release of the making: another one makes the set anew.
     pub release: String,
 }
 
 impl Drawn<'_> {
-    /// Whether the set is there with all its pictures.
+    /// Whether the set is there with all its items.
     pub fn whole(&self, dir: &Path) -> bool {
         let count = |part: &&str| fs::read_dir(dir.join(part)).map_or(0, Iterator::count);
-        let pictures = self.parts.iter().map(count).sum();
-        fs::read(dir.join(STAMP)).is_ok_and(|old| old == self.stamp(pictures).as_bytes())
+        let items = self.parts.iter().map(count).sum();
+        fs::read(dir.join(STAMP)).is_ok_and(|old| old == self.stamp(items).as_bytes())
     }
 
     /// What the last file says.
-    fn stamp(&self, pictures: usize) -> String {
-        format!("{}\n{pictures} pictures\n", self.release)
+    fn stamp(&self, count: usize) -> String {
+        format!("{}\n{count} {}\n", self.release, self.items)
     }
 
     /// Has `fill` write the set into a folder beside `dir`, which then takes its name. An error when something else is there.
@@ -50,9 +52,9 @@ impl Drawn<'_> {
         };
         let (aside, ()) = Aside::new(parent, self.name, make)
             .map_err(|error| Error::io("write into the data folder", parent, &error))?;
-        let mut folder = Folder { path: aside.path().to_owned(), pictures: 0 };
+        let mut folder = Folder { path: aside.path().to_owned(), items: 0 };
         fill(&mut folder)?;
-        folder.write(STAMP, self.stamp(folder.pictures).as_bytes())?;
+        folder.write(STAMP, self.stamp(folder.items).as_bytes())?;
         if self.whole(dir) {
             return Ok(()); // another process was faster
         }
@@ -66,14 +68,14 @@ impl Drawn<'_> {
 /// A set's folder while it is written.
 pub struct Folder {
     path: PathBuf,
-    pictures: usize,
+    items: usize,
 }
 
 impl Folder {
-    /// Writes a picture into one of the parts.
-    pub fn picture(&mut self, name: &str, png: &[u8]) -> Result<()> {
-        self.pictures += 1;
-        self.write(name, png)
+    /// Writes an item into one of the parts.
+    pub fn item(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.items += 1;
+        self.write(name, bytes)
     }
 
     /// Writes what is told about the set.

@@ -143,7 +143,8 @@ fn make(
 ) -> Result<()> {
     let parts = PARTS.iter().flat_map(|pair| DOMAINS.map(|domain| format!("{pair}/{domain}")));
     let parts = parts.collect::<Vec<_>>();
-    let drawn = Drawn { name: NAME, parts: &parts.iter().map(String::as_str).collect::<Vec<_>>(), release };
+    let drawn =
+        Drawn { name: NAME, items: "pictures", parts: &parts.iter().map(String::as_str).collect::<Vec<_>>(), release };
     if drawn.whole(dir) {
         return Ok(());
     }
@@ -166,7 +167,7 @@ fn fill(folder: &mut Folder, icons: &[Icons], report: Report<'_>) -> Result<()> 
             let part = Part::of(code);
             for (pair, a, b) in PAIRS {
                 let mut write =
-                    |domain: &str, hand: usize| folder.picture(&format!("{pair}/{domain}/{code}.png"), &pictures[hand]);
+                    |domain: &str, hand: usize| folder.item(&format!("{pair}/{domain}/{code}.png"), &pictures[hand]);
                 match part {
                     Part::A => write("trainA", a)?,
                     Part::B => write("trainB", b)?,

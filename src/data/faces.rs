@@ -102,7 +102,7 @@ impl Faces {
         let Faces { name, looks, pictures } = self;
         let package = STYLES.package;
         let release = format!("{name}, release 1: {pictures} pictures of each of {} styles of {package}", looks.len());
-        Drawn { name, parts: &[TRAIN, HELD_OUT], release }
+        Drawn { name, items: "pictures", parts: &[TRAIN, HELD_OUT], release }
     }
 
     /// Draws the set into a folder beside `dir`, which then takes its name.
@@ -123,7 +123,7 @@ impl Faces {
                 let (what, total) = (format!("drawing {}", self.name), self.looks.len() * self.pictures);
                 report(Progress { what: &what, done: (first + number) as u64, total: Some(total as u64) });
                 let name = format!("{}/{}-{number:05}.png", look.part(&face.choices), look.style);
-                folder.picture(&name, &face.png)?;
+                folder.item(&name, &face.png)?;
                 rows.push((name, look.style, face.choices));
                 Ok(())
             })?;

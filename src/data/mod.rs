@@ -8,6 +8,7 @@ pub mod faces;
 pub mod fetch;
 pub mod images;
 pub mod mnist;
+pub mod music;
 pub mod openmoji;
 pub mod source;
 pub mod svg;
@@ -92,7 +93,27 @@ pub const SETS: &[DataSet] = &[
         folder: emoji::default_dir,
         fetch: emoji::fetch,
     },
+    DataSet {
+        name: "folk",
+        sentence: "1,597 dance tunes and airs in 4/4, as MIDI files with derived chords, for MidiNet",
+        bytes: 2_432_981,
+        licence: "tunes of 1778 to 1903; their encodings: with the encoders' permission, some perhaps not for commercial use",
+        parts: &[],
+        folder: music::folk::default_dir,
+        fetch: music::folk::fetch,
+    },
 ];
+
+/// Where the data are that a configuration means: at its `path`, or the `set`, which is fetched, when that is empty.
+fn place_of(path: &Path, set_name: &str) -> Result<PathBuf> {
+    if !path.as_os_str().is_empty() {
+        return Ok(path.to_owned());
+    }
+    let set = set(set_name)?;
+    let folder = (set.folder)()?;
+    (set.fetch)(&folder, &mut |_| {})?;
+    Ok(set.usual(folder))
+}
 
 /// Whether a folder holds idx files, as digits come, rather than pictures.
 pub fn holds_digits(folder: &Path) -> bool {

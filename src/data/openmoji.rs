@@ -54,7 +54,7 @@ pub fn default_dir() -> Result<PathBuf> {
 /// folder is in use.
 pub fn fetch(dir: &Path, report: Report<'_>) -> Result<()> {
     let release = format!("{NAME}, release 1: drawn from {} at {PIXELS}", OPENMOJI.package);
-    let drawn = Drawn { name: NAME, parts: &PARTS, release };
+    let drawn = Drawn { name: NAME, items: "pictures", parts: &PARTS, release };
     if drawn.whole(dir) {
         return Ok(());
     }
@@ -81,7 +81,7 @@ fn fill(folder: &mut Folder, files: &BTreeMap<String, Vec<u8>>, report: Report<'
                 continue;
             }
             let fold = fold(&emoji.hexcode);
-            folder.picture(&format!("{fold}/{}.png", emoji.hexcode), &beside(&outline, &colour).to_png()?)?;
+            folder.item(&format!("{fold}/{}.png", emoji.hexcode), &beside(&outline, &colour).to_png()?)?;
             rows.push(vec![&emoji.hexcode, &emoji.annotation, &emoji.group, fold]);
         }
     }
@@ -169,7 +169,7 @@ mod tests {
     }
 
     fn drawn() -> Drawn<'static> {
-        Drawn { name: NAME, parts: &PARTS, release: "made up".into() }
+        Drawn { name: NAME, items: "pictures", parts: &PARTS, release: "made up".into() }
     }
 
     #[test]

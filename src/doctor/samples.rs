@@ -6,7 +6,7 @@ use faer::{Mat, Side};
 
 use crate::data::holds_digits;
 use crate::data::mnist::{self, Digits, Part};
-use crate::media::Media;
+use crate::media::{self, Media};
 
 /// Samples that are looked at.
 const MOST: usize = 64;
@@ -41,7 +41,7 @@ impl Examiner {
     }
 
     /// Names and values of what is seen; as many real samples are looked at as of the model's. Lengths are Euclidean, of
-    /// pixels from 0 to 1 or of points.
+    /// pixels from 0 to 1, of points, or of rolls, with 1 where a note sounds.
     pub fn look(&mut self, samples: &[Media]) -> Vec<(&'static str, f64)> {
         let samples = vectors(samples);
         let n = samples.len().min(self.real.len());
@@ -64,13 +64,17 @@ impl Examiner {
     }
 }
 
-/// The first samples, flat.
+/// The first samples, flat, and as long as the longest.
 fn vectors(samples: &[Media]) -> Vec<Vec<f32>> {
     let flat = |media: &Media| match media {
         Media::Image(image) => image.pixels.iter().map(|&level| f32::from(level) / 255.0).collect(),
         Media::Point(point) => point.to_vec(),
+        Media::Notes(notes) => media::cells(notes),
     };
-    samples.iter().take(MOST).map(flat).collect()
+    let mut vectors = samples.iter().take(MOST).map(flat).collect::<Vec<Vec<f32>>>();
+    let longest = vectors.iter().map(Vec::len).max().unwrap_or_default();
+    vectors.iter_mut().for_each(|vector| vector.resize(longest, 0.0)); // pieces of music may end early
+    vectors
 }
 
 fn distance(a: &[f32], b: &[f32]) -> f64 {
@@ -160,6 +164,17 @@ mod tests {
         assert!(first.iter().all(|(name, _)| *name != "sample_change"), "{first:?}");
         let second = examiner.look(&points(&[[0.0, 0.0], [1.0, 3.0]]));
         assert!(second.contains(&("sample_change", 1.5)), "{second:?}");
+    }
+
+    #[test]
+    fn pieces_of_music_are_as_far_apart_as_the_cells_of_their_rolls() {
+        let melody = |text: &str| Media::Notes(text.parse().unwrap());
+        let music = [melody("C4:16"), melody("C4 D4:12"), melody("C4:16 E4:16")];
+        let mut examiner = Examiner::new(&music[..2], None);
+        // Twelve steps of C are not played and twelve of D are.
+        let (name, apart) = examiner.look(&music[..2])[0];
+        assert!(name == "sample_spread" && (apart - 24_f64.sqrt()).abs() < 1e-6, "{name} {apart}");
+        assert!(examiner.look(&music[1..]).iter().all(|(_, value)| value.is_finite()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::Like;
 use super::extractor::{Extractor, Network, Seen};
 use super::metric::{Measure, Metric};
 use super::passport::{By, Passport, Side, sha256_of};
-use super::pictures::{Part, Pictures, drawn};
+use super::pictures::{Music, Part, Pictures, drawn};
 use crate::data::fetch::Report;
 use crate::data::holds_digits;
 use crate::data::images::{self, Images, Shape};
@@ -161,7 +161,8 @@ pub(super) fn of_images(
 }
 
 /// The passports of a model's samples, `side.samples` of them from the first seed of `side.run` on: pictures against real
-/// ones, points against their mixture, the ways between styles against nothing. An error where a metric does not suit.
+/// ones, points against their mixture, music and the ways between styles against nothing. An error where a metric does not
+/// suit.
 pub fn of_model(
     metrics: &[Metric],
     model: &dyn Model,
@@ -183,12 +184,19 @@ pub fn of_model(
     if seen.is_empty() {
         return Ok(passports);
     }
-    let (mut images, mut points) = (Vec::new(), Vec::new());
+    let (mut images, mut points, mut pieces) = (Vec::new(), Vec::new(), Vec::new());
     for media in drawn(model, first, side.samples, truncation, report)? {
         match media {
             Media::Image(image) => images.push(image),
             Media::Point(point) => points.push(point),
+            Media::Notes(notes) => pieces.push(notes),
         }
+    }
+    if !pieces.is_empty() {
+        let mut music = Music::new(&side.name, None, pieces)?;
+        music.side.run.clone_from(&side.run);
+        passports.extend(of_music(&seen, &music)?);
+        return Ok(passports);
     }
     if !points.is_empty() {
         let unknown = || Error::input(format!("nobody knows what the points of {} should come from", side.name));
@@ -203,6 +211,15 @@ pub fn of_model(
     let against = against.ok_or_else(|| Error::input(format!("{} is held against no pictures", side.name)))?;
     passports.extend(against.measure(&seen, &pictures, like, report)?);
     Ok(passports)
+}
+
+/// The passports of metrics of music; an error for others.
+pub fn of_music(metrics: &[Metric], music: &Music) -> Result<Vec<Passport>> {
+    let passports = metrics.iter().map(|metric| {
+        let Measure::Music(measure) = metric.measure else { return Err(misplaced(metric)) };
+        Ok(metric.passports(measure(&music.pieces)?, &music.side, None, &nothing("none"), None))
+    });
+    Ok(passports.collect::<Result<Vec<_>>>()?.concat())
 }
 
 fn of_points(metric: &Metric, points: &[[f32; 2]], side: &Side, mixture: &Mixture) -> Result<Vec<Passport>> {
@@ -244,6 +261,7 @@ fn misplaced(metric: &Metric) -> Error {
 mod tests {
     use super::*;
     use crate::eval::metric;
+    use crate::media::Notes;
 
     #[test]
     fn pairs_are_found_by_name_and_what_stands_alone_is_listed() {
@@ -269,5 +287,28 @@ mod tests {
         assert_eq!(found[0].generated.samples, 2);
         let error = of_pairs(&[metric("fd").unwrap()], [&made, &real], 0, &mut |_| {}).unwrap_err().to_string();
         assert!(error.contains("fd is no metric of these"), "{error}");
+    }
+
+    #[test]
+    fn music_is_measured_in_twenty_pieces_and_more_and_by_nothing_else() {
+        let piece = |text: &str| text.parse::<Notes>().unwrap();
+        let pieces = [piece("C4 E4 G4 C5"), piece("C4:2 D4:2 E4:2 F4:2 F#4 G4")];
+        let music = |n: usize| Music::new("made", None, pieces.iter().cloned().cycle().take(n).collect()).unwrap();
+        let all = [metric("music").unwrap()];
+        let found = of_music(&all, &music(20)).unwrap();
+        let in_key = found.iter().find(|passport| passport.quantity == "in-key").unwrap();
+        // All 16 steps of the one, and 14 of the other, those of G major.
+        assert!((in_key.value - (1.0 + 14.0 / 16.0) / 2.0).abs() < 1e-12 && in_key.low < in_key.value, "{in_key:?}");
+        assert_eq!((in_key.generated.samples, in_key.real.is_none()), (20, true));
+        let notes = found.iter().find(|passport| passport.quantity == "notes-per-bar").unwrap();
+        assert_eq!(notes.value, 5.0);
+        assert_ne!(music(20).side.sha256, music(21).side.sha256);
+        assert_eq!(music(21).some(20).unwrap().side.samples, 20);
+
+        let too_few = of_music(&all, &music(19)).unwrap_err().to_string();
+        assert!(too_few.contains("19 pieces"), "{too_few}");
+        let wrong = of_music(&[metric("fd").unwrap()], &music(20)).unwrap_err().to_string();
+        assert!(wrong.contains("fd is no metric of these"), "{wrong}");
+        assert!(Music::new("made", None, Vec::new()).unwrap_err().to_string().contains("made holds no music"));
     }
 }

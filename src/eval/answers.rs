@@ -1,14 +1,43 @@
-//! How good the answers of a model are to questions whose answers are known: pictures made of others.
+//! How good the answers of a model are to questions whose answers are known: pictures made of others, and music.
 
 use super::against::{of_images, of_seen};
 use super::extractor::{Extractor, Network};
 use super::metric::{Measure, Metric};
 use super::passport::{Drawn, Passport, Side, sha256_of};
-use super::pictures::{Part, Pictures};
+use super::pictures::{Music, Part, Pictures};
 use crate::data::fetch::{Progress, Report};
 use crate::error::{Error, Result};
-use crate::media::{Image, Media};
+use crate::media::{Image, Media, Notes};
 use crate::recipe::{Model, Question, generate};
+
+/// The music that questions want; none where they want anything else.
+pub fn wanted_music(questions: &[Question]) -> Option<Vec<Notes>> {
+    let notes = |question: &Question| match &question.wanted {
+        Some(Media::Notes(notes)) => Some(notes.clone()),
+        _ => None,
+    };
+    questions.iter().map(notes).collect::<Option<Vec<_>>>().filter(|music| !music.is_empty())
+}
+
+/// The music that a model answers.
+pub fn answered_music(
+    model: &dyn Model,
+    (name, run): (&str, Drawn),
+    questions: &[Question],
+    report: Report<'_>,
+) -> Result<Music> {
+    let mut pieces = Vec::with_capacity(questions.len());
+    for (done, question) in questions.iter().enumerate() {
+        report(Progress { what: "answering", done: done as u64, total: Some(questions.len() as u64) });
+        match generate(model, &question.request)?.into_iter().next() {
+            Some(Media::Notes(notes)) => pieces.push(notes),
+            _ => return Err(Error::input(format!("{name} makes no music to hold against other music"))),
+        }
+    }
+    let mut music = Music::new(name, None, pieces)?;
+    music.side.run = Some(run);
+    Ok(music)
+}
 
 /// Answers and what they should have been, in the order of the questions.
 pub struct Answers {

@@ -9,6 +9,7 @@ use super::extractor::Seen;
 use super::features::Features;
 use super::fidelity::{Channels, Pair};
 use super::modes::{self, Modes};
+use super::music;
 use super::neighbours::{self, Balls, Neighbours};
 use super::parzen::{self, LogLikelihood};
 use super::passport::{By, Passport, Side};
@@ -17,7 +18,7 @@ use crate::data::fetch::Report;
 use crate::data::images::signed;
 use crate::error::{Error, Result};
 use crate::loss::perceptual::{self, SqueezeNet};
-use crate::media::Image;
+use crate::media::{Image, Notes};
 use crate::recipe::{Mixture, StyleSpace};
 
 /// Subsets, and samples in one, of a kernel distance in other tools.
@@ -60,6 +61,8 @@ pub enum Measure {
     Styles(fn(&StyleSpace, &SqueezeNet, [u64; 2], Report<'_>) -> Found),
     /// Points in the plane, and what they should come from.
     Modes(fn(&[[f32; 2]], &Mixture) -> Found),
+    /// Pieces of music.
+    Music(fn(&[Notes]) -> Found),
 }
 
 /// Every metric.
@@ -199,6 +202,17 @@ pub const METRICS: &[Metric] = &[
         measure: Measure::Modes(|points, mixture| {
             let Modes { found, high_quality } = modes::estimate(points, mixture)?;
             Ok(vec![("found", found), ("high-quality", high_quality)])
+        }),
+    },
+    Metric {
+        name: "music",
+        sentence: "keys, chords, rhythm and repetition counted in pieces of music; those of real ones are what is usual",
+        measure: Measure::Music(|pieces| {
+            if pieces.len() < 2 * GROUPS {
+                let (n, least) = (pieces.len(), 2 * GROUPS);
+                return Err(Error::input(format!("{n} pieces of music; at least {least} are measured")));
+            }
+            Ok(music::estimate(pieces))
         }),
     },
 ];

@@ -15,6 +15,7 @@ pub mod inception_score;
 pub mod kernel;
 mod metric;
 pub mod modes;
+pub mod music;
 pub mod neighbours;
 mod numpy;
 pub mod parzen;
@@ -22,14 +23,14 @@ mod passport;
 pub mod path_length;
 mod pictures;
 
-pub use against::{Against, of_features, of_model, of_pairs};
-pub use answers::{Answers, group};
+pub use against::{Against, of_features, of_model, of_music, of_pairs};
+pub use answers::{Answers, answered_music, group, wanted_music};
 pub use estimate::Estimate;
 pub use extractor::{Extractor, Network, Seen};
 pub use features::Features;
 pub use metric::{METRICS, Measure, Metric, metric};
 pub use passport::{By, Drawn, Passport, Side, table};
-pub use pictures::{Part, Pictures, drawn};
+pub use pictures::{Music, Part, Pictures, drawn};
 
 /// A tool whose numbers are reproduced to its own rounding and random draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

@@ -59,7 +59,8 @@ pub struct Side {
     /// How many there are.
     pub samples: usize,
     /// SHA-256 of the pictures' levels or the points' coordinates (little-endian f32), one sample after the other; of
-    /// features, as little-endian f64.
+    /// features, as little-endian f64; of music, of each piece's number of steps, notes and chords, its notes' start, length
+    /// and pitch, and its chords' start, root and 1 for minor, as little-endian u32.
     pub sha256: String,
     /// The run that the samples were drawn from.
     pub run: Option<Drawn>,
@@ -94,7 +95,7 @@ impl Side {
     }
 
     /// What a table calls it.
-    fn title(&self) -> String {
+    pub fn title(&self) -> String {
         let part = self.part.map(|part| format!(":{}", part.name())).unwrap_or_default();
         let drawn = self.run.as_ref().filter(|drawn| drawn.truncation != 1.0);
         let truncation = drawn.map(|drawn| format!(", truncation {}", drawn.truncation)).unwrap_or_default();

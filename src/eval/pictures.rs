@@ -1,16 +1,18 @@
-//! What is measured, and what it is held against: pictures of 8 bits, quantised as a file of them would be, and points.
+//! What is measured, and what it is held against: pictures of 8 bits, quantised as a file of them would be, points and music.
 
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::music::random_walk;
 use super::passport::{Side, sha256_of};
 use crate::data::fetch::{Progress, Report};
 use crate::data::images::{self, Images, Shape};
+use crate::data::music;
 use crate::data::source::Sampling;
 use crate::error::{Error, Result};
-use crate::media::{Image, Media};
+use crate::media::{Image, Media, Notes};
 use crate::random::Draws;
 use crate::recipe::{Model, Request, generate};
 
@@ -54,6 +56,15 @@ pub struct Pictures {
     pub images: Vec<Image>,
 }
 
+/// Pieces of music.
+#[derive(Clone, Debug)]
+pub struct Music {
+    /// Where they come from.
+    pub side: Side,
+    /// At least one.
+    pub pieces: Vec<Notes>,
+}
+
 /// The samples of `n` seeds from `first` on. An error when the model cannot draw them.
 pub fn drawn(model: &dyn Model, first: u64, n: usize, truncation: f64, report: Report<'_>) -> Result<Vec<Media>> {
     let mut samples = Vec::with_capacity(n);
@@ -64,6 +75,51 @@ pub fn drawn(model: &dyn Model, first: u64, n: usize, truncation: f64, report: R
         samples.extend(generate(model, &request)?);
     }
     Ok(samples)
+}
+
+impl Music {
+    /// Pieces that come from `name`. An error when there are none.
+    pub fn new(name: &str, part: Option<Part>, pieces: Vec<Notes>) -> Result<Self> {
+        if pieces.is_empty() {
+            return Err(Error::input(format!("{name} holds no music in whole bars of 4/4")));
+        }
+        let numbers = |piece: &Notes| {
+            let notes = piece.notes.iter().flat_map(|note| [note.start, note.length, note.pitch.into()]);
+            let chords =
+                piece.chords.iter().flat_map(|(start, chord)| [*start, chord.root.into(), chord.is_minor.into()]);
+            let sizes = [piece.steps, piece.notes.len() as u32, piece.chords.len() as u32];
+            sizes.into_iter().chain(notes).chain(chords).flat_map(u32::to_le_bytes).collect::<Vec<u8>>()
+        };
+        let sha256 = sha256_of(pieces.iter().map(numbers));
+        Ok(Music { side: Side { name: name.to_owned(), part, samples: pieces.len(), sha256, run: None }, pieces })
+    }
+
+    /// The music of a folder, of one part. An error when there is none.
+    pub fn of_data(place: &Path, name: &str, part: Part) -> Result<Self> {
+        let pieces = match part {
+            Part::Train => music::segments(place, Some(false))?,
+            Part::HeldOut => music::segments(place, Some(true))?,
+            Part::All => music::segments(place, None)?,
+            Part::Test => return Err(Error::input(format!("{name} keeps no test part; take {name}:held-out"))),
+        };
+        Music::new(name, Some(part), pieces)
+    }
+
+    /// Random walks in their rhythms and above their chords.
+    pub fn walks(&self) -> Result<Self> {
+        let walks = self.pieces.iter().enumerate().map(|(number, piece)| random_walk(piece, number));
+        Music::new("a random walk", None, walks.collect())
+    }
+
+    /// `most` of them, at random.
+    pub fn some(mut self, most: usize) -> Result<Self> {
+        if self.pieces.len() <= most {
+            return Ok(self);
+        }
+        let chosen = Draws::new(0, 0).permutation("eval.music", self.pieces.len() as u32);
+        let pieces = chosen.into_iter().take(most).map(|at| std::mem::take(&mut self.pieces[at as usize]));
+        Music::new(&self.side.name, self.side.part, pieces.collect())
+    }
 }
 
 impl Pictures {

@@ -106,7 +106,6 @@ mod tests {
     use crate::nn::{BatchNorm, Linear};
     use crate::random::Draws;
     use burn::tensor::Device;
-    use std::collections::BTreeMap;
 
     fn weights(layer: &Linear) -> Vec<f32> {
         layer.weight.val().into_data().iter::<f32>().collect()

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ganvas::Error;
 use ganvas::data::images::{self, Images};
-use ganvas::data::{self, SETS, mnist};
+use ganvas::data::{self, SETS, mnist, music};
 use serde_json::json;
 
 use crate::progress::fetch;
@@ -43,13 +43,17 @@ enum Verb {
   ganvas data check my-pictures/
   ganvas data check my-pictures.zip --json")]
     Check {
-        /// A folder or .zip of pictures, or a folder of the four idx files of MNIST or others in that format.
+        /// A folder or .zip of pictures, a folder of the four idx files of MNIST or others in that format, or a folder of
+        /// music (MIDI, ABC, MusicXML).
         path: PathBuf,
         /// Print the facts and problems as JSON.
         #[arg(long)]
         json: bool,
     },
 }
+
+/// What is said below problems that training can do without.
+const SKIP: &str = "\n`--set data.skip_broken=true` trains without these";
 
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
@@ -94,10 +98,13 @@ fn check(path: &Path, as_json: bool) -> anyhow::Result<()> {
     let (facts, problems, way_out) = if data::holds_digits(path) {
         let report = mnist::check(path);
         (report.facts, report.problems, "")
+    } else if music::holds(path) {
+        let survey = music::survey(path)?;
+        (survey.facts, survey.problems, SKIP)
     } else {
         match images::survey(&Images { path: path.to_owned(), ..Images::default() }, "") {
             Ok(survey) if survey.pictures == 0 => (survey.facts(), survey.problems, ""),
-            Ok(survey) => (survey.facts(), survey.problems, "\n`--set data.skip_broken=true` trains without these"),
+            Ok(survey) => (survey.facts(), survey.problems, SKIP),
             Err(error) => (Vec::new(), vec![error.to_string()], ""),
         }
     };

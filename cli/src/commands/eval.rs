@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use ganvas::data::fetch::Report;
 use ganvas::data::images::{Images, Shape};
+use ganvas::data::music;
 use ganvas::eval::{
-    Against, Answers, Drawn, Features, Like, METRICS, Measure, Metric, Network, Part, Passport, Pictures, Seen, Side,
-    metric, table,
+    Against, Answers, Drawn, Features, Like, METRICS, Measure, Metric, Music, Network, Part, Passport, Pictures, Seen,
+    Side, metric, table,
 };
-use ganvas::eval::{drawn, group, of_features, of_model, of_pairs};
+use ganvas::eval::{answered_music, drawn, group, of_features, of_model, of_music, of_pairs, wanted_music};
 use ganvas::media::Media;
 use ganvas::{Error, Model, Question, RECIPES, RunDir, sample};
 
@@ -24,15 +25,17 @@ const ARRAYS: &[&str] = &["npz", "npy"];
   ganvas eval runs/0002-stylegan2
   ganvas eval pictures/ --against my-photos/ --metric kid --json
   ganvas eval runs/0001-mnist runs/0003-dcgan mnist:test --against mnist --metric fd --table
+  ganvas eval runs/0004-songs melodies/ --against folk --metric music
   ganvas eval generated.npz --against real.npz --metric fd --metric kid --like torch-fidelity
   ganvas eval enlarged/ --against originals/ --metric psnr --metric ssim --border 4")]
 pub struct Args {
     /// Runs; pictures, as a folder, a zip or a data set of `ganvas data list`, with :train, :held-out, :test or :all for a
-    /// part of them; features: a .npz or .npy file with one array, a row for each sample; or passports: what --json printed,
+    /// part of them; music, as a folder of MIDI files or a data set, likewise; features: a .npz or .npy file with one
+    /// array, a row for each sample; or passports: what --json printed,
     /// in a .json file. Several are compared in a table.
     #[arg(required = true, value_name = "GENERATED")]
     generated: Vec<PathBuf>,
-    /// Real pictures, likewise, :train by default; or features, likewise. A run's own data by default.
+    /// Real pictures, likewise, :train by default; music, :held-out by default; or features. A run's own data by default.
     #[arg(long, value_name = "DATA")]
     against: Option<PathBuf>,
     /// What to measure, again for more; all that suits by default.
@@ -56,7 +59,8 @@ pub struct Args {
     /// Pixels at every edge that psnr, ssim and ms-ssim leave out.
     #[arg(long, default_value_t = 0, value_name = "N")]
     border: usize,
-    /// Beside a run that makes pictures of others, what nobody need learn: the given pictures unchanged, and one colour.
+    /// What nobody need learn: beside a run that makes pictures of others, the given pictures unchanged and one colour;
+    /// beside music, a random walk in the real rhythms.
     #[arg(long)]
     baselines: bool,
     /// Round and draw as another tool does.
@@ -120,7 +124,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let network = args.network()?;
     let named = args.metric.iter().map(|name| metric(name)).collect::<ganvas::Result<Vec<_>>>()?;
     let mut work = Work::new("measuring".to_owned());
-    let mut measuring = Measuring { args: &args, named, network, against: None };
+    let mut measuring = Measuring { args: &args, named, network, against: None, music: None };
     let measured = measuring.all(&mut |progress| work.show(&progress));
     work.end();
     let passports = measured?;
@@ -128,18 +132,20 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return super::print_json(&passports);
     }
     let text = table(&passports)?; // what does not compare is not printed side by side
-    if args.table || args.baselines || args.generated.len() > 1 {
+    let is_of_one = passports.iter().all(|passport| passport.generated.title() == passports[0].generated.title());
+    if args.table || args.baselines || args.generated.len() > 1 || !is_of_one {
         return super::print(&text);
     }
     super::print(&passports.iter().map(line).collect::<String>())
 }
 
-/// What was named on the command line, and the real pictures once they were looked at.
+/// What was named on the command line, and the real pictures or music once they were looked at.
 struct Measuring<'a> {
     args: &'a Args,
     named: Vec<Metric>,
     network: Option<Network<'a>>,
     against: Option<Against>,
+    music: Option<Music>,
 }
 
 impl Measuring<'_> {
@@ -152,9 +158,25 @@ impl Measuring<'_> {
                 self.of_features(generated)?
             } else if generated.join("config.toml").is_file() {
                 self.of_run(generated, report)?
+            } else if let Some(music) = self.music_of(generated, Part::All)? {
+                if let Some(real) = &self.args.against {
+                    self.real_music(real)?;
+                }
+                of_music(&self.metrics(|measure| matches!(measure, Measure::Music(_))), &music)?
             } else {
                 self.of_pictures(generated, report)?
             });
+        }
+        let is_given = |real: &Music| passports.iter().any(|one| one.generated.title() == real.side.title());
+        if let Some(real) = self.music.take().filter(|real| !is_given(real)) {
+            // Nothing in music is best by itself: the real pieces are measured, too, as many as of the others.
+            let fewest = passports.iter().map(|passport| passport.generated.samples).min().unwrap_or(usize::MAX);
+            let metrics = self.metrics(|measure| matches!(measure, Measure::Music(_)));
+            let real = real.some(fewest)?;
+            if self.args.baselines {
+                passports.extend(of_music(&metrics, &real.walks()?)?);
+            }
+            passports.extend(of_music(&metrics, &real)?);
         }
         let mut once = Vec::<Passport>::new(); // the baselines of several runs are the same
         for passport in passports {
@@ -201,10 +223,25 @@ impl Measuring<'_> {
         let side = |samples| Side::of_run(path.display().to_string(), samples, from.clone());
         super::train::fetch_own(&config)?;
         let questions = config.entry.questions(&config.text)?;
-        if !questions.is_empty() {
+        if let Some(wanted) = wanted_music(&questions).filter(|_| self.args.against.is_none()) {
+            let (questions, own) = (&questions[..n.min(questions.len())], config.pictures()?.map(|(_, name)| name));
+            let name = own.unwrap_or_else(|| path.display().to_string());
+            let wanted = wanted[..questions.len()].to_vec();
+            self.music.get_or_insert(Music::new(&name, Some(Part::HeldOut), wanted)?);
+            let made = answered_music(model.as_ref(), (&path.display().to_string(), from), questions, report)?;
+            return Ok(of_music(&self.metrics(|measure| matches!(measure, Measure::Music(_))), &made)?);
+        }
+        if !questions.is_empty() && wanted_music(&questions).is_none() {
             return self.of_answers((path, model.as_ref(), from), config.pictures()?, questions, report);
         }
         let one = drawn(model.as_ref(), seed, 1, truncation, report)?;
+        if let [Media::Notes(_)] = one.as_slice() {
+            let own = config.pictures()?.map(|(_, name)| PathBuf::from(name)); // a set's name or the folder
+            let real = self.args.against.clone().or(own).ok_or_else(missing_against)?;
+            let n = self.real_music(&real)?;
+            let metrics = self.metrics(|measure| matches!(measure, Measure::Music(_)));
+            return Ok(of_model(&metrics, model.as_ref(), &side(n), (None, None), like, report)?);
+        }
         let [Media::Image(one)] = one.as_slice() else {
             let metrics = self.metrics(|measure| matches!(measure, Measure::Modes(_)));
             let mixture = config.entry.mixture(&config.text)?;
@@ -282,6 +319,31 @@ impl Measuring<'_> {
         Ok(passports)
     }
 
+    /// The music of a place, as much as was asked for; none where there is no music. `part` is which, where it says none.
+    fn music_of(&self, given: &Path, part: Part) -> anyhow::Result<Option<Music>> {
+        let (name, named) = place_and_part(given);
+        let place = super::train::named_set(&name)?.unwrap_or_else(|| name.clone());
+        if !music::holds(&place) {
+            return Ok(None);
+        }
+        let music = Music::of_data(&place, &name.display().to_string(), named.unwrap_or(part))?;
+        let music = music.some(self.args.samples.map_or(MOST_SAMPLES, |samples| samples as usize))?;
+        self.enough(&music.side)?;
+        Ok(Some(music))
+    }
+
+    /// Reads the real music once; how many pieces it is.
+    fn real_music(&mut self, place: &Path) -> anyhow::Result<usize> {
+        let music = match self.music.take() {
+            Some(music) => music,
+            None => self.music_of(place, Part::HeldOut)?.ok_or_else(|| {
+                let place = place.display();
+                Error::input(format!("{place} holds no music; give some with --against, such as --against folk"))
+            })?,
+        };
+        Ok(self.music.insert(music).side.samples)
+    }
+
     /// The real pictures in a shape: those of --against, or `own`; and the metrics, without those that need a classifier
     /// where there is none and nobody named them.
     fn against(
@@ -319,7 +381,7 @@ impl Measuring<'_> {
     fn enough(&self, side: &Side) -> ganvas::Result<()> {
         match self.args.samples.filter(|most| side.samples < *most as usize) {
             Some(most) => {
-                Err(Error::input(format!("{} has {} pictures, not {most}; lower --samples", side.name, side.samples)))
+                Err(Error::input(format!("{} has {} samples, not {most}; lower --samples", side.name, side.samples)))
             }
             None => Ok(()),
         }

@@ -1,11 +1,11 @@
-//! `ganvas sample`: pictures from a run.
+//! `ganvas sample`: pictures and music from a run.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context;
-use ganvas::media::{GAP_LEVEL, Image, Media, grid, sheet, write_animation};
+use ganvas::media::{GAP_LEVEL, Media, Notes, grid, sheet, write_animation};
 use ganvas::project;
 use ganvas::run::Checkpoint;
 use ganvas::{Error, Latent, Model, RECIPES, Request, RunDir, sample};
@@ -15,26 +15,30 @@ use crate::progress::Work;
 
 const FRAMES_PER_SEC: u32 = 20;
 const MOST_SAMPLES: u64 = 100_000;
+/// Seeds of a grid or folder where none are named, from 0 on.
+const SEEDS: u64 = 64;
 
-/// Make pictures with a run's model: a grid, single files, or the way between two seeds.
+/// Make pictures or music with a run's model: a grid, single files, or the way between two seeds.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   ganvas sample runs/0001-mnist -o grid.png
   ganvas sample runs/0001-mnist --seeds 100-163 --grid 16x4 -o grid.png
   ganvas sample runs/0001-mnist --interpolate 3-9 -o between.gif
   ganvas sample runs/0001-mnist --seeds 0-999 -o pictures/
+  ganvas sample runs/0004-songs --seeds 7 -o song.mid
   ganvas sample runs/0002-stylegan2 --truncation 0.7 -o best.png
   ganvas sample runs/0002-stylegan2 --mix 0-4x10-17 --cut 4 -o mixed.png
   ganvas sample runs/0002-stylegan2 --project me.jpg you.jpg -o found.png")]
 pub struct Args {
     /// The run directory.
     run: PathBuf,
-    /// Where to: a .png for a grid, a .gif, .apng or .png for an interpolation, else a folder for single pictures.
+    /// Where to: a .png for a grid, a .gif, .apng or .png for an interpolation, a .mid or .wav for one piece of music, else a
+    /// folder for single pictures or pieces of music, each as .mid, .wav and .png.
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
-    /// The seeds, such as 7 or 0-63; one sample each.
-    #[arg(long, default_value = "0-63", value_name = "A-B")]
-    seeds: Seeds,
+    /// The seeds, such as 7 or 0-63, one sample each; 0-63 by default, and 0 for a .mid or .wav.
+    #[arg(long, value_name = "A-B")]
+    seeds: Option<Seeds>,
     /// Columns x rows of a grid; as near to square as the seeds allow by default.
     #[arg(long, value_name = "CxR")]
     grid: Option<Grid>,
@@ -138,6 +142,30 @@ impl Mix {
     }
 }
 
+/// A kind of file that one piece of music becomes.
+#[derive(Clone, Copy)]
+pub enum Music {
+    Midi,
+    Wav,
+}
+
+impl Music {
+    /// Each with the ending of its files.
+    const ALL: [(Music, &str); 2] = [(Music::Midi, "mid"), (Music::Wav, "wav")];
+
+    /// What files with this ending are.
+    pub fn of(ending: &str) -> Option<Self> {
+        Music::ALL.into_iter().find(|(_, own)| *own == ending).map(|(music, _)| music)
+    }
+
+    pub fn bytes(self, notes: &Notes, title: &str) -> ganvas::Result<Vec<u8>> {
+        match self {
+            Music::Midi => notes.to_midi(title),
+            Music::Wav => notes.to_wav(),
+        }
+    }
+}
+
 /// Columns and rows.
 #[derive(Clone, Copy)]
 struct Grid {
@@ -167,23 +195,34 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return tell(&args, &run, &checkpoint, &written);
     }
     let mut written = Vec::new();
+    let extension = extension(&args.output);
+    let music = extension.as_deref().and_then(Music::of);
+    let seeds = match &args.seeds {
+        Some(Seeds(seeds)) => seeds.clone(),
+        None if music.is_some() => 0..=0,
+        None => 0..=SEEDS - 1,
+    };
 
     let request = match (&args.interpolate, &args.mix) {
         (Some(Seeds(ends)), _) => Request::interpolation(*ends.start(), *ends.end(), usize::from(args.frames)),
         (_, Some(mix)) => Request { latents: mix.latents(args.cut), ..Request::seeds([]) },
-        _ => Request::seeds(args.seeds.0.clone()),
+        _ => Request::seeds(seeds.clone()),
     };
     let with = args.with.iter().cloned().collect();
     let request = Request { truncation: args.truncation, with, ..request };
     if request.latents.is_empty() {
         return Err(Error::input("no seeds: write them from low to high, as in 0-63").into());
     }
-    let extension = extension(&args.output);
-    if args.mix.is_some() && extension.is_none() {
+    if args.mix.is_some() && extension.as_deref() != Some("png") {
         return Err(Error::input("mixed styles make one grid; end -o in .png").into());
     }
-    if args.interpolate.is_none() {
-        grid_ending(extension.as_deref())?;
+    match music {
+        Some(_) if request.latents.len() > 1 => {
+            let sentence = "one file of music holds one sample; give one seed, as in --seeds 7, or a folder with -o";
+            return Err(Error::input(sentence).into());
+        }
+        None if args.interpolate.is_none() => grid_ending(extension.as_deref())?,
+        _ => (),
     }
     let mut samples = sample::generate(model.as_ref(), &request)?;
     if let (Some(_), Some(Media::Image(corner))) = (&args.mix, samples.first_mut()) {
@@ -193,8 +232,18 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return Err(Error::input("points are drawn large already; give --zoom 4 or less").into());
     }
 
-    if args.interpolate.is_some() {
-        let mut frames = samples.iter().map(|sample| still(sample, zoom)).collect::<ganvas::Result<Vec<_>>>()?;
+    let title = |seed: u64| format!("{}, seed {seed}", config.entry.info.title);
+
+    if let Some(music) = music {
+        let Some(Media::Notes(notes)) = samples.first() else {
+            let sentence = "this model makes no music; end -o in .png, or give a folder without a dot in its name";
+            return Err(Error::input(sentence).into());
+        };
+        ganvas::write_aside(&args.output, &music.bytes(notes, &title(*seeds.start()))?, "write the music")?;
+        written.push(json!({ "path": args.output, "seed": seeds.start() }));
+    } else if args.interpolate.is_some() {
+        let mut frames =
+            samples.iter().map(|sample| Ok(sample.picture()?.enlarged(zoom))).collect::<ganvas::Result<Vec<_>>>()?;
         frames.extend(frames.iter().rev().skip(1).take(frames.len().saturating_sub(2)).cloned().collect::<Vec<_>>());
         write_animation(&frames, FRAMES_PER_SEC, &args.output)?;
         written.push(json!({ "path": args.output, "frames": frames.len() }));
@@ -218,9 +267,16 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }));
     } else {
         make_folder(&args.output)?;
-        for (seed, sample) in args.seeds.0.clone().zip(&samples) {
+        for (seed, sample) in seeds.zip(&samples) {
             let path = args.output.join(format!("seed-{seed:06}.png"));
-            still(sample, zoom)?.write_png(&path)?;
+            if let Media::Notes(notes) = sample {
+                for (music, ending) in Music::ALL {
+                    let path = path.with_extension(ending);
+                    ganvas::write_aside(&path, &music.bytes(notes, &title(seed))?, "write the music")?;
+                    written.push(json!({ "path": path, "seed": seed }));
+                }
+            }
+            sample.picture()?.enlarged(zoom).write_png(&path)?;
             let point = if let Media::Point(point) = sample { Some(point) } else { None };
             written.push(json!({ "path": path, "seed": seed, "point": point }));
         }
@@ -275,13 +331,6 @@ fn grid_ending(extension: Option<&str>) -> ganvas::Result<()> {
         ))),
         None => Ok(()),
     }
-}
-
-fn still(sample: &Media, zoom: usize) -> ganvas::Result<Image> {
-    Ok(match sample {
-        Media::Image(image) => image.enlarged(zoom),
-        Media::Point(_) => sheet(std::slice::from_ref(sample), 1)?.enlarged(zoom),
-    })
 }
 
 fn nearly_square(count: usize) -> Grid {

@@ -12,7 +12,8 @@ use super::answer::Refusal;
 
 const COOKIE: &str = "ganvas_token";
 const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
-                                connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+                                connect-src 'self'; media-src 'self'; base-uri 'none'; form-action 'none'; \
+                                frame-ancestors 'none'";
 
 /// What a request is held against.
 pub struct Guard {

@@ -7,6 +7,7 @@ mod guard;
 mod live;
 mod log;
 mod pages;
+mod parts;
 mod play;
 mod runs;
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ganvas::{Latent, Request};
 use serde_json::{Value, json};
@@ -16,9 +16,10 @@ use tokio_util::io::ReaderStream;
 use super::Shared;
 use super::answer::Refusal;
 use super::files::readable;
+use super::parts::in_parts;
 use super::play::{Answer, Ask, MOST_SAMPLES};
 use super::runs::{Run, lock};
-use crate::commands::sample::{self, Seeds};
+use crate::commands::sample::{self, Music, Seeds};
 
 /// Buckets of a chart, when nobody says how many.
 const POINTS: usize = 600;
@@ -29,6 +30,7 @@ const EVENTS: usize = 500;
 const MOST_WALKED: usize = 100;
 /// Where the neighbours of the explorer lie: towards seeds that nobody else asks for.
 const STRIDE: u64 = 1_000_003;
+const MIDI: &str = "audio/midi";
 
 type Answered = Result<Response, Refusal>;
 
@@ -119,6 +121,7 @@ pub async fn sample(
     State(shared): State<Shared>,
     Path(id): Path<String>,
     Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
 ) -> Answered {
     let dir = lock(&*found(&shared, &id)?).dir.clone();
     let latents = latents(&query)?;
@@ -134,11 +137,21 @@ pub async fn sample(
     }
     let columns = columns.or((latents.len() > 1).then_some(8));
     let request = Request { latents, truncation, ..Request::default() };
-    let ask = Ask::Picture { request, columns, zoom };
-    match shared.player.ask(dir, query.get("checkpoint").cloned(), ask).await? {
-        Answer::Png(bytes) => Ok(([(header::CONTENT_TYPE, "image/png")], bytes).into_response()),
-        Answer::Inputs(_) => Err(Refusal::broken("the samples cannot be drawn")),
+    let (ask, kind) = match query.get("as").map(String::as_str) {
+        None | Some("png") => (Ask::Picture { request, columns, zoom }, "image/png"),
+        Some("mid") => (Ask::Music { request, music: Music::Midi }, MIDI),
+        Some("wav") => (Ask::Music { request, music: Music::Wav }, "audio/wav"),
+        Some(_) => return Err(Refusal::wrong("samples are given as png, mid or wav")),
+    };
+    let Answer::File(bytes) = shared.player.ask(dir, query.get("checkpoint").cloned(), ask).await? else {
+        return Err(Refusal::broken("the samples cannot be drawn"));
+    };
+    let mut response = in_parts(bytes, kind, &headers);
+    if kind == MIDI {
+        let saved = HeaderValue::from_static("attachment; filename=\"sample.mid\"");
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, saved);
     }
+    Ok(response)
 }
 
 /// The latents that a query asks for.

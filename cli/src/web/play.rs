@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::answer::Refusal;
+use crate::commands::sample::Music;
 
 /// Requests that may wait.
 const WAITING: usize = 8;
@@ -38,11 +39,13 @@ pub enum Ask {
     Inputs,
     /// A picture of samples, `columns` a row, every pixel `zoom` wide; a single one alone is drawn without a border.
     Picture { request: Request, columns: Option<usize>, zoom: u8 },
+    /// A file of the music that one sample is.
+    Music { request: Request, music: Music },
 }
 
 pub enum Answer {
     Inputs(Value),
-    Png(Vec<u8>),
+    File(Vec<u8>),
 }
 
 impl Player {
@@ -99,6 +102,7 @@ fn draw(loaded: &mut VecDeque<Loaded>, job: &Job) -> ganvas::Result<Answer> {
                 true => "image",
                 false => match sample::generate(model, &Request::seeds([0]))?.first() {
                     Some(Media::Point(_)) => "point",
+                    Some(Media::Notes(_)) => "notes",
                     _ => "image",
                 },
             };
@@ -109,18 +113,22 @@ fn draw(loaded: &mut VecDeque<Loaded>, job: &Job) -> ganvas::Result<Answer> {
             let samples = sample::generate(model, request)?;
             let zoom = usize::from(*zoom);
             let pixels = match samples.first() {
-                Some(Media::Image(image)) => image.pixels.len() * samples.len() * zoom * zoom,
-                _ => 0,
+                Some(Media::Point(_)) | None => 0,
+                Some(one) => one.picture()?.pixels.len() * samples.len() * zoom * zoom,
             };
             if pixels > MOST_PIXELS {
                 return Err(Error::input("this picture would be too large; ask for fewer samples or a smaller zoom"));
             }
             let picture = match (samples.as_slice(), columns) {
-                ([Media::Image(image)], None) => image.enlarged(zoom),
-                _ => sheet(&samples, columns.unwrap_or(1).min(samples.len()))?.enlarged(zoom),
+                ([one], None) => one.picture()?,
+                _ => sheet(&samples, columns.unwrap_or(1).min(samples.len()))?,
             };
-            Ok(Answer::Png(picture.to_png()?))
+            Ok(Answer::File(picture.enlarged(zoom).to_png()?))
         }
+        Ask::Music { request, music } => match sample::generate(model, request)?.as_slice() {
+            [Media::Notes(notes)] => Ok(Answer::File(music.bytes(notes, job.run.config(RECIPES)?.entry.info.title)?)),
+            _ => Err(Error::input("only one sample of a model that makes music can be heard")),
+        },
     }
 }
 

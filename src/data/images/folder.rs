@@ -16,7 +16,8 @@ use crate::error::{Error, Result};
 use super::{Layout, READ};
 
 const OTHER: &[&str] = &["bmp", "tif", "tiff", "heic", "heif", "avif", "jxl", "jp2"]; // pictures, but not for us
-const HELD_OUT: &[&str] = &["validation", "val", "test", "held-out"];
+/// Folders that hold out what lies in them, beside one called `train`.
+pub(in crate::data) const HELD_OUT: &[&str] = &["validation", "val", "test", "held-out"];
 const ATTRIBUTES: &str = "list_attr_celeba.txt";
 const PARTITION: &str = "list_eval_partition.txt";
 const LARGEST: u64 = 1 << 30; // bytes of one file
@@ -58,11 +59,23 @@ impl Picture {
 }
 
 /// A file of a folder or zip.
-struct File {
+pub(in crate::data) struct File {
     name: String, // its path below the folder, with `/`
     at: At,
     bytes: u64,
     stamp: u64, // when it was written, or in a zip its CRC-32
+}
+
+impl File {
+    /// Its path below the folder, with `/`.
+    pub(in crate::data) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its size.
+    pub(in crate::data) fn bytes(&self) -> u64 {
+        self.bytes
+    }
 }
 
 /// Where a file's bytes are.
@@ -72,10 +85,10 @@ enum At {
 }
 
 /// The archive that files are read from; `None` for a plain folder.
-type Archive = Option<ZipArchive<BufReader<fs::File>>>;
+pub(in crate::data) type Archive = Option<ZipArchive<BufReader<fs::File>>>;
 
 /// How pictures are parted into those to learn from (0), those held out (1) and the rest (2).
-enum Split {
+pub(in crate::data) enum Split {
     /// By these two folders.
     Folders { train: String, held_out: String },
     /// By CelebA's list; a picture it does not name is learned from.
@@ -85,7 +98,8 @@ enum Split {
 }
 
 impl Split {
-    fn part(&self, key: &str) -> u8 {
+    /// The part that a path below the folder, or another name, belongs to.
+    pub(in crate::data) fn part(&self, key: &str) -> u8 {
         match self {
             Split::Folders { train, held_out } => match first(key) {
                 Some(folder) if folder == train => 0,
@@ -253,7 +267,7 @@ fn members(place: &Path) -> Result<Vec<File>> {
 }
 
 /// The files below a folder. What cannot be looked into goes to `problems`.
-fn walk(place: &Path, problems: &mut Vec<String>) -> Vec<File> {
+pub(in crate::data) fn walk(place: &Path, problems: &mut Vec<String>) -> Vec<File> {
     let mut files = Vec::new();
     let (mut folders, mut linked) = (vec![(place.to_owned(), String::new())], Vec::new());
     let mut seen = HashSet::new();
@@ -296,7 +310,7 @@ fn walk(place: &Path, problems: &mut Vec<String>) -> Vec<File> {
 }
 
 /// The bytes of a file.
-fn bytes(file: &File, archive: &mut Archive) -> Result<Vec<u8>, String> {
+pub(in crate::data) fn bytes(file: &File, archive: &mut Archive) -> Result<Vec<u8>, String> {
     if file.bytes > LARGEST {
         return Err(format!("has {} bytes, more than a picture can have here", file.bytes));
     }
@@ -333,7 +347,7 @@ fn first(key: &str) -> Option<&str> {
 }
 
 /// How many bytes at the start of every name are folders that hold all files, as a zip often has one.
-fn wrapping(files: &[File]) -> usize {
+pub(in crate::data) fn wrapping(files: &[File]) -> usize {
     let mut base = 0;
     loop {
         let Some(folder) = files.first().and_then(|file| first(&file.name[base..])) else { return base };
@@ -345,7 +359,7 @@ fn wrapping(files: &[File]) -> usize {
 }
 
 /// The two folders that are a split by their names, where both are there.
-fn split_folders(files: &[File], base: usize, held_out: &[&str]) -> Option<Split> {
+pub(in crate::data) fn split_folders(files: &[File], base: usize, held_out: &[&str]) -> Option<Split> {
     let folders = files.iter().filter_map(|file| first(&file.name[base..])).collect::<BTreeSet<_>>();
     let named = |name: &str| folders.iter().find(|folder| folder.eq_ignore_ascii_case(name));
     let train = named("train")?.to_string();

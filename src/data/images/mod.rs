@@ -3,7 +3,7 @@
 mod decode;
 mod domains;
 pub mod file;
-mod folder;
+pub(in crate::data) mod folder;
 mod pack;
 mod paired;
 
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::mnist::Digits;
 use crate::data::source::{Order, Sampling, Source};
-use crate::data::{fetch, holds_digits, mnist};
+use crate::data::{fetch, holds_digits, mnist, place_of};
 use crate::error::{Error, Result};
 use crate::media::{Image, Media};
 use crate::random::Draws;
@@ -134,13 +134,7 @@ impl Images {
 
     /// Where the pictures are; the recipe's own `set` is fetched when no path is given.
     fn place(&self, set: &str) -> Result<PathBuf> {
-        if !self.path.as_os_str().is_empty() {
-            return Ok(self.path.clone());
-        }
-        let set = crate::data::set(set)?;
-        let folder = (set.folder)()?;
-        (set.fetch)(&folder, &mut |_| {})?;
-        Ok(set.usual(folder))
+        place_of(&self.path, set)
     }
 
     /// The side pictures are packed at: a random crop needs a margin.
@@ -295,7 +289,7 @@ pub fn pairs(places: [&Path; 2]) -> Result<Vec<[Image; 2]>> {
 }
 
 /// The first problems, a line each.
-fn listed(problems: &[String]) -> String {
+pub(in crate::data) fn listed(problems: &[String]) -> String {
     let more = problems.len().saturating_sub(SHOWN);
     let lines = problems.iter().take(SHOWN).map(|problem| format!("\n  {problem}")).collect::<String>();
     if more > 0 { format!("{lines}\n  and {more} more") } else { lines }

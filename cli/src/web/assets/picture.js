@@ -26,9 +26,8 @@ export class Picture {
 
 	fit() {
 		const { naturalWidth: width, naturalHeight: height } = this.image;
-		const room = Math.min(this.frame.clientWidth, this.frame.clientHeight);
-		if (!width || !room) return;
-		const wanted = room / Math.max(width, height);
+		const wanted = Math.min(this.frame.clientWidth / width, this.frame.clientHeight / height);
+		if (!width || !wanted) return;
 		// As many pixels of the screen as fit for each of the picture's, all the same.
 		const dense = Math.floor(wanted * devicePixelRatio) / devicePixelRatio;
 		const scale = dense >= 1 ? dense : wanted;

@@ -2,11 +2,9 @@
 import { button, element, labelled, section, settled } from "./dom.js";
 import { fixed, sliding, whole } from "./numbers.js";
 import { Picture } from "./picture.js";
-import { sample } from "./server.js";
+import { sample, sampleAddress } from "./server.js";
 import { say } from "./words.js";
 
-const SIDE = 8;
-const CELLS = SIDE * SIDE;
 /** The gap and border of a grid of samples, in its own pixels. */
 const GAP = 2;
 const QUIET = 120;
@@ -22,12 +20,21 @@ function begin(id) {
 	return kept.get(id);
 }
 
+const hasNotes = (run) => run.detail.media === "notes";
+
 /** A picture that is asked for: the last question wins, and the picture before it stays until there is another. */
 class Asked extends Picture {
 	constructor(run, name, fitted) {
 		super(name, fitted);
 		this.run = run;
 		this.asking = new AbortController();
+		if (hasNotes(run)) {
+			this.frame.style.aspectRatio = 2; // as a roll
+			this.audio = element("audio", { controls: true, preload: "none" });
+			this.midi = element("a", {}, "MIDI");
+			/** What belongs below the picture of one sample that can be heard. */
+			this.sound = element("div", { class: "controls" }, this.audio, this.midi);
+		}
 		const soon = settled((values, alt) => this.fetch(values, alt), QUIET);
 		this.ask = (values, alt) => {
 			this.frame.classList.add("asking");
@@ -50,6 +57,7 @@ class Asked extends Picture {
 			const before = this.image.getAttribute("src");
 			this.show(URL.createObjectURL(blob), alt);
 			if (before) URL.revokeObjectURL(before);
+			if (this.sound) [this.audio.src, this.midi.href] = ["wav", "mid"].map((as) => sampleAddress(this.run.id, { ...values, as }));
 		} catch (error) {
 			if (signal.aborted || this.run.signal.aborted) return;
 			this.say(error.message);
@@ -82,7 +90,7 @@ function oneSeed(run, state, common) {
 	});
 	return { ask, element: section("toy-seed", say("oneSeed"), { class: "panel toy" },
 		element("p", { class: "muted" }, say("oneSeedHow")),
-		picture.frame,
+		picture.frame, picture.sound,
 		element("div", { class: "controls" }, labelled("Seed", input),
 			button(say("nextSeed"), () => put(state.seed + 1), { id: "seed-next" }),
 			button(say("randomSeed"), () => put(random()), { id: "seed-random" }))) };
@@ -107,7 +115,7 @@ function between(run, state, common) {
 	};
 	return { ask, element: section("toy-between", say("between"), { class: "panel toy" },
 		element("p", { class: "muted" }, say("betweenHow")),
-		picture.frame,
+		picture.frame, picture.sound,
 		element("div", { class: "controls" }, labelled(say("fromSeed"), inputs[0]), labelled(say("toSeed"), inputs[1]),
 			button(say("randomSeeds"), exchange)),
 		element("div", { class: "controls" }, labelled(say("onTheWay"), slider, shown))) };
@@ -117,7 +125,10 @@ function between(run, state, common) {
 const neighbour = (round, place) => 1_000_003 * (round + 1) + place;
 
 function explorer(run, state, common) {
+	const side = hasNotes(run) ? 4 : 8; // rolls are wide
+	const count = side * side;
 	const cells = element("div", { class: "cells", role: "group", "aria-label": say("cells") });
+	cells.style.gridTemplate = `repeat(${side}, 1fr) / repeat(${side}, 1fr)`;
 	const picture = new Asked(run, "explorer-picture", (scale, width, height) => {
 		// The buttons lie on the samples: the same border and gaps, in the page's pixels.
 		cells.style.width = `${width * scale}px`;
@@ -126,10 +137,11 @@ function explorer(run, state, common) {
 	});
 	picture.frame.append(cells);
 	const own = new Asked(run, "chosen-picture");
+	const chosen = element("div", {}, own.frame, own.sound);
 	const round = element("p", { class: "muted", id: "explorer-round", role: "status" });
 	const back = button(say("back"), () => { state.chains.pop(); ask(); }, { id: "explorer-back" });
 	const again = button(say("startAgain"), () => { state.chains = []; ask(); }, { id: "explorer-again" });
-	const others = button(say("otherSeeds"), () => { state.first += CELLS; ask(); }, { id: "explorer-others" });
+	const others = button(say("otherSeeds"), () => { state.first += count; ask(); }, { id: "explorer-others" });
 	const [slider, shown] = sliding("explorer-width", { min: 0.05, max: 1, step: 0.05 }, state.width, (width) => {
 		state.width = width;
 		if (state.chains.length > 0) ask();
@@ -143,18 +155,18 @@ function explorer(run, state, common) {
 		ask();
 	}
 
-	const buttons = Array.from({ length: CELLS }, (_, place) => button("", () => choose(place), { tabindex: place === 0 ? 0 : -1 }));
+	const buttons = Array.from({ length: count }, (_, place) => button("", () => choose(place), { tabindex: place === 0 ? 0 : -1 }));
 	cells.append(...buttons);
 	cells.addEventListener("focusin", (event) => buttons.forEach((one) => { one.tabIndex = one === event.target ? 0 : -1; }));
 	cells.addEventListener("keydown", (event) => {
 		const now = buttons.indexOf(document.activeElement);
-		const row = now - (now % SIDE);
+		const row = now - (now % side);
 		const to = {
-			ArrowLeft: now - 1, ArrowRight: now + 1, ArrowUp: now - SIDE, ArrowDown: now + SIDE, Home: row, End: row + SIDE - 1,
+			ArrowLeft: now - 1, ArrowRight: now + 1, ArrowUp: now - side, ArrowDown: now + side, Home: row, End: row + side - 1,
 		}[event.key];
 		if (to === undefined) return;
 		event.preventDefault();
-		buttons[Math.max(0, Math.min(CELLS - 1, to))].focus();
+		buttons[Math.max(0, Math.min(count - 1, to))].focus();
 	});
 
 	function ask() {
@@ -162,16 +174,16 @@ function explorer(run, state, common) {
 		back.disabled = again.disabled = depth === 0;
 		others.disabled = depth > 0;
 		round.textContent = depth === 0
-			? say("explorerSeeds", { first: whole(state.first), last: whole(state.first + CELLS - 1) })
+			? say("explorerSeeds", { first: whole(state.first), last: whole(state.first + count - 1) })
 			: say("explorerRound", { round: depth, width: fixed(state.width, 2) });
 		buttons.forEach((one, place) => one.setAttribute("aria-label", depth === 0
 			? say("cellSeed", { seed: state.first + place })
 			: say(place === 0 ? "cellSelf" : "cellNeighbour", { place })));
-		own.frame.hidden = depth === 0;
+		chosen.hidden = depth === 0;
 		if (depth > 0) own.ask({ chain: state.chains.at(-1), zoom: 1, ...common() }, say("chosenSample"));
 		picture.ask(depth === 0
-			? { seeds: `${state.first}-${state.first + CELLS - 1}`, columns: SIDE, zoom: 1, ...common() }
-			: { chain: state.chains.at(-1), width: state.width, round: depth - 1, columns: SIDE, count: CELLS, zoom: 1, ...common() }, say("explorerGrid"));
+			? { seeds: `${state.first}-${state.first + count - 1}`, columns: side, zoom: 1, ...common() }
+			: { chain: state.chains.at(-1), width: state.width, round: depth - 1, columns: side, count, zoom: 1, ...common() }, say("explorerGrid"));
 	}
 
 	return { ask, element: section("explorer", say("explorer"), { class: "panel explorer" },
@@ -179,7 +191,7 @@ function explorer(run, state, common) {
 			element("p", { class: "muted" }, say("explorerHow")),
 			element("div", { class: "controls" }, back, again, others),
 			labelled(say("neighbourhood"), slider, shown),
-			round, own.frame),
+			round, chosen),
 		picture.frame) };
 }
 

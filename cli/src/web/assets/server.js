@@ -42,10 +42,13 @@ export function fileAddress(run, name, download = false) {
 	return path(run, `/files/${name.split("/").map(encodeURIComponent).join("/")}${download ? "?download" : ""}`);
 }
 
+/** Where samples are: a PNG, unless `values.as` says otherwise. */
+export const sampleAddress = (run, values) => path(run, `/sample?${query(values)}`);
+
 /** The PNG that `values` ask for. A busy server is asked again, until `signal` says that nobody waits any longer. */
 export async function sample(run, values, signal) {
 	for (;;) {
-		const response = await fetch(path(run, `/sample?${query(values)}`), { signal });
+		const response = await fetch(sampleAddress(run, values), { signal });
 		if (response.ok) return response.blob();
 		if (response.status !== 503) throw await refused(response);
 		const wait = Math.min(10, Math.max(0.2, Number(response.headers.get("Retry-After")) || 1));
