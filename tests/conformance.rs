@@ -111,6 +111,7 @@ fn real_samples_are_like_the_models_own_and_d_judges_each() {
         let kind = |media: &Media| match media {
             Media::Image(image) => image.shape().to_vec(),
             Media::Point(_) => Vec::new(),
+            Media::Notes(notes) => vec![notes.bars()],
         };
         let name = entry.info.name;
         assert_eq!(real.len(), 64, "{name}");
@@ -176,7 +177,12 @@ fn training_changes_every_network_and_tells_its_story_in_finite_numbers() {
 fn a_model_makes_one_sample_a_seed_and_the_same_one_in_any_company() {
     for entry in RECIPES {
         let folder = tempfile::tempdir().unwrap();
-        let config = small(entry, &["train.steps=1"]);
+        // Of notes the likeliest is written, which a seed changes no sooner than running statistics are those of the layers.
+        let of_one_step = small(entry, &["train.steps=1"]);
+        let untrained = entry.model(&of_one_step.text, &Device::flex()).unwrap();
+        let one = sample::generate(untrained.as_ref(), &Request::seeds([0]));
+        let is_music = one.is_ok_and(|one| matches!(one[..], [Media::Notes(_)]));
+        let config = if is_music { small(entry, &["train.steps=40"]) } else { of_one_step };
         let run = trained(folder.path(), &config);
         let model = sample::model(&config, &sample::checkpoint(&run, None).unwrap()).unwrap();
         if !model.inputs().contains(&Input::Seed) || model.inputs().contains(&Input::Picture) {
@@ -202,6 +208,7 @@ fn alike(a: &Media, b: &Media) -> bool {
             a.shape() == b.shape() && a.pixels.iter().zip(&b.pixels).all(|(a, b)| a.abs_diff(*b) <= 1)
         }
         (Media::Point(a), Media::Point(b)) => a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4),
+        (Media::Notes(a), Media::Notes(b)) => a == b,
         _ => false,
     }
 }

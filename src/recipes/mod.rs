@@ -4,6 +4,7 @@ mod cyclegan;
 mod dcgan;
 mod goodfellow;
 mod grid;
+mod midinet;
 mod mnist;
 mod pix2pix;
 mod r3gan;
@@ -21,6 +22,7 @@ pub const RECIPES: &[Entry] = &[
     Entry::of::<stylegan2::Stylegan2>(),
     Entry::of::<pix2pix::Pix2pix>(),
     Entry::of::<cyclegan::CycleGan>(),
+    Entry::of::<midinet::Midinet>(),
     Entry::of::<grid::Grid>(),
     Entry::of::<template::Ring>(),
 ];
