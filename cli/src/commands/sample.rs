@@ -232,14 +232,14 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return Err(Error::input("points are drawn large already; give --zoom 4 or less").into());
     }
 
-    let title = |seed: u64| format!("{}, seed {seed}", config.entry.info.title);
+    let title = config.entry.info.title;
 
     if let Some(music) = music {
         let Some(Media::Notes(notes)) = samples.first() else {
             let sentence = "this model makes no music; end -o in .png, or give a folder without a dot in its name";
             return Err(Error::input(sentence).into());
         };
-        ganvas::write_aside(&args.output, &music.bytes(notes, &title(*seeds.start()))?, "write the music")?;
+        ganvas::write_aside(&args.output, &music.bytes(notes, title)?, "write the music")?;
         written.push(json!({ "path": args.output, "seed": seeds.start() }));
     } else if args.interpolate.is_some() {
         let mut frames =
@@ -272,7 +272,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             if let Media::Notes(notes) = sample {
                 for (music, ending) in Music::ALL {
                     let path = path.with_extension(ending);
-                    ganvas::write_aside(&path, &music.bytes(notes, &title(seed))?, "write the music")?;
+                    ganvas::write_aside(&path, &music.bytes(notes, title)?, "write the music")?;
                     written.push(json!({ "path": path, "seed": seed }));
                 }
             }

@@ -29,7 +29,7 @@ class Asked extends Picture {
 		this.run = run;
 		this.asking = new AbortController();
 		if (hasNotes(run)) {
-			this.frame.style.aspectRatio = 2; // as a roll
+			Object.assign(this.frame.style, { aspectRatio: 2, background: "none" }); // as a roll
 			this.audio = element("audio", { controls: true, preload: "none" });
 			this.midi = element("a", {}, "MIDI");
 			/** What belongs below the picture of one sample that can be heard. */
