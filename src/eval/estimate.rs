@@ -22,6 +22,8 @@ pub struct Estimate {
     pub high: f64,
     /// What the value would be with endlessly many samples, as far as its bias goes with 1/n.
     pub extrapolated: f64,
+    /// The values without each of the ten groups, where they were taken.
+    pub without: Option<[f64; GROUPS]>,
 }
 
 impl Estimate {
@@ -35,41 +37,39 @@ impl Estimate {
         let mean = without.iter().sum::<f64>() / groups;
         let squares = without.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
         let half = T * (squares * (groups - 1.0) / groups).sqrt();
-        Estimate { value, low: value - half, high: value + half, extrapolated: groups * value - (groups - 1.0) * mean }
+        let extrapolated = groups * value - (groups - 1.0) * mean;
+        Estimate { value, low: value - half, high: value + half, extrapolated, without: Some(*without) }
     }
 
     /// Of the mean of at least one independent number: 1.96 standard errors on either side.
     pub fn of_mean(values: &[f64]) -> Self {
         let Spread { mean, deviation } = Spread::of(values);
-        Estimate::of_error(mean, deviation / (values.len() as f64 - 1.0).max(1.0).sqrt())
+        let estimate = Estimate::of_error(mean, deviation / (values.len() as f64 - 1.0).max(1.0).sqrt());
+        Estimate { without: means_without(values), ..estimate }
     }
 
     /// Of an unbiased number and its standard error: 1.96 of them on either side.
     pub fn of_error(value: f64, error: f64) -> Self {
         let half = Z * error;
-        Estimate { value, low: value - half, high: value + half, extrapolated: value }
+        Estimate { value, low: value - half, high: value + half, extrapolated: value, without: None }
     }
 
     /// What another tool gives as mean and deviation: nothing is extrapolated.
     pub fn of_tool(Spread { mean, deviation }: Spread) -> Self {
-        Estimate { value: mean, low: mean - deviation, high: mean + deviation, extrapolated: mean }
+        Estimate { value: mean, low: mean - deviation, high: mean + deviation, extrapolated: mean, without: None }
     }
 
     /// The same of a share, which an interval cannot leave.
     pub fn of_share(self) -> Self {
         let within = |value: f64| value.clamp(0.0, 1.0);
-        Estimate {
-            value: self.value,
-            low: within(self.low),
-            high: within(self.high),
-            extrapolated: within(self.extrapolated),
-        }
+        Estimate { low: within(self.low), high: within(self.high), extrapolated: within(self.extrapolated), ..self }
     }
 
     /// The same around another value.
     pub fn moved_to(self, value: f64) -> Self {
         let by = value - self.value;
-        Estimate { value, low: self.low + by, high: self.high + by, extrapolated: self.extrapolated + by }
+        let without = self.without.map(|without| without.map(|value| value + by));
+        Estimate { value, low: self.low + by, high: self.high + by, extrapolated: self.extrapolated + by, without }
     }
 }
 
@@ -90,6 +90,16 @@ impl Spread {
         let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n;
         Spread { mean, deviation: variance.sqrt() }
     }
+}
+
+/// The mean without each group; none where a group would have less than two numbers.
+fn means_without(values: &[f64]) -> Option<[f64; GROUPS]> {
+    let group = groups(values.len(), "mean");
+    let mean = |without: usize| {
+        let kept = values.iter().zip(&group).filter(|(_, group)| **group != without).map(|(value, _)| *value);
+        kept.clone().sum::<f64>() / kept.count() as f64
+    };
+    (values.len() >= 2 * GROUPS).then(|| std::array::from_fn(mean))
 }
 
 /// The group of each of n samples: at random, because samples often come ordered by class, and equal up to one in size.
@@ -116,7 +126,7 @@ mod tests {
 
     #[test]
     fn the_interval_of_a_mean_is_1_96_standard_errors_wide() {
-        let Estimate { value, low, high, extrapolated } = Estimate::of_mean(&[1.0, 2.0, 3.0, 4.0]);
+        let Estimate { value, low, high, extrapolated, .. } = Estimate::of_mean(&[1.0, 2.0, 3.0, 4.0]);
         // The sample's standard deviation is √(5/3), that of the mean √(5/12) = 0.6454972243679028.
         assert!(value == 2.5 && extrapolated == 2.5, "{value} {extrapolated}");
         assert!((high - value - Z * 0.6454972243679028).abs() < 1e-12 && (value - low - (high - value)).abs() < 1e-12);

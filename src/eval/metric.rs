@@ -247,6 +247,7 @@ impl Metric {
             low: estimate.low,
             high: estimate.high,
             extrapolated: estimate.extrapolated,
+            without: estimate.without.map(Vec::from),
             by: by.clone(),
             like,
             generated: generated.clone(),

@@ -29,7 +29,7 @@ pub use estimate::Estimate;
 pub use extractor::{Extractor, Network, Seen};
 pub use features::Features;
 pub use metric::{METRICS, Measure, Metric, metric};
-pub use passport::{By, Drawn, Passport, Side, table};
+pub use passport::{By, Drawn, Passport, Side, differences, table};
 pub use pictures::{Music, Part, Pictures, drawn};
 
 /// A tool whose numbers are reproduced to its own rounding and random draws.

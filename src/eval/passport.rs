@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use sha2::{Digest, Sha256};
 
+use super::estimate::{Estimate, GROUPS};
 use super::{Like, Part, inception};
 use crate::data::fetch::hexadecimal;
 use crate::error::{Error, Result};
@@ -24,6 +25,9 @@ pub struct Passport {
     pub high: f64,
     /// What it would be with endlessly many samples.
     pub extrapolated: f64,
+    /// What it is without each of ten groups of samples, where that was taken.
+    #[serde(default)]
+    pub without: Option<Vec<f64>>,
     /// Whose features they are.
     pub by: By,
     /// The tool whose rounding and draws were used.
@@ -151,6 +155,7 @@ const OF_THE_RUN: &[&str] = &[
     "low",
     "high",
     "extrapolated",
+    "without",
     "generated.name",
     "generated.part",
     "generated.sha256",
@@ -168,6 +173,28 @@ fn flatten(path: &str, value: &Value, facts: &mut Vec<(String, String)>) {
         Value::String(text) => facts.push((path.to_owned(), text.clone())),
         other => facts.push((path.to_owned(), other.to_string())),
     }
+}
+
+/// How much every other row differs from the first in each number that both have without each of ten groups of samples. Where
+/// both answered the same questions, what chance did to both falls out, so that an interval is narrower than either's.
+/// An error where they do not compare.
+pub fn differences(passports: &[Passport]) -> Result<Vec<Passport>> {
+    let Some(row) = passports.first().map(|first| first.generated.title()) else { return Ok(Vec::new()) };
+    let (firsts, others): (Vec<_>, Vec<_>) = passports.iter().partition(|passport| passport.generated.title() == row);
+    let groups = |passport: &Passport| <[f64; GROUPS]>::try_from(passport.without.as_deref()?).ok();
+    let mut found = Vec::new();
+    for other in others {
+        let Some(first) = firsts.iter().find(|first| first.title() == other.title()) else { continue };
+        first.comparable(other)?;
+        let (Some(without_first), Some(without)) = (groups(first), groups(other)) else { continue };
+        let without = std::array::from_fn(|group| without[group] - without_first[group]);
+        let Estimate { value, low, high, extrapolated, .. } = Estimate::jackknife(other.value - first.value, &without);
+        let name = format!("{} less {row}", other.generated.title());
+        let generated = Side { name, part: None, samples: other.generated.samples, sha256: String::new(), run: None };
+        let without = Some(without.to_vec());
+        found.push(Passport { value, low, high, extrapolated, without, generated, ..other.clone() });
+    }
+    Ok(found)
 }
 
 /// Passports as a Markdown table, a row for what was generated, a column for each number, and below it what they were
@@ -259,6 +286,7 @@ mod tests {
             low: value - 0.52,
             high: value + 0.52,
             extrapolated: value,
+            without: None,
             by: By { features: "digits".into(), sha256: None, resize: None, quantisation: None },
             like: None,
             generated: side(name, Some(run)),
@@ -299,6 +327,25 @@ mod tests {
         assert_eq!(["fd", "kid"].map(|name| title("inception", "other", name)), ["inception-fd", "inception-kid"]);
         assert_eq!(title("digits", "other", "fd"), "digits-fd");
         assert_eq!(title("given", published, "fd"), "fd", "nobody knows whose");
+    }
+
+    #[test]
+    fn a_difference_is_surer_than_the_numbers_where_chance_did_the_same_to_both() {
+        // Both are a mean of ten groups that is 1 higher or lower in every other; the second is 0.5 more, give or take 0.1.
+        let with = |name: &str, value: f64, own: f64| {
+            let without =
+                (0..10).map(|group| value + if group % 2 == 0 { 1.0 } else { -1.0 } + own * f64::from(group / 5));
+            Passport { without: Some(without.collect()), ..passport(name, value) }
+        };
+        let (first, second) = (with("one", 2.0, 0.0), with("two", 2.5, 0.1));
+        let found = differences(&[first.clone(), second.clone(), passport("three", 9.0)]).unwrap();
+        assert_eq!(found.len(), 1, "where nothing is known of groups there is no difference: {found:?}");
+        assert_eq!((found[0].value, found[0].generated.title().as_str()), (0.5, "two less one"));
+        // (g - 1)/g times ten squares of 0.05, under the root, times t.
+        let half = 2.2621571628540993 * (0.9_f64 * 10.0 * 0.0025).sqrt();
+        assert!((found[0].high - 0.5 - half).abs() < 1e-12, "{:?}", found[0]);
+        let other = Passport { real: None, ..second };
+        assert!(differences(&[first, other]).unwrap_err().to_string().contains("do not compare"));
     }
 
     #[test]

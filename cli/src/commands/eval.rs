@@ -10,7 +10,9 @@ use ganvas::eval::{
     Against, Answers, Drawn, Features, Like, METRICS, Measure, Metric, Music, Network, Part, Passport, Pictures, Seen,
     Side, metric, table,
 };
-use ganvas::eval::{answered_music, drawn, group, of_features, of_model, of_music, of_pairs, wanted_music};
+use ganvas::eval::{
+    answered_music, differences, drawn, group, of_features, of_model, of_music, of_pairs, wanted_music,
+};
 use ganvas::media::Media;
 use ganvas::{Error, Model, Question, RECIPES, RunDir, sample};
 
@@ -63,6 +65,9 @@ pub struct Args {
     /// beside music, a random walk in the real rhythms.
     #[arg(long)]
     baselines: bool,
+    /// Beside the rows, how much each differs from the first: of runs that were asked the same this is surer than either.
+    #[arg(long)]
+    differences: bool,
     /// Round and draw as another tool does.
     #[arg(long, value_name = "TOOL")]
     like: Option<Tool>,
@@ -133,7 +138,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let text = table(&passports)?; // what does not compare is not printed side by side
     let is_of_one = passports.iter().all(|passport| passport.generated.title() == passports[0].generated.title());
-    if args.table || args.baselines || args.generated.len() > 1 || !is_of_one {
+    if args.table || args.baselines || args.differences || args.generated.len() > 1 || !is_of_one {
         return super::print(&text);
     }
     super::print(&passports.iter().map(line).collect::<String>())
@@ -183,6 +188,9 @@ impl Measuring<'_> {
             if !once.contains(&passport) {
                 once.push(passport);
             }
+        }
+        if self.args.differences {
+            once.extend(differences(&once)?);
         }
         Ok(once)
     }
