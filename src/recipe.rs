@@ -192,6 +192,11 @@ impl Request {
         self.with.get(name).map_or(usual, String::as_str)
     }
 
+    /// An error when the model does not take something that is given, or wants something that is not.
+    pub fn check(&self, model: &dyn Model) -> Result<()> {
+        self.hindrance(&model.inputs()).map_or(Ok(()), |hindrance| Err(Error::input(hindrance)))
+    }
+
     /// What hinders a model with these inputs from answering; the sentence says the way out.
     fn hindrance(&self, inputs: &[Input]) -> Option<String> {
         let has = |input| inputs.contains(&input);
@@ -356,9 +361,7 @@ pub struct Info {
 
 /// One medium for each latent of the request, in its order. An error when the request and the model's inputs do not fit.
 pub fn generate(model: &dyn Model, request: &Request) -> Result<Vec<Media>> {
-    if let Some(hindrance) = request.hindrance(&model.inputs()) {
-        return Err(Error::input(hindrance));
-    }
+    request.check(model)?;
     let parts = request.latents.chunks(AT_A_TIME);
     let parts = parts.map(|part| model.generate(&Request { latents: part.to_vec(), ..request.clone() }));
     Ok(parts.collect::<Result<Vec<_>>>()?.concat())

@@ -12,7 +12,8 @@ use crate::data::images::Shape;
 use crate::doctor::{self, Doctor, Examiner};
 use crate::error::{Error, Result};
 use crate::eval::{
-    Against, Answers, Drawn, Metric, Part, Side, answered_music, drawn, group, metric, of_model, of_music, wanted_music,
+    Against, Answers, Drawn, Metric, Music, Part, Side, answered_music, drawn, group, metric, of_model, of_music,
+    wanted_music,
 };
 use crate::media::{Media, sheet};
 use crate::parts::{LayerHealth, Parts, Saved};
@@ -212,6 +213,9 @@ impl Measuring {
         }
         let metrics = config.train.eval_metrics.iter().map(|name| metric(name)).collect::<Result<Vec<_>>>()?;
         let questions = config.entry.questions(&config.text)?;
+        if let Some(wanted) = wanted_music(&questions) {
+            of_music(&metrics, &Music::new("what is held out", None, wanted)?)?; // or a mistake would end the run later
+        }
         if !questions.is_empty() {
             return Ok(Some(Measuring { metrics, against: None, mixture: None, questions }));
         }

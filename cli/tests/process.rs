@@ -543,6 +543,14 @@ fn pictures_are_turned_into_others_of_their_own_size_and_a_broken_one_costs_none
     assert_eq!(image::open(folder.join("out/deeper/narrow.png")).unwrap().to_rgb8().dimensions(), (3, 200));
 
     let apply = |more: &[&str]| output(folder, &[&["apply", run], more].concat());
+    fs::remove_file(folder.join("in/torn.jpg")).unwrap();
+    fs::write(folder.join("in/old.bmp"), b"BM").unwrap();
+    for _ in 0..2 {
+        let within = apply(&["in", "-o", "in/made", "--json"]); // its results are no pictures to go on with
+        let said = String::from_utf8(within.stderr).unwrap();
+        assert!(within.status.success() && said.contains("left alone: in/old.bmp; only .png"), "{said}");
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&within.stdout).unwrap().as_array().unwrap().len(), 2);
+    }
     let seeds = ["1", "1", "2"].map(|seed| {
         assert!(apply(&["in/clear.png", "-o", "one.webp", "--seed", seed]).status.success());
         fs::read(folder.join("one.webp")).unwrap()
@@ -551,6 +559,8 @@ fn pictures_are_turned_into_others_of_their_own_size_and_a_broken_one_costs_none
     for (args, part) in [
         (&["in/clear.png", "-o", "in/clear.png"] as &[&str], "would be replaced"),
         (&["in", "-o", "out.png"], "give a folder"),
+        (&["in/clear.png", "-o", "out.bmp"], "out.bmp is no .png, .jpg or .webp"),
+        (&["in", "-o", "out", "--with", "style=oil"], "ganvas: this model takes no `style`"),
         (&["in/clear.png", "nothing/clear.png", "-o", "out"], "would both become"),
         (&["missing.png", "-o", "out"], "does not exist"),
         (&["in/clear.png", "-o", "out", "--memory", "1kB"], "--memory"),

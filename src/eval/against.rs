@@ -309,6 +309,6 @@ mod tests {
         assert!(too_few.contains("19 pieces"), "{too_few}");
         let wrong = of_music(&[metric("fd").unwrap()], &music(20)).unwrap_err().to_string();
         assert!(wrong.contains("fd is no metric of these"), "{wrong}");
-        assert!(Music::new("made", None, Vec::new()).unwrap_err().to_string().contains("made holds no music"));
+        assert!(Music::new("made", None, Vec::new()).unwrap_err().to_string().contains("made has no eight bars"));
     }
 }

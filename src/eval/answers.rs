@@ -8,7 +8,7 @@ use super::pictures::{Music, Part, Pictures};
 use crate::data::fetch::{Progress, Report};
 use crate::error::{Error, Result};
 use crate::media::{Image, Media, Notes};
-use crate::recipe::{Model, Question, generate};
+use crate::recipe::{Latent, Model, Question, Request, generate};
 
 /// The music that questions want; none where they want anything else.
 pub fn wanted_music(questions: &[Question]) -> Option<Vec<Notes>> {
@@ -19,7 +19,7 @@ pub fn wanted_music(questions: &[Question]) -> Option<Vec<Notes>> {
     questions.iter().map(notes).collect::<Option<Vec<_>>>().filter(|music| !music.is_empty())
 }
 
-/// The music that a model answers.
+/// The music that a model answers, by the run's first seed and those after it.
 pub fn answered_music(
     model: &dyn Model,
     (name, run): (&str, Drawn),
@@ -29,7 +29,9 @@ pub fn answered_music(
     let mut pieces = Vec::with_capacity(questions.len());
     for (done, question) in questions.iter().enumerate() {
         report(Progress { what: "answering", done: done as u64, total: Some(questions.len() as u64) });
-        match generate(model, &question.request)?.into_iter().next() {
+        let (latents, truncation) = (vec![Latent::Seed(run.first_seed + done as u64)], run.truncation);
+        let request = Request { latents, truncation, ..question.request.clone() };
+        match generate(model, &request)?.into_iter().next() {
             Some(Media::Notes(notes)) => pieces.push(notes),
             _ => return Err(Error::input(format!("{name} makes no music to hold against other music"))),
         }

@@ -210,7 +210,9 @@ pub const METRICS: &[Metric] = &[
         measure: Measure::Music(|pieces| {
             if pieces.len() < 2 * GROUPS {
                 let (n, least) = (pieces.len(), 2 * GROUPS);
-                return Err(Error::input(format!("{n} pieces of music; at least {least} are measured")));
+                return Err(Error::input(format!(
+                    "{n} pieces of eight bars are too few to measure; give at least {least}, held out or made"
+                )));
             }
             Ok(music::estimate(pieces))
         }),

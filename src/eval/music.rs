@@ -30,14 +30,16 @@ const QUANTITIES: [(&str, Quantity, bool); 8] = [
 
 /// The numbers of samples, by name. What fewer than 20 samples have is left out.
 pub fn estimate(samples: &[Notes]) -> Vec<(&'static str, Estimate)> {
+    let group = groups(samples.len(), "music");
     let of = |(name, quantity, is_share): &(&'static str, Quantity, bool)| {
-        let values = samples.iter().filter_map(quantity).collect::<Vec<_>>();
+        // Groups are of samples, so that those of two rows that were asked the same belong together.
+        let values = samples.iter().zip(&group).filter_map(|(sample, group)| Some((quantity(sample)?, *group)));
+        let values = values.collect::<Vec<_>>();
         if values.len() < 2 * GROUPS {
             return None;
         }
-        let group = groups(values.len(), "music");
         let mean = |without: Option<usize>| {
-            let kept = values.iter().zip(&group).filter(|(_, group)| Some(**group) != without).map(|(value, _)| *value);
+            let kept = values.iter().filter(|(_, group)| Some(*group) != without).map(|(value, _)| *value);
             kept.clone().sum::<f64>() / kept.count() as f64
         };
         let found = Estimate::jackknife(mean(None), &std::array::from_fn(|group| mean(Some(group))));

@@ -81,7 +81,9 @@ impl Music {
     /// Pieces that come from `name`. An error when there are none.
     pub fn new(name: &str, part: Option<Part>, pieces: Vec<Notes>) -> Result<Self> {
         if pieces.is_empty() {
-            return Err(Error::input(format!("{name} holds no music in whole bars of 4/4")));
+            return Err(Error::input(format!(
+                "{name} has no eight bars of 4/4 that sound one after the other, and less is not measured; give longer pieces"
+            )));
         }
         let numbers = |piece: &Notes| {
             let notes = piece.notes.iter().flat_map(|note| [note.start, note.length, note.pitch.into()]);

@@ -23,7 +23,9 @@ impl Notes {
     /// [`Error::Failed`] when there is more than a MIDI file can hold.
     pub fn to_midi(&self, title: &str) -> Result<Vec<u8>> {
         let meta = |message| TrackEvent { delta: u28::new(0), kind: TrackEventKind::Meta(message) };
-        let end = self.steps * TICKS_PER_STEP;
+        let most = u28::max_value().as_int();
+        let end = self.steps.checked_mul(TICKS_PER_STEP).filter(|end| *end <= most);
+        let end = end.ok_or_else(|| Error::failed("a MIDI file cannot hold so many bars"))?;
         let head = vec![
             meta(MetaMessage::TrackName(title.as_bytes())),
             meta(MetaMessage::Tempo(u24::new(MICROSECONDS_PER_MINUTE / BEATS_PER_MINUTE))),

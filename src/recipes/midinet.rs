@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Settings, Train};
-use crate::data::music::{self, Bar, BarBatch, Music};
+use crate::data::music::{self, Bar, BarBatch, HIGHEST, LOWEST, Music};
 use crate::data::source::Source;
 use crate::error::{Error, Result};
 use crate::loss::adversarial::Adversarial;
@@ -59,9 +59,9 @@ pub struct Config {
     pub d_maps: usize,
     /// D's target for real bars.
     pub real_label: f64,
-    /// Weight of the squared distance between what D's first layer sees of real and of made bars in the mean.
+    /// Weight of half the squared distance between what D's first layer sees of real and of made bars in the mean.
     pub feature_weight: f64,
-    /// Weight of the squared distance between the mean real and the mean made bar.
+    /// Weight of half the squared distance between the mean real and the mean made bar.
     pub image_weight: f64,
     /// Updates of G to one of D.
     pub g_steps: usize,
@@ -102,6 +102,7 @@ impl Default for Config {
                 log_every_kimg: 5.0,
                 preview_every_kimg: 50.0,
                 checkpoint_every_kimg: 50.0,
+                eval_metrics: vec!["music".to_owned()],
                 ..Train::default()
             },
         }
@@ -355,22 +356,38 @@ impl Model for Generator {
                         first.bars()
                     )));
                 }
+                if let Some(note) = first.notes.iter().find(|note| !(LOWEST..=HIGHEST).contains(&note.pitch)) {
+                    return Err(Error::input(format!(
+                        "first has the pitch {} (of MIDI), and the model knows those from {LOWEST}, C4, to {HIGHEST}, B5, \
+                         alone; write it there",
+                        note.pitch
+                    )));
+                }
                 Some(first.sounding().into_iter().map(|note| note.map(|note| note.pitch)).collect::<Vec<_>>())
             }
         };
+        // What the network sees of it: a rest prolongs the note before it, as in what it learned from.
+        let seen = first.as_ref().map(|first| {
+            let mut now = first.iter().flatten().next().copied();
+            let prolonged = first.iter().map(|step| {
+                now = step.or(now);
+                now
+            });
+            prolonged.collect::<Vec<_>>()
+        });
         let (n, bars) = (request.latents.len(), chords.len());
         let device = self.last.weight.device();
         let z = request.latent_vectors(Prior::Normal, bars * self.latent, &device).reshape([n, bars, self.latent]);
         let mut made = vec![Vec::with_capacity(bars); n];
         let mut before = vec![vec![None; STEPS]; n];
         for (bar, chord) in chords.iter().enumerate() {
-            before = match first.as_ref().filter(|_| bar == 0) {
-                Some(first) => vec![first.clone(); n],
-                None => {
-                    let z = z.clone().slice([0..n, bar..bar + 1, 0..self.latent]).reshape([n, self.latent]);
-                    self.next_bars(z, &vec![*chord; n], &before)
-                }
-            };
+            if let (0, Some(first), Some(seen)) = (bar, &first, &seen) {
+                made.iter_mut().for_each(|made| made.push(first.clone()));
+                before = vec![seen.clone(); n];
+                continue;
+            }
+            let z = z.clone().slice([0..n, bar..bar + 1, 0..self.latent]).reshape([n, self.latent]);
+            before = self.next_bars(z, &vec![*chord; n], &before);
             made.iter_mut().zip(&before).for_each(|(made, bar)| made.push(bar.clone()));
         }
         let chords = chords.into_iter().map(Some).collect::<Vec<_>>();
@@ -525,18 +542,34 @@ impl Recipe for Midinet {
         scalars
     }
 
-    /// Each held-out bar's predecessor and what follows it.
+    /// What follows each held-out bar's predecessor.
     fn preview(&self, held: &BarBatch) -> Result<Vec<Media>> {
         let generator = self.generator.sampler();
         let (shape, device) = ([held.bars.len(), self.config.latent], generator.last.weight.device());
         let z = Prior::Normal.draw(&Draws::new(0, 0), "latent", shape, &device);
         let [_, before] = of_batch(held);
-        Ok(after(&before, &generator.next_bars(z, &held.chords, &before), &held.chords))
+        Ok(alone(&generator.next_bars(z, &held.chords, &before), &held.chords))
+    }
+
+    /// Each bar after the one before it.
+    fn laid_out(held: &BarBatch, samples: Vec<Media>) -> (Vec<Media>, usize) {
+        let [_, before] = of_batch(held);
+        let both = samples.into_iter().zip(&before).map(|(sample, before)| match sample {
+            Media::Notes(made) => {
+                let mut both = notes(std::slice::from_ref(before), &[None]);
+                let moved = made.notes.iter().map(|note| Note { start: note.start + STEPS_PER_BAR, ..*note });
+                both.notes.extend(moved);
+                both.chords.extend(made.chords.iter().map(|(start, chord)| (start + STEPS_PER_BAR, *chord)));
+                both.steps += made.steps;
+                Media::Notes(both)
+            }
+            other => other,
+        });
+        (both.collect(), 8)
     }
 
     fn real(batch: &BarBatch) -> Vec<Media> {
-        let [bars, before] = of_batch(batch);
-        after(&before, &bars, &batch.chords)
+        alone(&of_batch(batch)[0], &batch.chords)
     }
 
     fn judge(&self, batch: &BarBatch, device: &Device) -> Option<Tensor<2>> {
@@ -551,11 +584,10 @@ impl Recipe for Midinet {
     }
 }
 
-/// Bars after those before them, two bars each.
-fn after(before: &[Vec<Option<u8>>], bars: &[Vec<Option<u8>>], chords: &[Chord]) -> Vec<Media> {
-    let each = before.iter().zip(bars).zip(chords);
-    let each = each.map(|((before, bar), chord)| notes(&[before.clone(), bar.clone()], &[None, Some(*chord)]));
-    each.map(Media::Notes).collect()
+/// Bars by themselves, each above its chord.
+fn alone(bars: &[Vec<Option<u8>>], chords: &[Chord]) -> Vec<Media> {
+    let each = bars.iter().zip(chords);
+    each.map(|(bar, chord)| Media::Notes(notes(std::slice::from_ref(bar), &[Some(*chord)]))).collect()
 }
 
 #[cfg(test)]
@@ -629,6 +661,7 @@ mod tests {
         let error = with("C", "C4 C4 C4 C4 D4 D4 D4 D4").unwrap_err();
         assert!(error.exit_code() == 2 && error.to_string().contains("first has 2 bars"), "{error}");
         assert_eq!(with("H", "").unwrap_err().exit_code(), 2);
+        assert!(with("C", "C3:16").unwrap_err().to_string().contains("alone; write it there"));
     }
 
     #[test]

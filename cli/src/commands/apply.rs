@@ -7,7 +7,8 @@ use std::time::Instant;
 use ganvas::apply::{Plan, apply, size, usual_memory};
 use ganvas::data::fetch::Progress;
 use ganvas::data::images::READ;
-use ganvas::data::images::file::Picture;
+use ganvas::data::images::file::{Picture, writable};
+use ganvas::media::Image;
 use ganvas::{Error, Model, RECIPES, Request, RunDir, Translation, sample};
 use serde_json::{Value, json};
 
@@ -92,6 +93,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
     let tasks = tasks(&args)?;
     let request = Request { with: args.with.iter().cloned().collect(), ..Request::seeds([args.seed]) };
+    let Translation { side, channels, .. } = translation;
+    let black = Image::new(side, side, channels, vec![0; side * side * channels]);
+    Request { picture: Some(black), ..request.clone() }.check(model.as_ref())?; // once, not for every picture
     let memory = args.memory.unwrap_or_else(usual_memory);
     let (mut written, mut problems) = (Vec::new(), Vec::new());
     let mut work = Work::new(format!("applying {}", config.entry.info.name));
@@ -173,18 +177,23 @@ fn one(
 
 /// Every picture that is named, and where its result goes: nowhere twice, and onto none that is named.
 fn tasks(args: &Args) -> ganvas::Result<Vec<Task>> {
-    let mut inputs = Vec::new(); // and what each is called below the folder for the results
+    let (mut inputs, mut left) = (Vec::new(), Vec::new()); // and what each is called below the folder for the results
+    let results = std::fs::canonicalize(&args.output).ok();
     for input in &args.inputs {
         if !input.is_dir() {
             inputs.push((input.clone(), PathBuf::from(input.file_name().unwrap_or_default())));
             continue;
         }
         let before = inputs.len();
-        walk(input, Path::new(""), &mut inputs)?;
+        walk(input, Path::new(""), results.as_deref(), (&mut inputs, &mut left))?;
         if inputs.len() == before {
             let (folder, kinds) = (input.display(), READ.join(", "));
             return Err(Error::input(format!("{folder} holds no pictures, that is, no files named .{kinds}")));
         }
+    }
+    if let Some(first) = left.first() {
+        let more = if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() };
+        say(&format!("left alone: {}{more}; only .{} are read", first.display(), READ.join(", .")));
     }
     let is_file = args.output.extension().is_some() && !args.output.is_dir();
     if is_file && (inputs.len() > 1 || args.inputs[0].is_dir()) {
@@ -192,6 +201,9 @@ fn tasks(args: &Args) -> ganvas::Result<Vec<Task>> {
             "{} is one file and there are more pictures; give a folder without a dot in its name",
             args.output.display()
         )));
+    }
+    if is_file {
+        writable(&args.output)?;
     }
     let output = |below: &Path| match is_file {
         true => args.output.clone(),
@@ -220,8 +232,17 @@ fn tasks(args: &Args) -> ganvas::Result<Vec<Task>> {
     Ok(tasks)
 }
 
-/// The pictures below a folder by the order of their names; hidden ones and links to folders are passed over.
-fn walk(folder: &Path, below: &Path, found: &mut Vec<(PathBuf, PathBuf)>) -> ganvas::Result<()> {
+/// Endings of pictures that are not read.
+const OTHERS: [&str; 9] = ["bmp", "tif", "tiff", "avif", "heic", "heif", "jxl", "tga", "ico"];
+
+/// The pictures below a folder by the order of their names, and those that are not read; hidden ones, links to folders and
+/// the folder of the `results` are passed over.
+fn walk(
+    folder: &Path,
+    below: &Path,
+    results: Option<&Path>,
+    (found, left): (&mut Vec<(PathBuf, PathBuf)>, &mut Vec<PathBuf>),
+) -> ganvas::Result<()> {
     let entries = std::fs::read_dir(folder).and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>());
     let mut entries = entries.map_err(|error| Error::io("look into the folder", folder, &error))?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
@@ -232,9 +253,13 @@ fn walk(folder: &Path, below: &Path, found: &mut Vec<(PathBuf, PathBuf)>) -> gan
         }
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            walk(&path, &below.join(name), found)?;
+            if results.is_none() || std::fs::canonicalize(&path).ok().as_deref() != results {
+                walk(&path, &below.join(name), results, (found, left))?;
+            }
         } else if READ.contains(&ending.as_str()) && path.is_file() {
             found.push((path, below.join(name)));
+        } else if OTHERS.contains(&ending.as_str()) {
+            left.push(path);
         }
     }
     Ok(())

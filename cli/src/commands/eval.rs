@@ -172,8 +172,8 @@ impl Measuring<'_> {
                 self.of_pictures(generated, report)?
             });
         }
-        let is_given = |real: &Music| passports.iter().any(|one| one.generated.title() == real.side.title());
-        if let Some(real) = self.music.take().filter(|real| !is_given(real)) {
+        if let Some(real) = self.music.take() {
+            let is_given = passports.iter().any(|one| one.generated.title() == real.side.title());
             // Nothing in music is best by itself: the real pieces are measured, too, as many as of the others.
             let fewest = passports.iter().map(|passport| passport.generated.samples).min().unwrap_or(usize::MAX);
             let metrics = self.metrics(|measure| matches!(measure, Measure::Music(_)));
@@ -181,7 +181,9 @@ impl Measuring<'_> {
             if self.args.baselines {
                 passports.extend(of_music(&metrics, &real.walks()?)?);
             }
-            passports.extend(of_music(&metrics, &real)?);
+            if !is_given {
+                passports.extend(of_music(&metrics, &real)?);
+            }
         }
         let mut once = Vec::<Passport>::new(); // the baselines of several runs are the same
         for passport in passports {
@@ -234,8 +236,17 @@ impl Measuring<'_> {
         if let Some(wanted) = wanted_music(&questions).filter(|_| self.args.against.is_none()) {
             let (questions, own) = (&questions[..n.min(questions.len())], config.pictures()?.map(|(_, name)| name));
             let name = own.unwrap_or_else(|| path.display().to_string());
-            let wanted = wanted[..questions.len()].to_vec();
-            self.music.get_or_insert(Music::new(&name, Some(Part::HeldOut), wanted)?);
+            let wanted = Music::new(&name, Some(Part::HeldOut), wanted[..questions.len()].to_vec())?;
+            self.enough(&wanted.side)?;
+            match &self.music {
+                Some(known) if known.side.sha256 != wanted.side.sha256 => {
+                    return Err(Error::input(
+                        "these runs hold out different music; give one --against for all, or measure them one by one",
+                    )
+                    .into());
+                }
+                _ => self.music = Some(wanted),
+            }
             let made = answered_music(model.as_ref(), (&path.display().to_string(), from), questions, report)?;
             return Ok(of_music(&self.metrics(|measure| matches!(measure, Measure::Music(_))), &made)?);
         }
@@ -244,8 +255,10 @@ impl Measuring<'_> {
         }
         let one = drawn(model.as_ref(), seed, 1, truncation, report)?;
         if let [Media::Notes(_)] = one.as_slice() {
-            let own = config.pictures()?.map(|(_, name)| PathBuf::from(name)); // a set's name or the folder
-            let real = self.args.against.clone().or(own).ok_or_else(missing_against)?;
+            let real = self.args.against.clone().ok_or_else(|| {
+                let run = path.display();
+                Error::input(format!("{run} holds out no eight bars in a row; give real music, such as --against folk"))
+            })?;
             let n = self.real_music(&real)?;
             let metrics = self.metrics(|measure| matches!(measure, Measure::Music(_)));
             return Ok(of_model(&metrics, model.as_ref(), &side(n), (None, None), like, report)?);

@@ -100,12 +100,21 @@ impl Picture {
                 let Some(picture) = RgbImage::from_raw(width, height, rgb) else { return Err(shapeless(path)) };
                 JpegEncoder::new_with_quality(&mut bytes, QUALITY).encode_image(&picture).map_err(failed)?;
             }
-            _ => {
-                return Err(Error::input(format!("{} is no .png, .jpg or .webp; give one of these", path.display())));
-            }
+            _ => return Err(unwritten(path)),
         }
         write_aside(path, &bytes, "write the picture")
     }
+}
+
+/// An error when no picture is written under such a name.
+pub fn writable(path: &Path) -> Result<()> {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if matches!(ending.as_str(), "png" | "webp" | "jpg" | "jpeg") { Ok(()) } else { Err(unwritten(path)) }
+}
+
+fn unwritten(path: &Path) -> Error {
+    let path = path.display();
+    Error::input(format!("{path} is no .png, .jpg or .webp; give one of these, or a folder without a dot in its name"))
 }
 
 fn shapeless(path: &Path) -> Error {

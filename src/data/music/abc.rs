@@ -8,6 +8,12 @@ const TOP: i32 = 127;
 const FIFTHS: [char; 7] = ['F', 'C', 'G', 'D', 'A', 'E', 'B'];
 /// The semitones above C of the letters C to B.
 const NATURALS: [i32; 7] = [0, 2, 4, 5, 7, 9, 11];
+/// Lines before the first tune that are read.
+const MOST_SHARED: usize = 100;
+/// Signs within a chord's brackets.
+const LONGEST_CHORD: usize = 200;
+/// Bars of all tunes of a book.
+const MOST_OF_BOOK: usize = 64 * MOST_BARS;
 /// The modes by the first three letters of their names, and how many sharps they have more than the major key of their
 /// tonic.
 const MODES: [(&str, &str, i32); 9] = [
@@ -48,7 +54,9 @@ impl Tune {
 
 /// The text of a book: UTF-8, or Latin-1 as older ones have it.
 pub fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_else(|error| error.as_bytes().iter().map(|byte| char::from(*byte)).collect())
+    let latin = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect();
+    let text = String::from_utf8(bytes).unwrap_or_else(|error| latin(error.as_bytes()));
+    text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned) // a byte order mark
 }
 
 /// What of a title tells one tune from another: its words without articles and the kind of dance, however they are
@@ -67,18 +75,37 @@ pub fn plain(title: &str) -> String {
 /// to the end of its measure, for its letter in all octaves. What is not understood makes its measure unclear.
 pub fn tunes(book: &str) -> Vec<Result<Tune, String>> {
     // A tune begins with X: and ends with an empty line. Fields before the first are for all of them.
-    let (mut tunes, mut shared, mut is_open) = (Vec::<Vec<&str>>::new(), Vec::new(), true);
+    let (mut tunes, mut shared, mut is_open, mut is_words) = (Vec::<Vec<&str>>::new(), Vec::new(), true, false);
     for line in book.lines() {
+        is_words = (is_words || line.starts_with("%%begintext")) && !line.starts_with("%%endtext");
+        if is_words {
+            continue;
+        }
         if let Some(('X', _)) = field(line) {
             tunes.push(vec![line]);
             is_open = true;
         } else if line.trim().is_empty() {
             is_open = tunes.is_empty();
         } else if is_open {
-            tunes.last_mut().unwrap_or(&mut shared).push(line);
+            match tunes.last_mut() {
+                Some(tune) => tune.push(line),
+                None if shared.len() < MOST_SHARED => shared.push(line), // each tune reads them again
+                None => (),
+            }
         }
     }
-    tunes.iter().map(|lines| tune(&shared, lines)).collect()
+    let mut bars = 0;
+    let mut within = |lines: &Vec<&str>| {
+        let read = tune(&shared, lines)?;
+        bars += read.measures.len();
+        match bars > MOST_OF_BOOK {
+            true => {
+                Err(format!("tune {} lies beyond the {MOST_OF_BOOK} bars of one book; split the book", read.number))
+            }
+            false => Ok(read),
+        }
+    };
+    tunes.iter().map(&mut within).collect()
 }
 
 /// The letter and the text of a field that has a line of its own.
@@ -89,7 +116,8 @@ fn field(line: &str) -> Option<(char, &str)> {
     // `B:|` is music.
     let is_music = "abcdefgABCDEFG".contains(letter) && text.starts_with(['|', ':']);
     let text = text.split('%').next().unwrap_or_default().trim();
-    (letter.is_ascii_alphabetic() && !is_music).then_some((letter, text))
+    // `+:` goes on with the field before it.
+    ((letter.is_ascii_alphabetic() || letter == '+') && !is_music).then_some((letter, text))
 }
 
 fn tune(shared: &[&str], lines: &[&str]) -> Result<Tune, String> {
@@ -104,7 +132,10 @@ fn tune(shared: &[&str], lines: &[&str]) -> Result<Tune, String> {
                 key = Some(text);
                 break;
             }
-            Some((letter, text)) => reader.set(letter, text),
+            Some((letter, text)) => {
+                reader.set(letter, text);
+                reader.is_other_voice = false; // a head names voices and begins none
+            }
             None => (),
         }
     }
@@ -114,6 +145,7 @@ fn tune(shared: &[&str], lines: &[&str]) -> Result<Tune, String> {
     let key = Key::parse(text).ok_or_else(|| format!("{called} has the key `{text}`, which is not understood"))?;
     let (name, in_four) = (key.name.clone(), reader.measure.in_four);
     reader.key = key.accidentals;
+    reader.unit_is_given = true; // a metre within the tune does not change it
     for line in lines {
         match field(line) {
             Some((letter, text)) => reader.set(letter, text),
@@ -311,6 +343,7 @@ impl Reader {
     /// What a field changes.
     fn set(&mut self, letter: char, text: &str) {
         match letter {
+            _ if self.is_other_voice && letter != 'V' => (), // it is of the other voice
             'M' => self.set_metre(text),
             'L' => {
                 let ratio = text
@@ -322,6 +355,7 @@ impl Reader {
                     None => self.measure.understood = false,
                 }
             }
+            'K' if text.starts_with("clef=") => (), // which is all that it changes
             'K' => match Key::parse(text) {
                 Some(key) => self.key = key.accidentals,
                 None => self.measure.understood = false,
@@ -373,9 +407,12 @@ impl Reader {
                     let inside = rest.0.split_once(c).filter(|(inside, _)| !inside.contains(['|', ' ']));
                     rest.0 = inside.map_or(rest.0, |(_, after)| after);
                 }
-                '[' if is_field(rest.0) => match rest.until(']').and_then(field) {
-                    Some((letter, text)) => self.set(letter, text),
-                    None => self.measure.understood = false,
+                '[' if is_field(rest.0) => match rest.until(']') {
+                    Some(inside) => match field(inside) {
+                        Some((letter, text)) => self.set(letter, text),
+                        None => self.measure.understood = false,
+                    },
+                    None => (self.measure.understood, rest.0) = (false, ""),
                 },
                 '[' if rest.peek().is_some_and(|c| c.is_ascii_digit()) => endings(&mut rest),
                 '|' | ':' => self.bar_line(&mut rest, before),
@@ -453,7 +490,10 @@ impl Reader {
 
     fn silent_measures(&mut self, count: u64) {
         self.end_measure(false);
-        for _ in 0..count {
+        for _ in 0..count.min(1 + MOST_BARS as u64) {
+            if self.measures.len() > MOST_BARS {
+                break; // the tune is refused
+            }
             self.measure.length = WHOLE;
             self.end_measure(false);
         }
@@ -482,12 +522,13 @@ impl Reader {
     /// The notes up to the bracket: the highest, as long as the first.
     fn chord(&mut self, rest: &mut Rest<'_>) {
         // It closes before the bar line, or it is none.
-        let inside = rest.0.split('|').next().and_then(|measure| measure.split_once(']'));
-        let Some((inside, _)) = inside else {
+        let mut near = rest.0.char_indices().take(LONGEST_CHORD);
+        let Some((end, ']')) = near.find(|(_, c)| matches!(c, '|' | ']')) else {
             self.measure.understood = false;
             return;
         };
-        rest.0 = &rest.0[inside.len() + 1..];
+        let inside = &rest.0[..end];
+        rest.0 = &rest.0[end + 1..];
         let (mut inside, mut highest, mut length) = (Rest(inside), None, None);
         while let Some(c) = inside.peek() {
             match c {
@@ -723,6 +764,10 @@ mod tests {
         assert_eq!(pitches("C", "B:|\nc::"), [71, 72], "these lines are music");
         let tune = tune_of("C", "C8|[M:3/4]C6|\nM:4/4\nC8|");
         assert_eq!(tune.measures.iter().map(|measure| measure.in_four).collect::<Vec<_>>(), [true, false, true]);
+        assert_eq!(lengths("C8|[M:2/4]C4|[M:4/4]C8|"), [8.0, 4.0, 8.0], "a metre changes no note's length");
+        assert_eq!(pitches("D", "F [K:clef=bass] F"), [66, 66]);
+        assert_eq!(pitches("G", "F\nV:1\nF\nV:2\nK:C\nF\nV:1\nF"), [66; 3], "the key is the second voice's");
+        assert_eq!(tunes("X:1\nV:1\nV:2\nK:C\nC8|")[0].as_ref().unwrap().tones.len(), 1);
         let metres =
             [("C", true), ("C|", true), ("4/4", true), ("2/2", true), ("2/4", false), ("6/8", false), ("none", false)];
         for (metre, in_four) in metres {
@@ -754,6 +799,11 @@ mod tests {
         );
         assert!(super::tunes("no tune at all\n|CDE|\n").is_empty());
         assert_eq!(text(b"T:Caf\xe9".to_vec()), "T:Café");
+        let marked = super::tunes(&text("\u{feff}X:1\nT:A\nK:G\nF8|\n\nX:2\nT:B\nK:C\nF8|\n".into()));
+        let pitches = marked.iter().map(|tune| tune.as_ref().unwrap().tones[0].pitch).collect::<Vec<_>>();
+        assert_eq!(pitches, [66, 65], "a byte order mark is no part of the first field");
+        let words = super::tunes("X:1\nK:C\nC8|\n%%begintext\nA bagpipe tune\n%%endtext\nw: la\n+: faded\nD8|\n");
+        assert_eq!(words[0].as_ref().unwrap().tones.len(), 2);
     }
 
     #[test]
@@ -805,5 +855,10 @@ mod tests {
         assert_eq!(tunes(&long)[0].as_ref().unwrap_err(), "tune 1, `Long`, has more than 4096 bars");
         let rests = format!("X:1\nM:C\nK:C\n{}", "Z999".repeat(5000));
         assert!(tunes(&rests)[0].is_err());
+        let books = "X:1\nK:C\nZ999Z999Z999Z999\n\n".repeat(100);
+        assert_eq!(tunes(&books).iter().filter(|tune| tune.is_ok()).count(), 64 * 4096 / 3996);
+        for many in ["[", "[C]", "[K:", "[C"] {
+            let _ = tunes(&format!("X:1\nK:C\n{}", many.repeat(500_000))); // in no more time than it has signs
+        }
     }
 }

@@ -24,16 +24,16 @@ pub struct Collection {
     files: usize,
     lost: BTreeMap<Lost, usize>,
     without_melody: usize,
+    of_neither: usize,
 }
 
 /// A piece that was read, or a sentence without its subject, the file's name, that says why not. The text is what the
 /// split goes by where no folders are one.
 type Read = Result<(String, Score), String>;
 
-/// Whether a folder, or one within it, holds files of music.
+/// Whether there are files of music below a folder.
 pub fn holds(place: &Path) -> bool {
-    let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    entries(place).any(|path| is_music(&path) || entries(&path).any(|path| is_music(&path)))
+    place.is_dir() && folder::walk(place, &mut Vec::new()).iter().any(|file| is_music(Path::new(file.name())))
 }
 
 fn is_music(path: &Path) -> bool {
@@ -63,7 +63,7 @@ impl Collection {
         let read = files.par_iter().map(|file| read(file, base).into_iter().map(melody).collect::<Vec<_>>());
         let read = read.collect::<Vec<_>>();
 
-        let (mut pieces, mut all_lost, mut without_melody) = (Vec::new(), BTreeMap::new(), 0);
+        let (mut pieces, mut all_lost, mut without_melody, mut of_neither) = (Vec::new(), BTreeMap::new(), 0, 0);
         for (file, found) in files.iter().zip(read) {
             for found in found {
                 let (key, lost, piece) = match found {
@@ -77,7 +77,7 @@ impl Collection {
                 let part = split.part(if matches!(split, Split::Share(_)) { &key } else { &file.name()[base..] });
                 match piece {
                     Some(piece) if part < 2 => pieces.push((piece, part == 1)),
-                    Some(_) => (), // it belongs to neither part
+                    Some(_) => of_neither += 1,
                     None => without_melody += 1,
                 }
             }
@@ -85,7 +85,7 @@ impl Collection {
         if matches!(split, Split::Share(_)) && pieces.iter().all(|(_, held_out)| *held_out) {
             pieces.iter_mut().take(1).for_each(|(_, held_out)| *held_out = false); // something must be learned from
         }
-        Ok(Collection { pieces, problems, files: files.len(), lost: all_lost, without_melody })
+        Ok(Collection { pieces, problems, files: files.len(), lost: all_lost, without_melody, of_neither })
     }
 
     /// The same where it can be learned from. One error lists what cannot be used, unless that is to be skipped.
@@ -99,12 +99,17 @@ impl Collection {
                 listed(problems),
             )));
         }
-        if self.pieces.iter().all(|(_, held_out)| *held_out) {
+        if self.nothing_to_learn() {
             return Err(Error::input(format!(
                 "{place} holds no melody in 4/4 to learn from; see `ganvas data check {place}`"
             )));
         }
         Ok(self)
+    }
+
+    /// Whether no piece is there to learn from.
+    pub fn nothing_to_learn(&self) -> bool {
+        self.pieces.iter().all(|(_, held_out)| *held_out)
     }
 
     /// The pieces of one part, or all.
@@ -126,6 +131,9 @@ impl Collection {
         facts.push(format!("held out: {}", bars(true)));
         if self.without_melody > 0 {
             facts.push(format!("without a melody in 4/4, and left alone: {} pieces", self.without_melody));
+        }
+        if self.of_neither > 0 {
+            facts.push(format!("left alone, as they belong to neither part: {} pieces", self.of_neither));
         }
         facts.extend(self.lost.iter().map(|(why, count)| {
             let why = match why {

@@ -47,9 +47,11 @@ pub fn score(bytes: &[u8]) -> Result<Score, String> {
                         _ => continue,
                     };
                     let part = (track, channel.as_int());
-                    let start = struck.remove(&(part, key)).filter(|start| *start < now);
-                    let ended = start.map(|start| Tone { start, end: now, pitch: key });
-                    parts.entry(part).or_default().extend(ended);
+                    // One that was struck at this very moment goes on: the end is that of the tone before it.
+                    if let Some(start) = struck.get(&(part, key)).copied().filter(|start| *start < now) {
+                        parts.entry(part).or_default().push(Tone { start, end: now, pitch: key });
+                        struck.remove(&(part, key));
+                    }
                     if velocity > 0 {
                         struck.insert((part, key), now);
                     }

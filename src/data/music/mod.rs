@@ -88,9 +88,10 @@ pub fn open(music: &Music, set: &str, seed: u64, batch: usize, held_out: bool) -
 }
 
 /// Rows of eight bars of the music in a folder, none in two of them, as a network would write them: held out or not, or
-/// all. Each in the key of its piece. An error as in [`open`].
+/// all, by the usual share where no folders say. Each in the key of its piece. Files that cannot be read are passed over;
+/// an error where there is no music at all.
 pub fn segments(place: &Path, held_out: Option<bool>) -> Result<Vec<Notes>> {
-    let music = Music::default();
+    let music = Music { skip_broken: true, ..Music::default() }; // nothing is learned here
     Ok(music.collection(place)?.pieces(held_out).iter().flat_map(|piece| piece.segments(SEGMENT)).collect())
 }
 
@@ -112,7 +113,11 @@ pub struct Survey {
 /// Reads everything in a folder. An error when it holds no music.
 pub fn survey(place: &Path) -> Result<Survey> {
     let collection = Collection::of(place, Music::default().validation_share)?;
-    Ok(Survey { facts: collection.facts(), problems: collection.problems })
+    let mut problems = collection.problems.clone();
+    if problems.is_empty() && collection.nothing_to_learn() {
+        problems.push("nothing in it is a melody in 4/4 to learn from".to_owned());
+    }
+    Ok(Survey { facts: collection.facts(), problems })
 }
 
 /// Bars in memory, and which of them each batch has.
@@ -282,12 +287,13 @@ mod tests {
     #[test]
     fn a_place_without_music_in_four_says_so() {
         let empty = folder(&[("a.txt", b""), ("sub/deep/b.mid", &midi("C4:16"))]);
-        assert!(!holds(empty.path()) && !holds(Path::new("no-such-place")));
+        assert!(holds(empty.path()) && !holds(&empty.path().join("a.txt")) && !holds(Path::new("no-such-place")));
         assert!(error(survey(&empty.path().join("a.txt"))).ends_with("is no folder; give a folder of music"));
         let none = folder(&[("a.txt", b"")]);
         assert!(error(survey(none.path())).contains("holds no music, that is, no files named .mid, .midi, .abc"));
         let waltz = folder(&[("a.abc", b"X:1\nM:3/4\nK:C\nC6|\n")]);
         assert!(error(open(&music(waltz.path()), "", 0, 1, false)).contains("holds no melody in 4/4 to learn from"));
+        assert_eq!(survey(waltz.path()).unwrap().problems, ["nothing in it is a melody in 4/4 to learn from"]);
     }
 
     #[test]

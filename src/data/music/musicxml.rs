@@ -59,7 +59,7 @@ pub fn score(bytes: &[u8]) -> Result<Score, String> {
     Ok(Score::of(&measures, &parts))
 }
 
-/// The score within an archive: the one its container names, else the first.
+/// The score within an archive: the one that its container names.
 fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, String> {
     let broken = |error: &dyn std::fmt::Display| format!("is no sound archive: {error}");
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(&error))?;
@@ -74,7 +74,9 @@ fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, String> {
     };
     let container = read("META-INF/container.xml")?;
     let container = String::from_utf8_lossy(&container);
-    let document = Document::parse(&container).map_err(|error| format!("is no sound XML: {error}"))?;
+    let options = ParsingOptions { nodes_limit: 10_000, ..ParsingOptions::default() };
+    let document =
+        Document::parse_with_options(&container, options).map_err(|error| format!("is no sound XML: {error}"))?;
     let file = document.descendants().find(|node| node.has_tag_name("rootfile"));
     let path =
         file.and_then(|file| file.attribute("full-path")).ok_or("does not say which of its files is the score")?;
@@ -175,7 +177,8 @@ fn number_of(text: &str) -> Option<u64> {
 /// The MIDI number of a `<pitch>`.
 fn pitch(node: Node<'_, '_>) -> Option<u8> {
     let letter = "C D EF G A B".find(child(node, "step").filter(|step| step.len() == 1 && *step != " ")?)? as i32;
-    let alter = child(node, "alter").map_or(Some(0.0), |alter| alter.parse::<f64>().ok())?;
+    let within = |alter: &f64| alter.abs() <= 3.0;
+    let alter = child(node, "alter").map_or(Some(0.0), |alter| alter.parse::<f64>().ok().filter(within))?;
     let octave = child(node, "octave")?.parse::<i32>().ok().filter(|octave| (0..=9).contains(octave))?;
     let pitch = 12 * (octave + 1) + letter + alter.round() as i32;
     (0..=127).contains(&pitch).then_some(pitch as u8)
