@@ -12,8 +12,7 @@ use crate::data::images::Shape;
 use crate::doctor::{self, Doctor, Examiner};
 use crate::error::{Error, Result};
 use crate::eval::{
-    Against, Answers, Drawn, Metric, Music, Part, Side, answered_music, drawn, group, metric, of_model, of_music,
-    wanted_music,
+    Against, Drawn, Metric, Music, Part, Side, drawn, metric, of_model, of_music, of_questions, wanted_music,
 };
 use crate::media::{Media, sheet};
 use crate::parts::{LayerHealth, Parts, Saved};
@@ -468,18 +467,9 @@ impl<'a> Trainer<'a> {
         let (seed, step) = (config.train.seed, checkpoint.step());
         let from = Drawn { recipe: config.entry.info.name.to_owned(), seed, step, first_seed: 0, truncation: 1.0 };
         if !measuring.questions.is_empty() {
-            let name = self.run.path().display().to_string();
-            if wanted_music(&measuring.questions).is_some() {
-                let music = answered_music(model.as_ref(), (&name, from), &measuring.questions, &mut |_| {})?;
-                let passports = of_music(&measuring.metrics, &music)?;
-                return self.log(Event::Metrics { passports });
-            }
-            let mut passports = Vec::new();
-            let data = config.entry.info.dataset.unwrap_or("held-out");
-            for group in group(measuring.questions.clone()) {
-                let answers = Answers::of_model(model.as_ref(), (&name, from.clone()), data, &group, &mut |_| {})?;
-                passports.extend(answers.measure(&measuring.metrics, &mut |_| {})?);
-            }
+            let (name, data) = (self.run.path().display().to_string(), config.entry.info.dataset.unwrap_or("held-out"));
+            let (metrics, questions) = (&measuring.metrics, &measuring.questions);
+            let passports = of_questions(metrics, model.as_ref(), (&name, from), data, questions, &mut |_| {})?;
             return self.log(Event::Metrics { passports });
         }
         let samples = measuring.against.as_ref().map_or(config.train.eval_samples, |against| against.side().samples);

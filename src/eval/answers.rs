@@ -1,6 +1,6 @@
 //! How good the answers of a model are to questions whose answers are known: pictures made of others, and music.
 
-use super::against::{of_images, of_seen};
+use super::against::{of_images, of_music, of_seen};
 use super::extractor::{Extractor, Network};
 use super::metric::{Measure, Metric};
 use super::passport::{Drawn, Passport, Side, sha256_of};
@@ -9,6 +9,27 @@ use crate::data::fetch::{Progress, Report};
 use crate::error::{Error, Result};
 use crate::media::{Image, Media, Notes};
 use crate::recipe::{Latent, Model, Question, Request, generate};
+
+/// The passports of what a model answers to questions, pictures or music; `data` is what to call the place that they come from.
+/// An error for metrics that do not suit.
+pub fn of_questions(
+    metrics: &[Metric],
+    model: &dyn Model,
+    (name, run): (&str, Drawn),
+    data: &str,
+    questions: &[Question],
+    report: Report<'_>,
+) -> Result<Vec<Passport>> {
+    if wanted_music(questions).is_some() {
+        return of_music(metrics, &answered_music(model, (name, run), questions, report)?);
+    }
+    let mut passports = Vec::new();
+    for group in group(questions.to_vec()) {
+        let answers = Answers::of_model(model, (name, run.clone()), data, &group, report)?;
+        passports.extend(answers.measure(metrics, report)?);
+    }
+    Ok(passports)
+}
 
 /// The music that questions want; none where they want anything else.
 pub fn wanted_music(questions: &[Question]) -> Option<Vec<Notes>> {

@@ -94,12 +94,14 @@ impl Spread {
 
 /// The mean without each group; none where a group would have less than two numbers.
 fn means_without(values: &[f64]) -> Option<[f64; GROUPS]> {
-    let group = groups(values.len(), "mean");
-    let mean = |without: usize| {
-        let kept = values.iter().zip(&group).filter(|(_, group)| **group != without).map(|(value, _)| *value);
-        kept.clone().sum::<f64>() / kept.count() as f64
-    };
-    (values.len() >= 2 * GROUPS).then(|| std::array::from_fn(mean))
+    let grouped = values.iter().copied().zip(groups(values.len(), "mean")).collect::<Vec<_>>();
+    (values.len() >= 2 * GROUPS).then(|| std::array::from_fn(|group| mean_without(&grouped, Some(group))))
+}
+
+/// The mean of numbers, each with its group, without one of the groups or of all.
+pub fn mean_without(grouped: &[(f64, usize)], without: Option<usize>) -> f64 {
+    let kept = grouped.iter().filter(|(_, group)| Some(*group) != without).map(|(value, _)| *value);
+    kept.clone().sum::<f64>() / kept.count() as f64
 }
 
 /// The group of each of n samples: at random, because samples often come ordered by class, and equal up to one in size.

@@ -24,7 +24,7 @@ pub mod path_length;
 mod pictures;
 
 pub use against::{Against, of_features, of_model, of_music, of_pairs};
-pub use answers::{Answers, answered_music, group, wanted_music};
+pub use answers::{Answers, answered_music, group, of_questions, wanted_music};
 pub use estimate::Estimate;
 pub use extractor::{Extractor, Network, Seen};
 pub use features::Features;

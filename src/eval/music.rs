@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use super::estimate::{Estimate, GROUPS, groups};
+use super::estimate::{Estimate, GROUPS, groups, mean_without};
 use crate::data::music::{HIGHEST, LOWEST};
 use crate::media::{Chord, Note, Notes, STEPS_PER_BAR};
 use crate::random::Draws;
@@ -38,11 +38,8 @@ pub fn estimate(samples: &[Notes]) -> Vec<(&'static str, Estimate)> {
         if values.len() < 2 * GROUPS {
             return None;
         }
-        let mean = |without: Option<usize>| {
-            let kept = values.iter().filter(|(_, group)| Some(*group) != without).map(|(value, _)| *value);
-            kept.clone().sum::<f64>() / kept.count() as f64
-        };
-        let found = Estimate::jackknife(mean(None), &std::array::from_fn(|group| mean(Some(group))));
+        let without = std::array::from_fn(|group| mean_without(&values, Some(group)));
+        let found = Estimate::jackknife(mean_without(&values, None), &without);
         Some((*name, if *is_share { found.of_share() } else { found }))
     };
     QUANTITIES.iter().filter_map(of).collect()

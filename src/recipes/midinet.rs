@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Settings, Train};
-use crate::data::music::{self, Bar, BarBatch, HIGHEST, LOWEST, Music};
+use crate::data::music::{self, Bar, BarBatch, HIGHEST, LOWEST, Music, STEPS, notes};
 use crate::data::source::Source;
 use crate::error::{Error, Result};
 use crate::loss::adversarial::Adversarial;
@@ -23,7 +23,6 @@ use crate::parts::Parts;
 use crate::random::Draws;
 use crate::recipe::{Game, Info, Input, Model, Prior, Question, Recipe, Request, Scalars, Split, StepCx};
 
-const STEPS: usize = STEPS_PER_BAR as usize;
 const PITCHES: usize = 128;
 /// Twelve roots, one of them on, and whether the chord is minor.
 const CHORD: usize = 13;
@@ -317,22 +316,6 @@ fn steps(bar: Option<&Bar>) -> Vec<Option<u8>> {
 fn of_batch(batch: &BarBatch) -> [Vec<Vec<Option<u8>>>; 2] {
     let bars = batch.bars.iter().map(|bar| steps(Some(bar)));
     [bars.collect(), batch.previous.iter().map(|bar| steps(bar.as_ref())).collect()]
-}
-
-/// Bars one after the other, with a chord below each where there is one: a pitch that stays is one note within its bar.
-fn notes(bars: &[Vec<Option<u8>>], chords: &[Option<Chord>]) -> Notes {
-    let mut notes = Vec::<Note>::new();
-    for (i, pitch) in bars.iter().flatten().enumerate() {
-        let Some(pitch) = *pitch else { continue };
-        let (start, begins) = (i as u32, i.is_multiple_of(STEPS));
-        match notes.last_mut().filter(|last| !begins && last.pitch == pitch && last.start + last.length == start) {
-            Some(last) => last.length += 1,
-            None => notes.push(Note { start, length: 1, pitch }),
-        }
-    }
-    let chords = chords.iter().enumerate();
-    let chords = chords.filter_map(|(bar, chord)| chord.map(|chord| (bar as u32 * STEPS_PER_BAR, chord))).collect();
-    Notes { notes, steps: bars.len() as u32 * STEPS_PER_BAR, chords }
 }
 
 impl Model for Generator {

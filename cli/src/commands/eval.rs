@@ -167,7 +167,7 @@ impl Measuring<'_> {
                 if let Some(real) = &self.args.against {
                     self.real_music(real)?;
                 }
-                of_music(&self.metrics(|measure| matches!(measure, Measure::Music(_))), &music)?
+                of_music(&self.of_pieces(), &music)?
             } else {
                 self.of_pictures(generated, report)?
             });
@@ -176,7 +176,7 @@ impl Measuring<'_> {
             let is_given = passports.iter().any(|one| one.generated.title() == real.side.title());
             // Nothing in music is best by itself: the real pieces are measured, too, as many as of the others.
             let fewest = passports.iter().map(|passport| passport.generated.samples).min().unwrap_or(usize::MAX);
-            let metrics = self.metrics(|measure| matches!(measure, Measure::Music(_)));
+            let metrics = self.of_pieces();
             let real = real.some(fewest)?;
             if self.args.baselines {
                 passports.extend(of_music(&metrics, &real.walks()?)?);
@@ -203,6 +203,23 @@ impl Measuring<'_> {
             true => METRICS.iter().filter(|metric| suits(&metric.measure)).copied().collect(),
             false => self.named.clone(),
         }
+    }
+
+    /// The metrics of music.
+    fn of_pieces(&self) -> Vec<Metric> {
+        self.metrics(|measure| matches!(measure, Measure::Music(_)))
+    }
+
+    /// Takes music for what all runs hold out. An error when another run holds out other music.
+    fn hold_out(&mut self, music: Music) -> anyhow::Result<()> {
+        self.enough(&music.side)?;
+        if self.music.as_ref().is_some_and(|known| known.side.sha256 != music.side.sha256) {
+            let sentence =
+                "these runs hold out different music; give one --against for all, or measure them one by one";
+            return Err(Error::input(sentence).into());
+        }
+        self.music = Some(music);
+        Ok(())
     }
 
     fn of_features(&self, generated: &Path) -> anyhow::Result<Vec<Passport>> {
@@ -233,24 +250,15 @@ impl Measuring<'_> {
         let side = |samples| Side::of_run(path.display().to_string(), samples, from.clone());
         super::train::fetch_own(&config)?;
         let questions = config.entry.questions(&config.text)?;
-        if let Some(wanted) = wanted_music(&questions).filter(|_| self.args.against.is_none()) {
-            let (questions, own) = (&questions[..n.min(questions.len())], config.pictures()?.map(|(_, name)| name));
-            let name = own.unwrap_or_else(|| path.display().to_string());
-            let wanted = Music::new(&name, Some(Part::HeldOut), wanted[..questions.len()].to_vec())?;
-            self.enough(&wanted.side)?;
-            match &self.music {
-                Some(known) if known.side.sha256 != wanted.side.sha256 => {
-                    return Err(Error::input(
-                        "these runs hold out different music; give one --against for all, or measure them one by one",
-                    )
-                    .into());
-                }
-                _ => self.music = Some(wanted),
-            }
+        let wanted = wanted_music(&questions);
+        if let (Some(wanted), None) = (&wanted, &self.args.against) {
+            let (questions, wanted) = (&questions[..n.min(questions.len())], &wanted[..n.min(wanted.len())]);
+            let name = config.pictures()?.map_or_else(|| path.display().to_string(), |(_, name)| name);
+            self.hold_out(Music::new(&name, Some(Part::HeldOut), wanted.to_vec())?)?;
             let made = answered_music(model.as_ref(), (&path.display().to_string(), from), questions, report)?;
-            return Ok(of_music(&self.metrics(|measure| matches!(measure, Measure::Music(_))), &made)?);
+            return Ok(of_music(&self.of_pieces(), &made)?);
         }
-        if !questions.is_empty() && wanted_music(&questions).is_none() {
+        if !questions.is_empty() && wanted.is_none() {
             return self.of_answers((path, model.as_ref(), from), config.pictures()?, questions, report);
         }
         let one = drawn(model.as_ref(), seed, 1, truncation, report)?;
@@ -260,8 +268,7 @@ impl Measuring<'_> {
                 Error::input(format!("{run} holds out no eight bars in a row; give real music, such as --against folk"))
             })?;
             let n = self.real_music(&real)?;
-            let metrics = self.metrics(|measure| matches!(measure, Measure::Music(_)));
-            return Ok(of_model(&metrics, model.as_ref(), &side(n), (None, None), like, report)?);
+            return Ok(of_model(&self.of_pieces(), model.as_ref(), &side(n), (None, None), like, report)?);
         }
         let [Media::Image(one)] = one.as_slice() else {
             let metrics = self.metrics(|measure| matches!(measure, Measure::Modes(_)));

@@ -71,7 +71,7 @@ impl Picture {
     /// Writes a .png, .jpg or .webp file, whole or not at all. A JPEG is opaque: white shows through.
     pub fn write(&self, path: &Path) -> Result<()> {
         let Image { width, height, channels, pixels } = &self.image;
-        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let ending = ending(path);
         let (width, height) = (*width as u32, *height as u32);
         let rgb = if *channels == 1 { pixels.iter().flat_map(|level| [*level; 3]).collect() } else { pixels.clone() };
         let failed = |error: image::ImageError| Error::failed(format!("cannot make {}: {error}", path.display()));
@@ -106,10 +106,14 @@ impl Picture {
     }
 }
 
+/// What a file's name ends in, in small letters.
+fn ending(path: &Path) -> String {
+    path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
 /// An error when no picture is written under such a name.
 pub fn writable(path: &Path) -> Result<()> {
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
-    if matches!(ending.as_str(), "png" | "webp" | "jpg" | "jpeg") { Ok(()) } else { Err(unwritten(path)) }
+    if matches!(ending(path).as_str(), "png" | "webp" | "jpg" | "jpeg") { Ok(()) } else { Err(unwritten(path)) }
 }
 
 fn unwritten(path: &Path) -> Error {

@@ -55,8 +55,11 @@ impl Tune {
 /// The text of a book: UTF-8, or Latin-1 as older ones have it.
 pub fn text(bytes: Vec<u8>) -> String {
     let latin = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect();
-    let text = String::from_utf8(bytes).unwrap_or_else(|error| latin(error.as_bytes()));
-    text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned) // a byte order mark
+    let mut text = String::from_utf8(bytes).unwrap_or_else(|error| latin(error.as_bytes()));
+    if text.starts_with('\u{feff}') {
+        text.remove(0); // a byte order mark
+    }
+    text
 }
 
 /// What of a title tells one tune from another: its words without articles and the kind of dance, however they are
@@ -490,7 +493,7 @@ impl Reader {
 
     fn silent_measures(&mut self, count: u64) {
         self.end_measure(false);
-        for _ in 0..count.min(1 + MOST_BARS as u64) {
+        for _ in 0..count {
             if self.measures.len() > MOST_BARS {
                 break; // the tune is refused
             }

@@ -64,25 +64,27 @@ impl Piece {
         let places = (0..self.bars.len()).collect::<Vec<_>>();
         let runs = places.chunk_by(|_, next| self.follows[*next]);
         let segment = |row: &[usize]| {
-            let (bars, chords) = row.iter().map(|at| self.bar(*at, 0)).unzip::<_, _, Vec<_>, Vec<_>>();
+            let of_row = row.iter().map(|at| self.bar(*at, 0)).map(|(bar, chord)| (bar.map(Some), Some(chord)));
+            let (bars, chords) = of_row.unzip::<_, _, Vec<_>, Vec<_>>();
             notes(&bars, &chords)
         };
         runs.flat_map(|run| run.chunks_exact(bars)).map(segment).collect()
     }
 }
 
-/// Bars and their chords as notes: one for every run of equal pitches in a bar.
-pub fn notes(bars: &[Bar], chords: &[Chord]) -> Notes {
+/// Bars of a pitch a step, or none, as notes, with a chord below each bar that has one: a pitch that stays is one note within
+/// its bar.
+pub fn notes<B: AsRef<[Option<u8>]>>(bars: &[B], chords: &[Option<Chord>]) -> Notes {
     let mut notes = Vec::<Note>::new();
     for (bar, first) in bars.iter().zip((0..).step_by(STEPS)) {
         let mut start = first;
-        for held in bar.chunk_by(|a, b| a == b) {
+        for held in bar.as_ref().chunk_by(|a, b| a == b) {
             let length = held.len() as u32;
-            notes.push(Note { start, length, pitch: held[0] });
+            notes.extend(held[0].map(|pitch| Note { start, length, pitch }));
             start += length;
         }
     }
-    let chords = (0..).step_by(STEPS).zip(chords.iter().copied()).collect();
+    let chords = (0..).step_by(STEPS).zip(chords).filter_map(|(start, chord)| Some((start, (*chord)?))).collect();
     Notes { notes, steps: bars.len() as u32 * STEPS_PER_BAR, chords }
 }
 
@@ -171,7 +173,7 @@ mod tests {
     fn what_notes_are_made_of_bars_gives_the_bars_again() {
         let bars = [bar([60, 60, 62, 83]), bar([83, 60, 61, 61])];
         let chords = Chord::sequence("Am C#").unwrap();
-        let notes = notes(&bars, &chords);
+        let notes = notes(&bars.map(|bar| bar.map(Some)), &chords.iter().copied().map(Some).collect::<Vec<_>>());
         let lengths = notes.notes.iter().map(|note| note.length).collect::<Vec<_>>();
         assert_eq!(lengths, [8, 4, 4, 4, 4, 8], "a bar line ends a note");
         let piece = Piece::of(&notes);

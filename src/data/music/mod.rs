@@ -9,7 +9,7 @@ pub mod midi;
 pub mod musicxml;
 pub mod score;
 
-pub use bars::{Bar, HIGHEST, LOWEST, notes};
+pub use bars::{Bar, HIGHEST, LOWEST, STEPS, notes};
 pub use folder::holds;
 
 use std::path::{Path, PathBuf};
