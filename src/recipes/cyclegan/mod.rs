@@ -57,6 +57,8 @@ pub struct Config {
     pub cycle_weight: f64,
     /// Weight, relative to that of the cycles, of leaving a picture of the target domain as it is.
     pub identity_weight: f64,
+    /// How the generators double the side.
+    pub upsampling: Upsampling,
     /// Earlier fakes of each domain that its discriminator is shown; 0 for new ones alone.
     pub pool: usize,
     /// Adam's learning rate, for all players.
@@ -77,6 +79,17 @@ pub struct Config {
     pub train: Train,
 }
 
+/// How a generator doubles the side of a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Upsampling {
+    /// By transposed convolutions, as in the paper, whose kernels overlap unevenly: small networks show it as a grid.
+    #[default]
+    Transposed,
+    /// Every pixel four times, then a convolution, without a grid (Odena et al. 2016, "Deconvolution and Checkerboard Artifacts").
+    Nearest,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Config {
@@ -87,6 +100,7 @@ impl Default for Config {
             d_layers: 3,
             cycle_weight: 10.0,
             identity_weight: 0.5,
+            upsampling: Upsampling::Transposed,
             pool: 50,
             learning_rate: 2e-4,
             constant_kimg: 100.0,
@@ -157,8 +171,27 @@ pub struct Generator {
     first: Conv2d,
     down: Vec<Conv2d>,
     blocks: Vec<Block>,
-    up: Vec<ConvTranspose2d>,
+    up: Vec<Doubling>,
     last: Conv2d,
+}
+
+/// One doubling of the side.
+#[derive(Module, Debug)]
+enum Doubling {
+    Transposed(ConvTranspose2d),
+    Nearest(Conv2d),
+}
+
+impl Doubling {
+    /// x `[n, inputs, h, w]` to `[n, outputs, 2h, 2w]`.
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let [_, _, height, width] = x.dims();
+        match self {
+            // A padding of 1 and an output padding of 1, as the field calls it: the first row and column go.
+            Doubling::Transposed(layer) => layer.forward(x).slice(s![.., .., 1..2 * height + 1, 1..2 * width + 1]),
+            Doubling::Nearest(layer) => layer.upsampled(x, 1.0),
+        }
+    }
 }
 
 /// x + what two 3x3 convolutions make of it.
@@ -197,8 +230,17 @@ impl Generator {
             second: conv(convolution(inner, 3, 1, false), &format!("blocks.{i}.second")),
         });
         let up = (0..HALVINGS).rev().map(|i| {
-            let config = convolution([width(i + 1), width(i)], 3, 2, false);
-            ConvTranspose2d::new(config, draws, &format!("{name}.up.{i}"), device)
+            let (channels, part) = ([width(i + 1), width(i)], format!("{name}.up.{i}"));
+            match config.upsampling {
+                Upsampling::Transposed => {
+                    let config = convolution(channels, 3, 2, false);
+                    Doubling::Transposed(ConvTranspose2d::new(config, draws, &part, device))
+                }
+                Upsampling::Nearest => {
+                    let config = ConvConfig { padding: 1, ..convolution(channels, 3, 1, false) };
+                    Doubling::Nearest(Conv2d::new(config, draws, &part, device))
+                }
+            }
         });
         Generator {
             first: conv(convolution([CHANNELS, width(0)], 7, 1, false), "first"),
@@ -220,9 +262,7 @@ impl Generator {
             h = h + InstanceNorm { affine: None }.leaky(inner, 1.0);
         }
         for layer in &self.up {
-            let [_, _, height, width] = h.dims();
-            // A padding of 1 and an output padding of 1, as the field calls it: the first row and column go.
-            h = normal(layer.forward(h).slice(s![.., .., 1..2 * height + 1, 1..2 * width + 1]));
+            h = normal(layer.forward(h));
         }
         bias_act(self.last.forward(mirrored(h, 3)), None, Act::Tanh)
     }
@@ -254,7 +294,7 @@ impl Model for Translator {
     fn translation(&self) -> Option<Translation> {
         Some(Translation {
             channels: CHANNELS,
-            side: self.resolution,
+            side: Some(self.resolution),
             multiple: 1 << HALVINGS,
             scale: 1,
             reach: 3 + 2 + 4 + 8 * self.to_b.blocks.len(),
