@@ -230,7 +230,14 @@ mod tests {
             Ok(vec![Media::Image(Image::new(2 * picture.width, 2 * picture.height, 3, pixels))])
         }
         fn translation(&self) -> Option<Translation> {
-            Some(Translation { channels: 3, side: 16, multiple: 4, scale: 2, reach: REACH, bytes_per_pixel: 1000 })
+            Some(Translation {
+                channels: 3,
+                side: Some(16),
+                multiple: 4,
+                scale: 2,
+                reach: REACH,
+                bytes_per_pixel: 1000,
+            })
         }
     }
 

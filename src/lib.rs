@@ -34,8 +34,11 @@ pub mod data;
 pub mod doctor;
 mod error;
 pub mod eval;
+mod foreign;
+pub mod import;
 pub mod loss;
 pub mod media;
+mod ncnn;
 pub mod nn;
 pub mod optim;
 pub mod parts;
@@ -53,9 +56,11 @@ pub use aside::write_aside;
 pub use burn::tensor::Device;
 pub use config::Resolved;
 pub use error::{Error, Result};
+pub use foreign::Foreign;
+pub use ncnn::{Layer, Op};
 pub use recipe::{
-    Entry, Game, Info, Input, Latent, Mixture, Model, Prior, Question, Recipe, Request, Scalars, Session, Split,
-    StepCx, StyleSpace, Translation, Weights,
+    Adopted, Configured, Entry, Game, Info, Input, Latent, Mixture, Model, Prior, Question, Recipe, Request, Scalars,
+    Session, Split, StepCx, StyleSpace, Translation, Weights,
 };
 pub use recipes::RECIPES;
 pub use run::RunDir;

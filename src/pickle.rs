@@ -144,6 +144,8 @@ fn tensor(name: &str, place: &Place, storage: &[u8]) -> Result<TensorData, Strin
 }
 
 const SHORT: &str = "it ends too early";
+/// Of a tensor's name, in bytes: dictionaries within dictionaries must end somewhere.
+const LONGEST: usize = 300;
 const ODD: &str = "its pickle is not that of a state dict";
 
 fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8], String> {
@@ -278,16 +280,26 @@ fn listed(items: Vec<Value>, list: Value) -> Result<Value, String> {
     Ok(Value::List(list))
 }
 
-/// A dictionary with more entries: key, value, key, value.
+/// A dictionary with more entries: key, value, key, value. The entries of one within get its name before theirs.
 fn entered(items: Vec<Value>, dict: Value) -> Result<Value, String> {
     let Value::Dict(mut dict) = dict else { return Err(ODD.to_owned()) };
     let mut items = items.into_iter();
     while let Some(key) = items.next() {
         match (key, items.next()) {
-            (Value::Text(key), Some(Value::Tensor(place))) => dict.insert(key, Some(place)),
-            (Value::Text(key), Some(_)) => dict.insert(key, None),
+            (Value::Text(key), Some(Value::Tensor(place))) => drop(dict.insert(key, Some(place))),
+            // A checkpoint that holds a state dict among others.
+            (Value::Text(key), Some(Value::Dict(inner))) if inner.values().any(Option::is_some) => {
+                for (name, place) in inner {
+                    let name = format!("{key}.{name}");
+                    if name.len() > LONGEST {
+                        return Err(ODD.to_owned());
+                    }
+                    dict.insert(name.into(), place);
+                }
+            }
+            (Value::Text(key), Some(_)) => drop(dict.insert(key, None)),
             _ => return Err(ODD.to_owned()),
-        };
+        }
     }
     Ok(Value::Dict(dict))
 }
@@ -403,6 +415,23 @@ mod tests {
         assert!(refused(b"\x80\x02\x93.").contains("operation 0x93"));
         assert!(refused(b"\x80\x02ios\nsystem\n.").contains("operation 0x69"));
         assert!(refused(b"\x80\x02}X\x01\x00\x00\x00eK\x01s.").contains("entry e is no tensor"));
+    }
+
+    #[test]
+    fn a_state_dict_within_another_is_read_under_both_names_and_endless_ones_are_refused() {
+        let singles = [1.0_f32, 2.0, 3.0, 4.0].map(f32::to_le_bytes).concat();
+        let nested = |times: usize| {
+            let pickle = pickled("FloatStorage", [2, 1]);
+            let inner = &pickle[2..pickle.len() - 1]; // without its protocol and its end
+            let opened = b"}X\x01\x00\x00\x00g".repeat(times);
+            [b"\x80\x02", opened.as_slice(), inner, b"s".repeat(times).as_slice(), b"."].concat()
+        };
+        for file in [old, zipped] {
+            let tensors = decode(&file(&nested(1), &singles)).unwrap();
+            assert_eq!(tensors.keys().collect::<Vec<_>>(), ["g.w"]);
+            assert_eq!(decode(&file(&nested(2), &singles)).unwrap().keys().collect::<Vec<_>>(), ["g.g.w"]);
+            assert_eq!(decode(&file(&nested(200), &singles)).unwrap_err(), ODD);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use burn::tensor::{Device, Tensor};
 use crate::config::{Keys, Settings, Train};
 use crate::data::source::Source;
 use crate::error::{Error, Result};
+use crate::foreign::Foreign;
 use crate::loss::adversarial::Adversarial;
 use crate::media::{Image, Media};
 use crate::parts::{MODEL, Parts};
@@ -58,8 +59,8 @@ pub trait Model: Weights + 'static {
 pub struct Translation {
     /// Channels of the picture it takes: 1 for grey, 3 for RGB.
     pub channels: usize,
-    /// The side, in pixels, of the pictures it learned from.
-    pub side: usize,
+    /// The side, in pixels, of the pictures it learned from; none for a model that looks at details, at any size.
+    pub side: Option<usize>,
     /// Width and height of the picture it takes are multiples of this, in pixels.
     pub multiple: usize,
     /// Pixels of the result along one of the picture: 1 for a result of the same size.
@@ -452,8 +453,17 @@ pub trait Recipe: Sized + Send + 'static {
     fn questions(_config: &Self::Config) -> Result<Vec<Question>> {
         Ok(Vec::new())
     }
+    /// The configuration and the model of a network that others trained; none where it is not of this recipe's kind. A reason
+    /// why one of its kind cannot be had completes "FILE cannot be imported: ".
+    fn adopt(_foreign: &Foreign, _device: &Device) -> Option<Adopted<Self>> {
+        None
+    }
     /// The state of a run at step 0; `model` is on the autodiff device.
     fn new(config: &Self::Config, model: Self::Model, device: &Device) -> Self;
+    /// Fetches what the steps need beside the data, such as a network whose features they compare; called once, before the first.
+    fn equip(&mut self, _device: &Device) -> Result<()> {
+        Ok(())
+    }
     /// One training step: the page you check against the paper.
     fn step(&mut self, batch: Self::Batch, cx: &StepCx) -> Scalars;
     /// The same samples at every call but for what was learned; `held` is a held-out batch.
@@ -474,6 +484,12 @@ pub trait Recipe: Sized + Send + 'static {
     /// Everything a checkpoint must hold, named, in the order of the step.
     fn parts(&mut self, visit: &mut Parts);
 }
+
+/// What [`Recipe::adopt`] makes of a network.
+pub type Adopted<R> = std::result::Result<(<R as Recipe>::Config, <R as Recipe>::Model), String>;
+
+/// A resolved config and the model that goes with it.
+pub type Configured = (String, Box<dyn Model>);
 
 /// A recipe in training, its types erased. It can move to another thread, as to one of the pool's.
 pub trait Session: Send {
@@ -542,6 +558,7 @@ pub struct Entry {
     mixture: fn(&str) -> Result<Option<Mixture>>,
     game: fn(&str) -> Result<Option<Game>>,
     questions: fn(&str) -> Result<Vec<Question>>,
+    adopt: fn(&Foreign, &Device) -> Option<std::result::Result<Configured, String>>,
 }
 
 /// A batch of the held-out data and some real samples of them, where there are any.
@@ -592,7 +609,8 @@ impl Entry {
                 let is_held_out = held.is_some();
                 let (held, real) = held.map_or_else(|| first_batch::<R>(source.as_ref()), Ok)?;
                 let model = R::begin(R::model(&config, &device.clone().autodiff()), source.as_ref())?;
-                let recipe = R::new(&config, model, device);
+                let mut recipe = R::new(&config, model, device);
+                recipe.equip(device)?;
                 Ok(Box::new(Training { recipe, source, held, is_held_out, real }))
             },
             model: |text, device| {
@@ -601,6 +619,13 @@ impl Entry {
             },
             mixture: |text| Ok(R::mixture(&settled::<R>(text)?.0)),
             questions: |text| R::questions(&settled::<R>(text)?.0),
+            adopt: |foreign, device| {
+                let adopted = R::adopt(foreign, device)?;
+                Some(adopted.and_then(|(config, model)| {
+                    let text = crate::config::to_toml(R::INFO.name, &config).map_err(|error| error.to_string())?;
+                    Ok((text, Box::new(model) as Box<dyn Model>))
+                }))
+            },
             game: |text| Ok(R::game(&crate::config::parse::<R::Config>(text, Path::new("config.toml"))?)),
         }
     }
@@ -623,6 +648,11 @@ impl Entry {
     /// See [`Recipe::questions`], of a resolved config.
     pub fn questions(&self, config: &str) -> Result<Vec<Question>> {
         (self.questions)(config)
+    }
+
+    /// See [`Recipe::adopt`]: the resolved config and the model.
+    pub fn adopt(&self, foreign: &Foreign, device: &Device) -> Option<std::result::Result<Configured, String>> {
+        (self.adopt)(foreign, device)
     }
 
     /// See [`Recipe::mixture`], of a resolved config.

@@ -38,16 +38,19 @@ fn may_use(module: &str) -> &'static [&'static str] {
         "aside" => &["error"],
         "random" | "parts" => &["error"],
         "safetensors" | "pickle" => &["parts"],
+        "ncnn" => &[],
+        "foreign" => &["error", "parts", "safetensors", "pickle", "ncnn"],
         "augment" => &["random", "parts"],
         "nn" | "loss" | "optim" | "data" | "media" => {
             &["error", "aside", "random", "parts", "nn", "loss", "optim", "data", "media"]
         }
-        "recipe" | "config" => {
-            &["error", "aside", "random", "parts", "nn", "loss", "optim", "data", "media", "recipe", "config"]
-        }
-        "recipes" => {
-            &["error", "random", "parts", "augment", "nn", "loss", "optim", "data", "media", "recipe", "config"]
-        }
+        "recipe" | "config" => &[
+            "error", "aside", "random", "parts", "foreign", "nn", "loss", "optim", "data", "media", "recipe", "config",
+        ],
+        "recipes" => &[
+            "error", "random", "parts", "ncnn", "foreign", "augment", "nn", "loss", "optim", "data", "media", "recipe",
+            "config",
+        ],
         "eval" => &[
             "error",
             "aside",
@@ -62,6 +65,7 @@ fn may_use(module: &str) -> &'static [&'static str] {
             "media",
             "recipe",
         ],
+        "import" => &["error", "aside", "parts", "foreign", "data", "recipe", "config", "run"],
         "apply" => &["error", "data", "media", "recipe"],
         "project" => &["error", "random", "loss", "optim", "data", "media", "recipe"],
         "doctor" => &["error", "random", "data", "media", "run", "doctor"],

@@ -168,6 +168,32 @@ fn a_stop_writes_a_checkpoint_and_the_run_goes_on_as_if_it_had_not_been() {
 }
 
 #[test]
+fn a_stop_before_at_or_after_the_end_of_a_first_stage_changes_nothing() {
+    for name in ["srgan", "esrgan"] {
+        let folder = tempfile::tempdir().unwrap();
+        let entry = recipe(name).unwrap();
+        let config = |steps: u64| {
+            let own = ["psnr_kimg=0.016".to_owned(), format!("train.steps={steps}")]; // four steps of the first stage
+            let sets = entry.info.small.iter().map(|set| set.to_string()).chain(own).collect::<Vec<_>>();
+            Resolved::new(entry, None, &sets).unwrap()
+        };
+        let run_to = |steps: u64| {
+            let run = RunDir::create(folder.path(), name, &config(steps)).unwrap();
+            go(&run, &config(steps), None).unwrap();
+            run
+        };
+        let parts = |run: &RunDir| run.checkpoint(None).unwrap().unwrap().parts().unwrap();
+        let whole = parts(&run_to(7));
+        for stop in [3, 4, 5] {
+            let run = run_to(stop);
+            let from = run.checkpoint(None).unwrap().unwrap();
+            go(&run, &config(7), Some(&from)).unwrap();
+            assert!(parts(&run) == whole, "{name} stopped after {stop} steps");
+        }
+    }
+}
+
+#[test]
 fn not_a_number_stops_within_its_step_and_names_the_scalar_and_the_layers_gradient() {
     let folder = tempfile::tempdir().unwrap();
     let config = ring(&["learning_rate=1e30", "train.steps=9"]); // the first update overflows the second step

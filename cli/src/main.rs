@@ -28,6 +28,7 @@ enum Command {
     Apply(commands::apply::Args),
     Eval(commands::eval::Args),
     Serve(commands::serve::Args),
+    Import(commands::import::Args),
     Doctor(commands::doctor::Args),
     Data(commands::data::Args),
 }
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Apply(args) => commands::apply::run(args),
         Command::Eval(args) => commands::eval::run(args),
         Command::Serve(args) => commands::serve::run(args),
+        Command::Import(args) => commands::import::run(args),
         Command::Doctor(args) => commands::doctor::run(args),
         Command::Data(args) => commands::data::run(args),
     };

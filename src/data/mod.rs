@@ -1,15 +1,20 @@
 //! Data: where it comes from, how it is checked, how batches are drawn.
 
 pub mod codepoints;
+mod deb;
+pub mod degrade;
 pub mod dicebear;
 pub mod drawn;
 pub mod emoji;
+pub mod enlarged;
 pub mod faces;
 pub mod fetch;
 pub mod images;
 pub mod mnist;
 pub mod music;
 pub mod openmoji;
+pub mod photos;
+mod rcc;
 pub mod source;
 pub mod svg;
 
@@ -102,17 +107,34 @@ pub const SETS: &[DataSet] = &[
         folder: music::folk::default_dir,
         fetch: music::folk::fetch,
     },
+    DataSet {
+        name: "photos",
+        sentence: "140 photographs of animals, buildings and landscapes, whole, 179 to 2656 pixels wide",
+        bytes: 83_610_503,
+        licence: "one for each photograph, in its LICENCE.txt: mostly GPL-3+, CC BY, CC BY-SA and public domain",
+        parts: &[],
+        folder: photos::default_dir,
+        fetch: photos::fetch,
+    },
 ];
 
 /// Where the data are that a configuration means: at its `path`, or the `set`, which is fetched, when that is empty.
 fn place_of(path: &Path, set_name: &str) -> Result<PathBuf> {
-    if !path.as_os_str().is_empty() {
-        return Ok(path.to_owned());
+    let fetched = |set: DataSet| {
+        let folder = (set.folder)()?;
+        (set.fetch)(&folder, &mut |_| {}).map(|()| folder)
+    };
+    if path.as_os_str().is_empty() {
+        let set = set(set_name)?;
+        return Ok(set.usual(fetched(set)?));
     }
-    let set = set(set_name)?;
-    let folder = (set.folder)()?;
-    (set.fetch)(&folder, &mut |_| {})?;
-    Ok(set.usual(folder))
+    match named(path)? {
+        Some((set, part)) if !path.exists() => {
+            let folder = fetched(set)?;
+            Ok(part.map_or(folder.clone(), |part| folder.join(part)))
+        }
+        _ => Ok(path.to_owned()),
+    }
 }
 
 /// Whether a folder holds idx files, as digits come, rather than pictures.

@@ -27,17 +27,21 @@ pub enum Adversarial {
     /// D tells which of a pair is real (Jolicoeur-Martineau 2019; Huang et al. 2024, "The GAN is dead; long live the
     /// GAN!", equation 2).
     Relativistic,
+    /// D tells whether a picture is more real than those of the other kind are on average (Jolicoeur-Martineau 2019, equations
+    /// 15 and 16, by half, as ESRGAN's authors compute it).
+    RelativisticAverage,
 }
 
 impl Adversarial {
     /// The whole menu.
-    pub const ALL: [Adversarial; 6] = [
+    pub const ALL: [Adversarial; 7] = [
         Adversarial::Minimax,
         Adversarial::NonSaturating,
         Adversarial::LeastSquares,
         Adversarial::Hinge,
         Adversarial::Wasserstein,
         Adversarial::Relativistic,
+        Adversarial::RelativisticAverage,
     ];
 
     /// D's loss from its logits on real and on fake pictures, `[n, 1]` each, to `[1]`.
@@ -51,6 +55,7 @@ impl Adversarial {
             Adversarial::Hinge => relu(1.0 - real).mean() + relu(1.0 + fake).mean(),
             Adversarial::Wasserstein => fake.mean() - real.mean(),
             Adversarial::Relativistic => relativistic(real, fake),
+            Adversarial::RelativisticAverage => relativistic_average(real, fake),
         }
     }
 
@@ -61,7 +66,7 @@ impl Adversarial {
         match self {
             Adversarial::Minimax | Adversarial::NonSaturating | Adversarial::Hinge => logits,
             Adversarial::LeastSquares => logits.map(|logits| logits - 0.5),
-            Adversarial::Wasserstein | Adversarial::Relativistic => {
+            Adversarial::Wasserstein | Adversarial::Relativistic | Adversarial::RelativisticAverage => {
                 let [real, fake] = logits.each_ref().map(|logits| logits.clone().mean());
                 let middle = ((real + fake) * 0.5).reshape([1, 1]);
                 logits.map(|logits| logits - middle.clone())
@@ -69,7 +74,7 @@ impl Adversarial {
         }
     }
 
-    /// G's loss `[1]` from D's logits `[n, 1]` on its pictures; only the relativistic one asks for those on real pictures.
+    /// G's loss `[1]` from D's logits `[n, 1]` on its pictures; only the relativistic ones ask for those on real pictures.
     pub fn generator(self, fake: Tensor<2>, real: impl FnOnce() -> Tensor<2>) -> Tensor<1> {
         match self {
             Adversarial::Minimax => minimax(fake),
@@ -77,6 +82,7 @@ impl Adversarial {
             Adversarial::LeastSquares => (fake - 1.0).square().mean() * 0.5,
             Adversarial::Hinge | Adversarial::Wasserstein => -fake.mean(),
             Adversarial::Relativistic => relativistic(fake, real()),
+            Adversarial::RelativisticAverage => relativistic_average(fake, real()),
         }
     }
 }
@@ -86,6 +92,13 @@ fn relativistic(winner: Tensor<2>, loser: Tensor<2>) -> Tensor<1> {
     let (one, other) = (winner.dims(), loser.dims());
     assert_eq!(one, other, "the logits of pairs are {one:?} and {other:?}");
     non_saturating(winner - loser)
+}
+
+/// Half of the mean softplus of how far each winner's logit lies below the losers' mean, and each loser's above the winners'.
+fn relativistic_average(winner: Tensor<2>, loser: Tensor<2>) -> Tensor<1> {
+    let mean = |logits: &Tensor<2>| logits.clone().mean().reshape([1, 1]);
+    let (winners, losers) = (mean(&winner), mean(&loser));
+    (non_saturating(winner - losers) + non_saturating(winners - loser)) * 0.5
 }
 
 /// Mean binary cross-entropy of `logits` `[n, 1]` against `targets` `[n, 1]` in [0, 1]:
@@ -198,7 +211,7 @@ mod tests {
     fn every_loss_of_the_menu_and_its_gradients_are_those_of_pytorch() {
         let golden = serde_json::from_str::<Value>(include_str!("../../tests/golden/losses.json")).unwrap();
         let cases = golden["losses"].as_array().unwrap();
-        assert_eq!(cases.len(), 12);
+        assert_eq!(cases.len(), 14);
         for case in cases {
             let loss: Adversarial = serde_json::from_value(case["loss"].clone()).unwrap();
             for player in ["discriminator", "generator"] {
@@ -236,7 +249,9 @@ mod tests {
                 [values(&real), values(&fake)]
             };
             let wanted = match loss {
-                Adversarial::Wasserstein | Adversarial::Relativistic => [vec![2.5, 0.5], vec![-0.5, -2.5]],
+                Adversarial::Wasserstein | Adversarial::Relativistic | Adversarial::RelativisticAverage => {
+                    [vec![2.5, 0.5], vec![-0.5, -2.5]]
+                }
                 Adversarial::LeastSquares => [vec![12.5, 10.5], vec![9.5, 7.5]],
                 _ => [vec![13.0, 11.0], vec![10.0, 8.0]],
             };

@@ -2,7 +2,9 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use ganvas_kernels::{Conv, conv_transpose2d, conv_transpose2d_grouped, conv2d, conv2d_grouped};
+use ganvas_kernels::{
+    Conv, conv_transpose2d, conv_transpose2d_grouped, conv2d, conv2d_grouped, conv2d_joined, conv2d_upsampled,
+};
 
 use super::{Gains, Init, Pullback, chain, leaky_pullback};
 use crate::random::Draws;
@@ -99,6 +101,25 @@ impl Conv2d {
         let weight = self.gains.weight(self.weight.val());
         let bias = bias_in_use(&self.bias, self.gains, outputs, &weight);
         conv2d_grouped(x, weight, bias, way, groups)
+    }
+
+    /// The same of pictures `[n, c, h, w]` together along their channels, as in a dense block.
+    pub fn joined(&self, parts: &[Tensor<4>], slope: f64) -> Tensor<4> {
+        let ConvConfig { stride, padding, outputs, groups, .. } = self.config;
+        assert_eq!(groups, 1, "{:?}: joined pictures are seen in one group", self.config);
+        let weight = self.gains.weight(self.weight.val());
+        let bias = bias_in_use(&self.bias, self.gains, outputs, &weight);
+        conv2d_joined(parts, weight, bias, Conv { stride, padding, slope })
+    }
+
+    /// The same of x with every pixel made four: `[n, inputs, h, w]` to `[n, outputs, 2h, 2w]`. Panics unless the kernel is
+    /// 3x3 and keeps the size.
+    pub fn upsampled(&self, x: Tensor<4>, slope: f64) -> Tensor<4> {
+        let ConvConfig { stride, padding, outputs, groups, .. } = self.config;
+        assert_eq!((stride, padding, groups), (1, 1, 1), "{:?}: does not keep the size", self.config);
+        let weight = self.gains.weight(self.weight.val());
+        let bias = bias_in_use(&self.bias, self.gains, outputs, &weight);
+        conv2d_upsampled(x, weight, bias, slope)
     }
 
     /// [`Conv2d::forward`] and its way back: the transposed convolution with the same weights.

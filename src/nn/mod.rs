@@ -2,6 +2,7 @@
 
 mod conv;
 pub(crate) mod golden;
+mod halving;
 mod init;
 mod linear;
 mod maxout;
@@ -9,11 +10,13 @@ mod minibatch;
 mod modulated;
 mod norm;
 mod patch;
+mod prelu;
 mod resample;
 mod spectral;
 mod vjp;
 
 pub use conv::{Conv2d, ConvConfig, ConvTranspose2d};
+pub use halving::{HalvingConfig, HalvingDiscriminator};
 use init::Gains;
 pub use init::{Init, glorot_uniform};
 pub use linear::Linear;
@@ -22,6 +25,7 @@ pub use minibatch::minibatch_deviation_vjp;
 pub use modulated::{ModulatedConfig, ModulatedConv, StylePullback};
 pub use norm::{BatchNorm, InstanceNorm, Normalization, Statistics, nearer, pixel_norm};
 pub use patch::{PatchConfig, PatchDiscriminator, of_pictures, patches};
+pub use prelu::Prelu;
 pub use resample::{blur, double, halve, resample_vjp};
 pub use spectral::SpectralNorm;
 pub use vjp::{Pullback, chain, leaky_pullback};

@@ -5,7 +5,7 @@
 //! draws 5x5. The loss can be chosen: with `loss = "wasserstein"`, `penalty = "wgan_gp"`, `norm = "none"` it is the
 //! convolutional critic of Gulrajani et al. 2017, "Improved Training of Wasserstein GANs" (`configs/wgan-gp.toml`).
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use ganvas_kernels::{Act, Over, bias_act};
 use schemars::JsonSchema;
@@ -15,14 +15,15 @@ use crate::config::{Settings, Train};
 use crate::data::images::{self, Batch, Images, Shape};
 use crate::data::source::Source;
 use crate::error::Result;
+use crate::foreign::Foreign;
 use crate::loss::adversarial::Adversarial;
 use crate::loss::penalty::{self, Penalty};
 use crate::media::{Image, Media};
 use crate::nn::{BatchNorm, Conv2d, ConvConfig, ConvTranspose2d, Init, Normalization, Pullback, Statistics, chain};
 use crate::optim::{AdamConfig, Trained, average_decay};
-use crate::parts::Parts;
+use crate::parts::{Parts, Tensors};
 use crate::random::Draws;
-use crate::recipe::{Game, Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
+use crate::recipe::{Adopted, Game, Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
 
 const SLOPE: f64 = 0.2;
 const INIT: Init = Init::Normal { deviation: 0.02 };
@@ -208,6 +209,11 @@ impl Generator {
         h
     }
 
+    /// Pictures by the running statistics.
+    fn sampled(&self, z: Tensor<2>) -> Tensor<4> {
+        self.forward(z, |i, h| self.norms[i].by_running(h, 0.0))
+    }
+
     /// Pictures, and what the batch told of each norm.
     fn in_training(&self, z: Tensor<2>) -> (Tensor<4>, Vec<Statistics>) {
         let mut statistics = Vec::new();
@@ -226,6 +232,55 @@ impl Generator {
     }
 }
 
+/// The generator of PyTorch's DCGAN tutorial by its state dict, whose tensors' names begin with `within`.
+fn of_state_dict(tensors: &Tensors, within: &str, device: &Device) -> std::result::Result<(Config, Generator), String> {
+    let sides = |name: &str| tensors.get(&format!("{within}{name}")).map(|tensor| tensor.shape().to_vec());
+    let weights = (0..).map_while(|i| sides(&format!("main.{}.weight", 3 * i))).collect::<Vec<_>>();
+    let (Some([latent, _, 4, 4]), Some([width, channels, 4, 4])) =
+        (weights.first().map(Vec::as_slice), weights.last().map(Vec::as_slice))
+    else {
+        return Err("its layers are no transposed convolutions of 4x4, as in PyTorch's DCGAN tutorial".to_owned());
+    };
+    let config = Config {
+        resolution: 2_usize.checked_shl(weights.len() as u32).unwrap_or(0),
+        channels: *channels,
+        latent: *latent,
+        prior: Prior::Normal,
+        width: *width,
+        ..Config::default()
+    };
+    if let Some(problem) = config.problem() {
+        return Err(problem);
+    }
+    for (i, found) in weights.iter().enumerate() {
+        let wanted = [if i == 0 { config.latent } else { config.channels_at(i - 1) }, config.channels_at(i), 4, 4];
+        if *found != wanted {
+            return Err(format!("its {within}main.{}.weight is {found:?} and should be {wanted:?}", 3 * i));
+        }
+    }
+    let mut generator = Generator::new(&config, &Draws::new(0, 0), device);
+    let tensor = |name: String, wanted: Vec<usize>| {
+        let tensor = tensors.get(&format!("{within}{name}")).ok_or_else(|| format!("it has no {within}{name}"))?;
+        let found = tensor.shape().to_vec();
+        let fits = found == wanted;
+        if fits { Ok(tensor.clone()) } else { Err(format!("its {within}{name} is {found:?} and should be {wanted:?}")) }
+    };
+    for (i, layer) in generator.layers.iter_mut().enumerate() {
+        let weight = tensor(format!("main.{}.weight", 3 * i), layer.weight.dims().to_vec())?;
+        layer.weight = Param::from_tensor(Tensor::from_data(weight, device)); // the last has no bias there, and ours begins at 0
+    }
+    for (i, norm) in generator.norms.iter_mut().enumerate() {
+        let of = |name: &str| {
+            let data = tensor(format!("main.{}.{name}", 3 * i + 1), norm.gamma.dims().to_vec())?;
+            Ok::<_, String>(Param::from_tensor(Tensor::from_data(data, device)))
+        };
+        let (gamma, beta, mean, variance) = (of("weight")?, of("bias")?, of("running_mean")?, of("running_var")?);
+        (norm.gamma, norm.beta) = (gamma, beta);
+        (norm.mean, norm.variance) = (mean.set_require_grad(false), variance.set_require_grad(false));
+    }
+    Ok((config, generator))
+}
+
 impl Model for Generator {
     fn inputs(&self) -> Vec<Input> {
         vec![Input::Seed]
@@ -236,7 +291,7 @@ impl Model for Generator {
             return Ok(Vec::new());
         }
         let z = request.latent_vectors(self.prior, self.latent, &self.layers[0].weight.device());
-        let pictures = self.forward(z, |i, h| self.norms[i].by_running(h, 0.0));
+        let pictures = self.sampled(z);
         Ok(Image::from_signed(pictures).into_iter().map(Media::Image).collect())
     }
 }
@@ -325,6 +380,12 @@ impl Recipe for Dcgan {
 
     fn game(config: &Config) -> Option<Game> {
         Some(Game::of(config.loss))
+    }
+
+    fn adopt(foreign: &Foreign, device: &Device) -> Option<Adopted<Self>> {
+        let Foreign::StateDict(tensors) = foreign else { return None };
+        let within = tensors.keys().find_map(|name| name.strip_suffix("main.0.weight"))?;
+        Some(of_state_dict(tensors, within, device))
     }
 
     fn new(config: &Config, model: Generator, device: &Device) -> Self {
@@ -459,5 +520,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Made by tests/golden/imported_dcgan.py.
+    #[test]
+    fn a_dcgan_that_others_trained_makes_the_pictures_that_pytorch_makes_of_it() {
+        let golden = serde_json::from_str::<serde_json::Value>(include_str!("../../tests/golden/imported_dcgan.json"));
+        let (golden, device) = (golden.unwrap(), Device::flex());
+        let found = crate::import::Found::find("gan-face-generate", &mut |_| ()).unwrap();
+        let foreign = Foreign::decode(&found.files).unwrap();
+        let (config, generator) = Dcgan::adopt(&foreign, &device).unwrap().unwrap();
+        assert_eq!((config.resolution, config.channels, config.latent, config.width), (64, 3, 100, 64));
+        let z = (1..=200).map(|i| (0.37 * f64::from(i)).sin() as f32).collect::<Vec<f32>>();
+        let z = Tensor::<2>::from_data(burn::tensor::TensorData::new(z, [2, 100]), &device);
+        let every = golden["every"].as_u64().unwrap() as usize;
+        let found = generator.sampled(z).into_data().iter::<f64>().step_by(every).collect::<Vec<_>>();
+        let wanted = golden["values"].as_array().unwrap();
+        let worst = found.iter().zip(wanted).map(|(a, b)| (a - b.as_f64().unwrap()).abs()).fold(0.0, f64::max);
+        assert!(found.len() == wanted.len() && worst < 1e-5, "off by {worst}");
     }
 }

@@ -2,12 +2,14 @@
 
 mod cyclegan;
 mod dcgan;
+mod esrgan;
 mod goodfellow;
 mod grid;
 mod midinet;
 mod mnist;
 mod pix2pix;
 mod r3gan;
+mod srgan;
 mod stylegan2;
 mod template;
 
@@ -22,6 +24,8 @@ pub const RECIPES: &[Entry] = &[
     Entry::of::<stylegan2::Stylegan2>(),
     Entry::of::<pix2pix::Pix2pix>(),
     Entry::of::<cyclegan::CycleGan>(),
+    Entry::of::<srgan::Srgan>(),
+    Entry::of::<esrgan::Esrgan>(),
     Entry::of::<midinet::Midinet>(),
     Entry::of::<grid::Grid>(),
     Entry::of::<template::Ring>(),

@@ -250,7 +250,7 @@ impl Model for Generator {
         let side = 1 << self.down.len();
         Some(Translation {
             channels: CHANNELS,
-            side,
+            side: Some(side),
             multiple: side,
             scale: 1,
             reach: side / 2,

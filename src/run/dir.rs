@@ -45,6 +45,24 @@ impl RunDir {
                 Err(error) => return Err(fail(error)),
             }
         };
+        Self::furnish(root, config)
+    }
+
+    /// Makes a run directory of this very path, which must not be there yet, and writes the configuration there.
+    pub fn create_at(root: &Path, config: &Resolved) -> Result<Self> {
+        if let Some(above) = root.parent() {
+            fs::create_dir_all(above).map_err(|error| Error::io("make a run directory", above, &error))?;
+        }
+        fs::create_dir(root).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                Error::input(format!("{} is there already; give another place with -o, or remove it", root.display()))
+            }
+            _ => Error::io("make a run directory", root, &error),
+        })?;
+        Self::furnish(root.to_owned(), config)
+    }
+
+    fn furnish(root: PathBuf, config: &Resolved) -> Result<Self> {
         let run = RunDir { root };
         for folder in [run.previews(), run.checkpoints()] {
             fs::create_dir(&folder).map_err(|error| Error::io("make a run directory", &folder, &error))?;

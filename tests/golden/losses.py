@@ -56,6 +56,10 @@ LOSSES = {
         lambda real, fake: F.softplus(fake - real).mean(),
         lambda real, fake: F.softplus(real - fake).mean(),
     ),
+    "relativistic_average": (
+        lambda real, fake: (F.softplus(fake.mean() - real).mean() + F.softplus(fake - real.mean()).mean()) / 2,
+        lambda real, fake: (F.softplus(real.mean() - fake).mean() + F.softplus(real - fake.mean()).mean()) / 2,
+    ),
 }
 
 

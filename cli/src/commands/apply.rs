@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ganvas::apply::{Plan, apply, size, usual_memory};
+use ganvas::data::degrade::Planes;
+use ganvas::data::degrade::resize::{Filter, resized};
 use ganvas::data::fetch::Progress;
 use ganvas::data::images::READ;
 use ganvas::data::images::file::{Picture, writable};
@@ -24,6 +26,7 @@ const LARGE: usize = 4;
   ganvas apply runs/0001-colours drawing.png -o coloured.png
   ganvas apply runs/0001-colours drawings/ -o coloured/
   ganvas apply runs/0002-horses a.jpg b.jpg --with direction=b_to_a -o translated/
+  ganvas apply runs/upscaler photo.jpg --scale 2 -o twice.png
   ganvas apply runs/0001-colours poster.png --memory 500MiB -o coloured.png")]
 pub struct Args {
     /// The run directory.
@@ -37,6 +40,10 @@ pub struct Args {
     /// Bring a picture's longer side to N pixels first.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=30_000))]
     side: Option<u32>,
+    /// Make results N times as large as the pictures, with a model that makes them larger still; as large as it makes them
+    /// by default.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16))]
+    scale: Option<u32>,
     /// The seed of what is left to chance, where a model leaves something.
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
@@ -93,9 +100,16 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
     let tasks = tasks(&args)?;
     let request = Request { with: args.with.iter().cloned().collect(), ..Request::seeds([args.seed]) };
-    let Translation { side, channels, .. } = translation;
+    let Translation { multiple: side, channels, .. } = translation;
     let black = Image::new(side, side, channels, vec![0; side * side * channels]);
     Request { picture: Some(black), ..request.clone() }.check(model.as_ref())?; // once, not for every picture
+    if let Some(scale) = args.scale.filter(|scale| *scale as usize > translation.scale) {
+        let most = translation.scale;
+        return Err(Error::input(format!(
+            "--scale is {scale}; this model makes pictures {most} times as large at most"
+        ))
+        .into());
+    }
     let memory = args.memory.unwrap_or_else(usual_memory);
     let (mut written, mut problems) = (Vec::new(), Vec::new());
     let mut work = Work::new(format!("applying {}", config.entry.info.name));
@@ -150,8 +164,7 @@ fn one(
         tiles => format!("in {tiles} tiles of {}x{}", plan.tile[0], plan.tile[1]),
     };
     let mut notes = vec![format!("{name}: {width}x{height}, {how}, about {} of memory", size(plan.bytes))];
-    if width.min(height) > LARGE * translation.side {
-        let side = translation.side;
+    if let Some(side) = translation.side.filter(|side| width.min(height) > LARGE * side) {
         notes.push(format!("the model learned from {side}x{side} pixels; --side brings a picture nearer to that"));
     }
     if !picture.lost.is_empty() {
@@ -163,6 +176,10 @@ fn one(
         let (at, total) = (done as u64 * tiles + progress.done, all as u64 * tiles);
         work.show(&Progress { what: &format!("{} of {all} pictures", done + 1), done: at, total: Some(total) });
     })?;
+    let made = match args.scale {
+        Some(scale) => shrunk(made, [width, height].map(|side| side * scale as usize)),
+        None => made,
+    };
     let made = picture.turned_into(made);
     if let Some(folder) = task.output.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)
@@ -173,6 +190,14 @@ fn one(
     Ok(json!({
         "input": task.input, "output": task.output, "width": image.width, "height": image.height, "tiles": tiles,
     }))
+}
+
+/// A picture at a smaller size, as MATLAB's imresize makes it.
+fn shrunk(picture: Image, [width, height]: [usize; 2]) -> Image {
+    match [picture.width, picture.height] == [width, height] {
+        true => picture,
+        false => resized(&Planes::of(&picture), width, height, Filter::Bicubic).image(),
+    }
 }
 
 /// Every picture that is named, and where its result goes: nowhere twice, and onto none that is named.

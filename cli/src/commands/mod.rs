@@ -4,6 +4,7 @@ pub mod apply;
 pub mod data;
 pub mod doctor;
 pub mod eval;
+pub mod import;
 pub mod init;
 pub mod list;
 pub mod resume;

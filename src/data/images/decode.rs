@@ -102,6 +102,21 @@ pub fn pixels(picture: &RgbImage, shape: Shape) -> Vec<u8> {
     (0..3).flat_map(|channel| square.as_raw().iter().skip(channel).step_by(3).copied()).collect()
 }
 
+/// Squares that cover the picture, as evenly as they can, at its own size: `[channels, side, side]` each. The error completes
+/// "NAME ...".
+pub fn tiles(picture: &RgbImage, shape: Shape) -> Result<Vec<Vec<u8>>, String> {
+    let (width, height, side) = (picture.width(), picture.height(), shape.side as u32);
+    if width.min(height) < side {
+        return Err(format!("is {width} x {height} pixels; details are cut out of squares of {side}"));
+    }
+    let places = |length: u32| {
+        let count = length.div_ceil(side);
+        (0..count).map(move |i| if count == 1 { 0 } else { i * (length - side) / (count - 1) })
+    };
+    let tile = |left, top| pixels(&imageops::crop_imm(picture, left, top, side, side).to_image(), shape);
+    Ok(places(height).flat_map(|top| places(width).map(move |left| tile(left, top))).collect())
+}
+
 /// Whether a JPEG has its end-of-image marker, found by walking the segments (ITU-T T.81, annex B): a thumbnail inside
 /// a segment has an end of its own.
 fn jpeg_ends(bytes: &[u8]) -> bool {

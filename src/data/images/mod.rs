@@ -1,6 +1,6 @@
 //! Pictures to learn from: a folder or zip of them, checked whole before step 0, packed once, drawn in batches.
 
-mod decode;
+pub(in crate::data) mod decode;
 mod domains;
 pub mod file;
 pub(in crate::data) mod folder;
@@ -73,6 +73,8 @@ pub enum Crop {
     Centre,
     /// A square at random, 8/9 as wide as the largest one in the middle, another at every draw.
     Random,
+    /// A square at random out of any part of the picture, at the picture's own size, another at every draw: details as they are.
+    Detail,
 }
 
 /// What pictures are brought to.
@@ -142,6 +144,7 @@ impl Images {
         match self.crop {
             Crop::Centre => side,
             Crop::Random => side * 9 / 8,
+            Crop::Detail => side * 5 / 4,
         }
     }
 }
@@ -167,8 +170,24 @@ pub fn open(
 ) -> Result<Box<dyn Source<Batch>>> {
     // Without a cache the pictures are packed in memory alone.
     let cache = fetch::cache_dir().ok().map(|cache| cache.join("packed"));
-    Ok(Box::new(Pictures::open(images, &images.place(set)?, cache.as_deref(), shape, (seed, batch), held_out)?))
+    Ok(Box::new(Pictures::open(images, &images.place(set)?, cache.as_deref(), shape, (seed, batch), held_out, &[])?))
 }
+
+/// At most so many pictures to measure with, always the same: of the folder test, else of those held out, in one batch, which
+/// may be empty.
+pub fn test(images: &Images, set: &str, shape: Shape, most: usize) -> Result<Batch> {
+    let cache = fetch::cache_dir().ok().map(|cache| cache.join("packed"));
+    let pictures = Pictures::open(images, &images.place(set)?, cache.as_deref(), shape, (0, most), true, TEST)?;
+    let count = pictures.items().min(most);
+    if count == 0 {
+        let Shape { channels, side } = shape;
+        return Ok(Batch { pixels: TensorData::new(Vec::<f32>::new(), [0, channels, side, side]), labels: Vec::new() });
+    }
+    Pictures { order: Some(Order::new(0, pictures.items(), count, Sampling::Shuffle)), ..pictures }.batch(0)
+}
+
+/// What a picture is held out by when it is to be measured with: what no choice of settings has seen comes first.
+const TEST: &[&str] = &["test", "validation", "val", "held-out"];
 
 /// Pictures in memory, and what is drawn of them.
 struct Pictures {
@@ -188,6 +207,7 @@ impl Pictures {
         shape: Shape,
         (seed, batch): (u64, usize),
         held_out: bool,
+        folders: &[&str], // that may be held out, in the order of preference; empty for the usual
     ) -> Result<Self> {
         assert!([1, 3].contains(&shape.channels) && shape.side > 0, "no pictures are packed as {shape:?}");
         let packed = Shape { side: images.packed_side(shape.side), ..shape };
@@ -197,8 +217,14 @@ impl Pictures {
             let pack = Pack::of(digits(all, first_held_out, packed), String::new(), packed).part(held_out);
             return Ok(Pictures::of(images, pack, shape, (seed, batch), held_out));
         }
-        let listing = Listing::of(place, images.layout, images.validation_share)?;
-        let settings = format!("{packed:?} {:?} {} {}", images.layout, images.skip_broken, images.validation_share);
+        let listing = match folders {
+            [] => Listing::of(place, images.layout, images.validation_share)?,
+            _ => Listing::holding_out(place, images.validation_share, folders)?,
+        };
+        let tiles = if images.crop == Crop::Detail { " in tiles" } else { "" };
+        let settings =
+            format!("{packed:?} {:?} {} {}{tiles}", images.layout, images.skip_broken, images.validation_share)
+                + &folders.join(" ");
         let file = cache.map(|cache| pack::file(cache, place, &settings));
         let decode = || decode_all(images, place, &listing, packed);
         let pack = packed_part(file.as_deref(), listing.fingerprint(), packed, held_out, decode)?;
@@ -342,22 +368,28 @@ fn held_out_from(n: usize, images: &Images) -> usize {
 fn decode_all(images: &Images, place: &Path, listing: &Listing, shape: Shape) -> Result<Vec<Item>> {
     let found = listing.each(|file, bytes| {
         let picture = decode::picture(bytes)?;
-        Ok(Item { pixels: decode::pixels(&picture, shape), label: file.label, held_out: file.held_out })
+        let parts = match images.crop {
+            Crop::Centre | Crop::Random => vec![decode::pixels(&picture, shape)],
+            Crop::Detail => decode::tiles(&picture, shape)?,
+        };
+        let item = |pixels| Item { pixels, label: file.label, held_out: file.held_out };
+        Ok(parts.into_iter().map(item).collect::<Vec<_>>())
     });
     usable(place, images.skip_broken, found, listing.problems.clone())
 }
 
-/// The pictures that can be used. One error lists the others, unless they are to be skipped.
+/// What the files hold that can be used. One error lists the others, unless they are to be skipped.
 fn usable(
     place: &Path,
     skip_broken: bool,
-    found: Vec<Result<Item, String>>,
+    found: Vec<Result<Vec<Item>, String>>,
     mut problems: Vec<String>,
 ) -> Result<Vec<Item>> {
+    let files = found.len() + problems.len();
     let mut items = Vec::new();
     for result in found {
         match result {
-            Ok(item) => items.push(item),
+            Ok(of_file) => items.extend(of_file),
             Err(problem) => problems.push(problem),
         }
     }
@@ -367,7 +399,7 @@ fn usable(
             "{} of {} files in {place} cannot be used:{}\n`--set data.skip_broken=true` goes on without them; \
              `ganvas data check {place}` lists all",
             problems.len(),
-            items.len() + problems.len(),
+            files,
             listed(&problems),
         )));
     }
@@ -394,7 +426,7 @@ impl Source<Batch> for Pictures {
         let mirrored = if self.mirror { draws.indices("data.mirror", 2, n) } else { vec![0; n] };
         let place = |name| match self.crop {
             Crop::Centre => vec![margin as u32 / 2; n],
-            Crop::Random => draws.indices(name, margin as u32 + 1, n),
+            Crop::Random | Crop::Detail => draws.indices(name, margin as u32 + 1, n),
         };
         let (tops, lefts) = (place("data.crop.top"), place("data.crop.left"));
         let mut pixels = Vec::with_capacity(n * channels * side * side);
@@ -562,7 +594,7 @@ mod tests {
     }
 
     fn opened(images: &Images, place: &Path, held_out: bool) -> Result<Pictures> {
-        Pictures::open(images, place, None, SMALL, (1, 4), held_out)
+        Pictures::open(images, place, None, SMALL, (1, 4), held_out, &[])
     }
 
     fn error(images: &Images, place: &Path) -> String {
@@ -664,7 +696,7 @@ mod tests {
         let early = (0..5).map(|step| batch(&first, step)).collect::<Vec<_>>();
         assert_eq!(batch(&second, 4), early[4]);
         assert_ne!(early[3], early[4]);
-        let other = Pictures::open(&images, folder.path(), None, SMALL, (2, 4), false).unwrap();
+        let other = Pictures::open(&images, folder.path(), None, SMALL, (2, 4), false, &[]).unwrap();
         assert_ne!(batch(&other, 4), early[4]);
     }
 
@@ -676,7 +708,7 @@ mod tests {
         let images = Images { crop: Crop::Random, mirror: true, ..all() };
         let open = |held| {
             let shape = Shape { channels: 3, side: 16 };
-            Pictures::open(&images, folder.path(), None, shape, (1, 4), held).unwrap()
+            Pictures::open(&images, folder.path(), None, shape, (1, 4), held, &[]).unwrap()
         };
         let (learned, held) = (open(false), open(true));
         assert_eq!(learned.pack.shape.side, 18);
@@ -710,7 +742,7 @@ mod tests {
         let (folder, cache) = (folder_of(&greys("p", 6)), tempdir().unwrap());
         let cache = cache.path().join("new").join("packed");
         let images = Images { validation_share: 0.5, ..Images::default() };
-        let open = |held| Pictures::open(&images, folder.path(), Some(&cache), SMALL, (1, 4), held);
+        let open = |held| Pictures::open(&images, folder.path(), Some(&cache), SMALL, (1, 4), held, &[]);
         let fresh = (reds(&open(false).unwrap()), reds(&open(true).unwrap()));
         assert!(fresh.0.len() + fresh.1.len() == 6 && !fresh.1.is_empty());
         spoil(&folder.path().join("p03.png"));
@@ -730,7 +762,7 @@ mod tests {
     #[test]
     fn a_damaged_pack_is_made_anew() {
         let (folder, cache) = (folder_of(&greys("p", 6)), tempdir().unwrap());
-        let open = || Pictures::open(&all(), folder.path(), Some(cache.path()), SMALL, (1, 4), false).unwrap();
+        let open = || Pictures::open(&all(), folder.path(), Some(cache.path()), SMALL, (1, 4), false, &[]).unwrap();
         let fresh = reds(&open());
         let pack = fs::read_dir(cache.path()).unwrap().next().unwrap().unwrap().path();
         let whole = fs::read(&pack).unwrap();
@@ -756,7 +788,7 @@ mod tests {
         let folder = folder_of(&greys("p", 3));
         put(&folder, "in-the-way", b"a file");
         let cache = folder.path().join("in-the-way").join("packed");
-        let pictures = Pictures::open(&all(), folder.path(), Some(&cache), SMALL, (1, 4), false).unwrap();
+        let pictures = Pictures::open(&all(), folder.path(), Some(&cache), SMALL, (1, 4), false, &[]).unwrap();
         assert_eq!(reds(&pictures), [0, 10, 20]);
     }
 
@@ -938,7 +970,7 @@ mod tests {
         let folder = crate::data::mnist::tests::small_set();
         let images = Images { validation_share: 0.34, ..Images::default() };
         let shape = Shape { channels: 1, side: 28 };
-        let open = |held| Pictures::open(&images, folder.path(), None, shape, (1, 1), held).unwrap();
+        let open = |held| Pictures::open(&images, folder.path(), None, shape, (1, 1), held, &[]).unwrap();
         let (learned, held) = (open(false), open(true));
         assert_eq!((learned.items(), held.items()), (2, 1));
         let batch = held.batch(0).unwrap();

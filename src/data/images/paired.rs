@@ -15,10 +15,7 @@ use crate::media::Image;
 
 use super::folder::Listing;
 use super::pack;
-use super::{Batch, Crop, Images, Item, Layout, Pictures, Shape, decode, packed_part, usable};
-
-/// What a pair is held out by when it is to be measured with: what no choice of settings has seen comes first.
-const TEST: &[&str] = &["test", "validation", "val", "held-out"];
+use super::{Batch, Crop, Images, Item, Layout, Pictures, Shape, TEST, decode, packed_part, usable};
 
 /// The pairs a recipe learns from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -181,7 +178,7 @@ fn side_by_side(images: &Images, place: &Path, listing: &Listing, shape: Shape) 
         }
         let half = |left| imageops::crop_imm(&picture, left, 0, width / 2, height).to_image();
         let pixels = [half(0), half(width / 2)].map(|half| decode::pixels(&half, shape)).concat();
-        Ok(Item { pixels, label: 0, held_out: file.held_out })
+        Ok(vec![Item { pixels, label: 0, held_out: file.held_out }])
     });
     usable(place, images.skip_broken, found, listing.problems.clone())
 }
@@ -220,7 +217,8 @@ fn partners(
         if (aspect / b_aspect - 1.0).abs() > 0.01 {
             return Err("and its partner in B are not of one shape: other parts of them would be seen".to_owned());
         }
-        Ok(Item { pixels: [a.as_slice(), b.as_slice()].concat(), label: 0, held_out: file.held_out })
+        let pixels = [a.as_slice(), b.as_slice()].concat();
+        Ok(vec![Item { pixels, label: 0, held_out: file.held_out }])
     });
     let firsts = a.pictures.iter().map(|file| file.stem()).collect::<std::collections::BTreeSet<_>>();
     let lonely = second.keys().filter(|stem| !firsts.contains(stem.as_str()));

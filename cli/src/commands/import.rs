@@ -1,0 +1,63 @@
+//! `ganvas import`: a network that others trained, as a run directory.
+
+use std::path::PathBuf;
+
+use ganvas::RECIPES;
+use ganvas::import::{Found, PUBLISHED, import};
+use serde_json::json;
+
+use crate::progress::{Work, say};
+
+/// Make a run directory of a network that others trained, for apply, sample, eval and serve.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  ganvas import realesrgan-x4plus -o runs/upscaler
+  ganvas apply runs/upscaler photo.jpg -o large.png
+  ganvas import RealESRGAN_x4plus.pth -o runs/upscaler
+  ganvas import --list
+
+Files: ncnn's .param with its .bin of Real-ESRGAN's kind; state dicts (.pth, .safetensors) of RRDBNet, SRVGGNetCompact and
+the generator of PyTorch's DCGAN tutorial. A pickle is read, never run.")]
+pub struct Args {
+    /// A network of --list, or a file.
+    #[arg(required_unless_present = "list", value_name = "NAME|FILE")]
+    network: Option<String>,
+    /// The run directory to make.
+    #[arg(short, long, value_name = "RUN", required_unless_present = "list")]
+    output: Option<PathBuf>,
+    /// List the networks that can be had by name.
+    #[arg(long, conflicts_with_all = ["network", "output"])]
+    list: bool,
+    /// Print what was made, or the list, as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let (Some(network), Some(output)) = (args.network, args.output) else { return list(args.json) };
+    let mut work = Work::new(format!("importing {network}"));
+    let found = Found::find(&network, &mut |progress| work.show(&progress));
+    work.end();
+    let found = found?;
+    let run = import(&found, RECIPES, &output)?;
+    if args.json {
+        return super::print_json(&json!({ "run": run.path(), "card": found.card }));
+    }
+    if found.card.licence.is_empty() {
+        say("Nobody said under which licence this network is; see where it came from before you pass it on.");
+    }
+    super::print(&format!("{}\n", run.path().display()))
+}
+
+fn list(as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        let objects = PUBLISHED.iter().map(
+            |published| json!({ "name": published.name, "sentence": published.sentence, "licence": published.licence }),
+        );
+        return super::print_json(&objects.collect::<Vec<_>>());
+    }
+    let lines = PUBLISHED
+        .iter()
+        .map(|published| format!("{}  {}\n  licence: {}\n", published.name, published.sentence, published.licence));
+    super::print(&lines.collect::<String>())
+}

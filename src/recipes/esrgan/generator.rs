@@ -1,0 +1,510 @@
+//! The networks that enlarge pictures: ESRGAN's dense blocks, and the compact one that Real-ESRGAN has beside them.
+
+use burn::module::{Module, Param};
+use burn::tensor::module::interpolate;
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+use burn::tensor::{Device, Tensor, TensorData};
+use ganvas_kernels::pixel_shuffle;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::ncnn::{Layer, Op};
+use crate::nn::{Conv2d, ConvConfig, Init, Prelu};
+use crate::parts::Tensors;
+use crate::random::Draws;
+
+pub const CHANNELS: usize = 3;
+/// How many times larger the networks make a picture.
+pub const TIMES: usize = 4;
+const SLOPE: f64 = 0.2;
+/// β of ESRGAN's section 3.1: how much of a block's result joins what went in.
+const RESIDUAL: f64 = 0.2;
+/// Of the dense blocks' convolutions, He's at a tenth (ESRGAN, section 3.1 and appendix A).
+const SMALL: Init = Init::FanIn { gain: 0.1 * std::f64::consts::SQRT_2 };
+/// Of the others: the variance of PyTorch's own.
+const INIT: Init = Init::FanIn { gain: 0.577_350_269_189_625_8 };
+
+/// Which network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// ESRGAN's residual in residual dense blocks.
+    #[default]
+    Rrdb,
+    /// Real-ESRGAN's for video and small machines: convolutions in a row, each with PReLU, and what is missing from the nearest pixel.
+    Compact,
+}
+
+/// A network's sizes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sizes {
+    pub kind: Kind,
+    /// Blocks, or convolutions between the first and the last.
+    pub blocks: usize,
+    /// Channels of what goes from block to block.
+    pub width: usize,
+    /// Channels that each convolution of a dense block adds; the compact network has none.
+    pub growth: usize,
+    /// By what the size of the result is multiplied at the end.
+    pub shrink: f64,
+}
+
+/// Pictures `[n, 3, h, w]` in [0, 1] to `[n, 3, 4·shrink·h, 4·shrink·w]`, about in [0, 1].
+#[derive(Module, Debug)]
+pub struct Generator {
+    first: Conv2d,
+    dense: Vec<Conv2d>, // of every block three dense blocks of five convolutions
+    body: Vec<Conv2d>,  // after the blocks; or the convolutions between the first and the last
+    slopes: Vec<Prelu>, // after the first and each of the body, in the compact network
+    up: Vec<Conv2d>,    // on twice the size, on four times, and once more there
+    last: Conv2d,
+    #[module(skip)]
+    sizes: Sizes,
+}
+
+impl Generator {
+    pub fn new(sizes: Sizes, draws: &Draws, device: &Device) -> Self {
+        let Sizes { kind, blocks, width, growth, .. } = sizes;
+        let conv = |name: String, channels: [usize; 2], init| {
+            Conv2d::new(ConvConfig::same(channels, 3, init), draws, &format!("generator.{name}"), device)
+        };
+        let first = conv("first".into(), [CHANNELS, width], INIT);
+        let dense = |i: usize| {
+            let (inputs, is_last) = (width + i % 5 * growth, i % 5 == 4);
+            conv(format!("dense.{i}"), [inputs, if is_last { width } else { growth }], SMALL)
+        };
+        let same = |part: &str, count: usize| {
+            (0..count).map(|i| conv(format!("{part}.{i}"), [width, width], INIT)).collect::<Vec<_>>()
+        };
+        let mut generator = Generator {
+            first,
+            dense: Vec::new(),
+            body: Vec::new(),
+            slopes: Vec::new(),
+            up: Vec::new(),
+            last: conv("last".into(), [width, CHANNELS], INIT),
+            sizes,
+        };
+        match kind {
+            Kind::Rrdb => {
+                generator.dense = (0..15 * blocks).map(dense).collect();
+                generator.body = same("body", 1);
+                generator.up = same("up", 3);
+            }
+            Kind::Compact => {
+                generator.body = same("body", blocks);
+                generator.slopes = (0..=blocks).map(|_| Prelu::new(width, device)).collect();
+                generator.last = conv("last".into(), [width, CHANNELS * TIMES * TIMES], INIT);
+            }
+        }
+        generator
+    }
+
+    pub fn sizes(&self) -> Sizes {
+        self.sizes
+    }
+
+    pub fn device(&self) -> Device {
+        self.first.weight.device()
+    }
+
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let y = match self.sizes.kind {
+            Kind::Rrdb => self.by_blocks(x),
+            Kind::Compact => self.in_a_row(x),
+        };
+        if self.sizes.shrink == 1.0 { y } else { shrunk(y, self.sizes.shrink) }
+    }
+
+    fn by_blocks(&self, x: Tensor<4>) -> Tensor<4> {
+        let first = self.first.forward(x); // [n, width, h, w]
+        let h = self.dense.chunks(15).fold(first.clone(), |h, block| {
+            let inner = block.chunks(5).fold(h.clone(), grown);
+            inner * RESIDUAL + h
+        });
+        let mut h = self.body.iter().fold(h, |h, layer| layer.forward(h)) + first;
+        for (i, layer) in self.up.iter().enumerate() {
+            h = match i {
+                0 | 1 => layer.upsampled(h, SLOPE),
+                _ => layer.leaky(h, SLOPE),
+            };
+        }
+        self.last.forward(h)
+    }
+
+    fn in_a_row(&self, x: Tensor<4>) -> Tensor<4> {
+        let layers = [&self.first].into_iter().chain(&self.body).zip(&self.slopes);
+        let h = layers.fold(x.clone(), |h, (layer, slope)| slope.forward(layer.forward(h)));
+        pixel_shuffle(self.last.forward(h), TIMES) + nearest(x, TIMES)
+    }
+
+    /// The convolutions in the order in which a picture goes through them.
+    fn convolutions(&mut self) -> Vec<&mut Conv2d> {
+        let Generator { first, dense, body, up, last, .. } = self;
+        [first].into_iter().chain(dense).chain(body).chain(up).chain([last]).collect()
+    }
+
+    /// This network's weights by a share, another's of the same sizes by the rest.
+    pub fn between(&self, other: &Generator, share: f64) -> Self {
+        let (mut mixed, mut other) = (self.clone(), other.clone());
+        for (layer, other) in mixed.convolutions().into_iter().zip(other.convolutions()) {
+            layer.weight = mix(&layer.weight, &other.weight, share);
+            layer.bias = layer.bias.as_ref().zip(other.bias.as_ref()).map(|(bias, other)| mix(bias, other, share));
+        }
+        for (slope, other) in mixed.slopes.iter_mut().zip(&other.slopes) {
+            slope.slope = mix(&slope.slope, &other.slope, share);
+        }
+        mixed
+    }
+
+    /// The network whose layers these are, with their numbers; or why it is none of ours.
+    pub fn of_ncnn(layers: &[Layer], device: &Device) -> Result<Self, String> {
+        let sizes = sizes_of(layers).ok_or("it is no network of ESRGAN's kind: its first layers are others")?;
+        let wanted = plan(&sizes);
+        for (i, (op, inputs)) in wanted.iter().enumerate() {
+            let found = layers.get(i).ok_or_else(|| format!("it ends where a layer {op:?} should follow"))?;
+            if (&found.op, &found.inputs) != (op, inputs) {
+                return Err(format!("its layer {} is {:?} and should be {op:?}", found.name, found.op));
+            }
+        }
+        if let Some(more) = layers.get(wanted.len()) {
+            return Err(format!("its layer {} comes after what should be the last", more.name));
+        }
+        let mut generator = Generator::new(sizes, &Draws::new(0, 0), device);
+        let convolutions = layers.iter().filter(|layer| matches!(layer.op, Op::Convolution { .. }));
+        for (layer, found) in generator.convolutions().into_iter().zip(convolutions) {
+            fill(layer, &found.numbers[0], &found.numbers[1], device);
+        }
+        let slopes = layers.iter().filter(|layer| matches!(layer.op, Op::Prelu { .. }));
+        for (layer, found) in generator.slopes.iter_mut().zip(slopes) {
+            layer.slope = parameter(&found.numbers[0], device);
+        }
+        Ok(generator)
+    }
+
+    /// The network of a state dict as ESRGAN's and Real-ESRGAN's authors save it; none where the names are no such
+    /// network's.
+    pub fn of_state_dict(tensors: &Tensors, device: &Device) -> Option<Result<Self, String>> {
+        // What a training saves lies one level deeper, the average of the weights before the last weights.
+        let within = ["params_ema.", "params.", ""].into_iter().find(|within| {
+            let has = |name: &str| tensors.contains_key(&format!("{within}{name}"));
+            has("conv_first.weight") || has("body.0.weight")
+        })?;
+        let of = |name: &str| tensors.get(&format!("{within}{name}"));
+        let side = |name: &str, axis: usize| of(name).and_then(|tensor| tensor.shape().get(axis).copied());
+        let count = |is_there: &dyn Fn(usize) -> bool| (0..).take_while(|i| is_there(*i)).count();
+        let names;
+        let sizes = if side("conv_first.weight", 0).is_some() {
+            let old = ["RRDB_trunk", "trunk_conv", "upconv1", "upconv2", "HRconv"]; // what the first release calls them
+            let new = ["body", "conv_body", "conv_up1", "conv_up2", "conv_hr"];
+            let called = if of("trunk_conv.weight").is_some() { old } else { new };
+            let dense = |i: usize| match called == old {
+                true => format!("RRDB_trunk.{}.RDB{}.conv{}", i / 15, i / 5 % 3 + 1, i % 5 + 1),
+                false => format!("body.{}.rdb{}.conv{}", i / 15, i / 5 % 3 + 1, i % 5 + 1),
+            };
+            let blocks = count(&|block| of(&format!("{}.weight", dense(15 * block))).is_some());
+            let after = called[1..].iter().map(ToString::to_string);
+            let all = ["conv_first".to_owned()].into_iter().chain((0..15 * blocks).map(dense)).chain(after);
+            names = all.chain(["conv_last".to_owned()]).collect::<Vec<_>>();
+            let growth = side(&format!("{}.weight", dense(0)), 0).unwrap_or(1);
+            Sizes { kind: Kind::Rrdb, blocks, width: side("conv_first.weight", 0)?, growth, shrink: 1.0 }
+        } else {
+            let layers = count(&|i| of(&format!("body.{}.weight", 2 * i)).is_some());
+            names = (0..layers).map(|i| format!("body.{}", 2 * i)).collect();
+            let width = side("body.0.weight", 0)?;
+            Sizes { kind: Kind::Compact, blocks: layers.saturating_sub(2), width, growth: 1, shrink: 1.0 }
+        };
+        Some(sizes.problem().map_or(Ok(()), Err).and_then(|()| {
+            let tensor = |name: String, wanted: &[usize]| {
+                let tensor = of(&name).ok_or_else(|| format!("it has no {name}"))?;
+                let found = tensor.shape().to_vec();
+                if found == wanted {
+                    Ok(tensor)
+                } else {
+                    Err(format!("its {name} is {found:?} and should be {wanted:?}"))
+                }
+            };
+            // All is looked at before any room is made for it.
+            let plan = plan(&sizes);
+            let convolutions = plan.iter().filter_map(|(op, _)| match op {
+                Op::Convolution { inputs, outputs, kernel, .. } => Some([*outputs, *inputs, *kernel, *kernel]),
+                _ => None,
+            });
+            let numbers = convolutions.zip(&names).map(|(shape, name)| {
+                Ok([tensor(format!("{name}.weight"), &shape)?, tensor(format!("{name}.bias"), &shape[..1])?])
+            });
+            let numbers = numbers.collect::<Result<Vec<_>, String>>()?;
+            let slopes = plan.iter().filter(|(op, _)| matches!(op, Op::Prelu { .. })).enumerate();
+            let slopes = slopes.map(|(i, _)| tensor(format!("body.{}.weight", 2 * i + 1), &[sizes.width]));
+            let slopes = slopes.collect::<Result<Vec<_>, String>>()?;
+            let mut generator = Generator::new(sizes, &Draws::new(0, 0), device);
+            for (layer, [weight, bias]) in generator.convolutions().into_iter().zip(numbers) {
+                fill(layer, weight, bias, device);
+            }
+            for (layer, slope) in generator.slopes.iter_mut().zip(slopes) {
+                layer.slope = parameter(slope, device);
+            }
+            Ok(generator)
+        }))
+    }
+}
+
+impl Sizes {
+    /// What is wrong with them, as one sentence with the way out.
+    pub fn problem(&self) -> Option<String> {
+        let Sizes { blocks, width, growth, shrink, .. } = *self;
+        if !(1..=64).contains(&blocks) || !(1..=512).contains(&width) || !(1..=256).contains(&growth) {
+            return Some("blocks must be 1 to 64, width 1 to 512 and growth 1 to 256".into());
+        }
+        let fits = [0.25, 0.5, 0.75, 1.0].contains(&shrink);
+        (!fits).then(|| format!("shrink is {shrink}; give 0.25, 0.5, 0.75 or 1"))
+    }
+}
+
+/// A dense block: five convolutions, each on what went in and all results before it.
+fn grown(x: Tensor<4>, layers: &[Conv2d]) -> Tensor<4> {
+    let mut seen = vec![x.clone()];
+    for layer in &layers[..4] {
+        seen.push(layer.joined(&seen, SLOPE));
+    }
+    layers[4].joined(&seen, 1.0) * RESIDUAL + x
+}
+
+/// Every pixel a square of `times` x `times`.
+fn nearest(x: Tensor<4>, times: usize) -> Tensor<4> {
+    let [_, _, h, w] = x.dims();
+    interpolate(x, InterpolateOptions::new(InterpolateMode::Nearest).with_output_size([times * h, times * w]))
+}
+
+/// The picture at so many times its size, by cubic interpolation between pixels' centres without a filter against aliasing, as
+/// ncnn's and PyTorch's.
+fn shrunk(x: Tensor<4>, times: f64) -> Tensor<4> {
+    let [_, _, h, w] = x.dims();
+    let size = [h, w].map(|side| ((side as f64 * times) as usize).max(1));
+    let options = InterpolateOptions::new(InterpolateMode::Bicubic).with_align_corners(false);
+    interpolate(x, options.with_output_size(size))
+}
+
+fn mix<const D: usize>(one: &Param<Tensor<D>>, other: &Param<Tensor<D>>, share: f64) -> Param<Tensor<D>> {
+    Param::from_tensor(one.val() * share + other.val() * (1.0 - share))
+}
+
+fn parameter<const D: usize>(data: &TensorData, device: &Device) -> Param<Tensor<D>> {
+    Param::from_tensor(Tensor::from_data(data.clone(), device))
+}
+
+fn fill(layer: &mut Conv2d, weight: &TensorData, bias: &TensorData, device: &Device) {
+    layer.weight = parameter(weight, device);
+    layer.bias = Some(parameter(bias, device));
+}
+
+/// The sizes of the network that these layers would be.
+fn sizes_of(layers: &[Layer]) -> Option<Sizes> {
+    let outputs = |op: &Op| match op {
+        Op::Convolution { outputs, .. } => Some(*outputs),
+        _ => None,
+    };
+    let shrink = match layers.last()?.op {
+        Op::Bicubic(times) => f64::from(times),
+        _ => 1.0,
+    };
+    let count = |is: fn(&Op) -> bool| layers.iter().filter(|layer| is(&layer.op)).count();
+    let width = outputs(&layers.get(1)?.op)?;
+    let sizes = match &layers.get(2)?.op {
+        Op::Prelu { .. } => {
+            let blocks = count(|op| matches!(op, Op::Prelu { .. })).checked_sub(1)?;
+            Sizes { kind: Kind::Compact, blocks, width, growth: 1, shrink }
+        }
+        dense => {
+            let blocks = count(|op| *op == Op::Sum([RESIDUAL as f32, 1.0])) / 4;
+            Sizes { kind: Kind::Rrdb, blocks, width, growth: outputs(dense)?, shrink }
+        }
+    };
+    sizes.problem().is_none().then_some(sizes)
+}
+
+/// What each layer of a network does and takes, as ncnn's files have it.
+fn plan(sizes: &Sizes) -> Vec<(Op, Vec<usize>)> {
+    let Sizes { kind, blocks, width, growth, shrink } = *sizes;
+    let mut layers = vec![(Op::Input, Vec::new())];
+    let mut then = |op: Op, inputs: &[usize]| {
+        layers.push((op, inputs.to_vec()));
+        layers.len() - 1
+    };
+    let conv = |inputs, outputs, slope: f64| {
+        let slope = slope as f32;
+        Op::Convolution { inputs, outputs, kernel: 3, padding: 1, slope }
+    };
+    let residual = Op::Sum([RESIDUAL as f32, 1.0]);
+    let first = then(conv(CHANNELS, width, 1.0), &[0]);
+    let mut last = match kind {
+        Kind::Rrdb => {
+            let mut at = first;
+            for _ in 0..blocks {
+                let block = at;
+                for _ in 0..3 {
+                    let mut seen = vec![at];
+                    for i in 0..5 {
+                        let all = if i == 0 { at } else { then(Op::Concat, &seen) };
+                        let (outputs, slope) = if i < 4 { (growth, SLOPE) } else { (width, 1.0) };
+                        seen.push(then(conv(width + i * growth, outputs, slope), &[all]));
+                    }
+                    at = then(residual.clone(), &[seen[5], at]);
+                }
+                at = then(residual.clone(), &[at, block]);
+            }
+            at = then(conv(width, width, 1.0), &[at]);
+            at = then(Op::Sum([1.0, 1.0]), &[first, at]);
+            for _ in 0..2 {
+                at = then(Op::Nearest(2.0), &[at]);
+                at = then(conv(width, width, SLOPE), &[at]);
+            }
+            at = then(conv(width, width, SLOPE), &[at]);
+            then(conv(width, CHANNELS, 1.0), &[at])
+        }
+        Kind::Compact => {
+            let mut at = then(Op::Prelu { channels: width }, &[first]);
+            for _ in 0..blocks {
+                at = then(conv(width, width, 1.0), &[at]);
+                at = then(Op::Prelu { channels: width }, &[at]);
+            }
+            at = then(conv(width, CHANNELS * TIMES * TIMES, 1.0), &[at]);
+            at = then(Op::PixelShuffle(TIMES), &[at]);
+            let near = then(Op::Nearest(TIMES as f32), &[0]);
+            then(Op::Sum([1.0, 1.0]), &[at, near])
+        }
+    };
+    if shrink != 1.0 {
+        last = then(Op::Bicubic(shrink as f32), &[last]);
+    }
+    assert_eq!(last + 1, layers.len());
+    layers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::foreign::Foreign;
+    use crate::import::Found;
+    use serde_json::Value;
+
+    const SMALL: Sizes = Sizes { kind: Kind::Rrdb, blocks: 2, width: 4, growth: 2, shrink: 1.0 };
+
+    fn layers(name: &str) -> Vec<Layer> {
+        let Foreign::Ncnn(layers) = Foreign::decode(&Found::find(name, &mut |_| ()).unwrap().files).unwrap() else {
+            panic!("{name} is not ncnn's")
+        };
+        layers
+    }
+
+    /// Made by tests/golden/enlarged.py.
+    #[test]
+    fn published_networks_make_of_real_photographs_what_ncnn_makes_of_them() {
+        let golden = serde_json::from_str::<Value>(include_str!("../../../tests/golden/enlarged.json")).unwrap();
+        let device = Device::flex();
+        let size = |value: &Value| value.as_u64().unwrap() as usize;
+        for (name, results) in golden["networks"].as_object().unwrap() {
+            let generator = Generator::of_ncnn(&layers(name), &device).unwrap();
+            for (photograph, crop) in golden["crops"].as_object().unwrap() {
+                let [height, width] = ["height", "width"].map(|side| size(&crop[side]));
+                let pixels =
+                    crop["pixels"].as_array().unwrap().iter().map(|level| level.as_f64().unwrap() as f32 / 255.0);
+                let x = TensorData::new(pixels.collect::<Vec<f32>>(), [1, height, width, 3]);
+                let y = generator.forward(Tensor::<4>::from_data(x, &device).permute([0, 3, 1, 2]));
+                let wanted = &results[photograph];
+                let shape = wanted["shape"].as_array().unwrap().iter().map(size).collect::<Vec<_>>();
+                assert_eq!(y.dims()[1..], shape, "{name}");
+                let found = y.into_data().iter::<f64>().step_by(size(&golden["every"])).collect::<Vec<_>>();
+                let wanted = wanted["values"].as_array().unwrap();
+                let apart = found.iter().zip(wanted).map(|(found, wanted)| (found - wanted.as_f64().unwrap()).abs());
+                let worst = apart.fold(0.0, f64::max);
+                assert!(found.len() == wanted.len() && worst < 1e-4, "{name} of {photograph} is off by {worst}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_network_of_another_plan_is_refused_where_it_differs() {
+        let refused = |layers: &[Layer]| Generator::of_ncnn(layers, &Device::flex()).unwrap_err();
+        let whole = layers("realesr-animevideov3");
+        let mut other = whole.clone();
+        other[5].inputs = vec![1];
+        assert!(refused(&other).contains("its layer Conv_4 is"), "{}", refused(&other));
+        let mut other = whole.clone();
+        other.last_mut().unwrap().op = Op::Sum([1.0, 0.5]);
+        assert!(refused(&other).contains("Add_38"), "{}", refused(&other));
+        assert!(refused(&whole[..20]).contains("should be"), "{}", refused(&whole[..20]));
+        assert!(refused(&whole[..2]).contains("no network of ESRGAN's kind"));
+        let more = [whole.as_slice(), &whole[1..2]].concat();
+        assert!(refused(&more).contains("after what should be the last"), "{}", refused(&more));
+    }
+
+    /// A network's tensors under other names.
+    fn named(generator: &mut Generator, name: impl Fn(usize) -> String) -> Tensors {
+        let convolutions = generator.convolutions().into_iter().enumerate().flat_map(|(i, layer)| {
+            let bias = layer.bias.as_ref().unwrap().val().into_data();
+            [(format!("{}.weight", name(i)), layer.weight.val().into_data()), (format!("{}.bias", name(i)), bias)]
+        });
+        convolutions.collect()
+    }
+
+    #[test]
+    fn state_dicts_are_read_under_the_names_of_both_releases_and_of_a_training() {
+        let device = Device::flex();
+        let draws = Draws::new(1, 0);
+        let x = draws.uniform("x", [1, 3, 5, 6], (0.0, 1.0), &device);
+        let values = |y: Tensor<4>| y.into_data().iter::<f32>().collect::<Vec<f32>>();
+        let mut generator = Generator::new(SMALL, &draws, &device);
+        let wanted = values(generator.forward(x.clone()));
+        let around = |first: &str, i: usize, block: String, after: [&str; 5]| match i {
+            0 => first.to_owned(),
+            1..=30 => block,
+            _ => after[i - 31].to_owned(),
+        };
+        let new = |i: usize| {
+            let at = i.saturating_sub(1);
+            let block = format!("body.{}.rdb{}.conv{}", at / 15, at / 5 % 3 + 1, at % 5 + 1);
+            around("conv_first", i, block, ["conv_body", "conv_up1", "conv_up2", "conv_hr", "conv_last"])
+        };
+        let old = |i: usize| {
+            let at = i.saturating_sub(1);
+            let block = format!("RRDB_trunk.{}.RDB{}.conv{}", at / 15, at / 5 % 3 + 1, at % 5 + 1);
+            around("conv_first", i, block, ["trunk_conv", "upconv1", "upconv2", "HRconv", "conv_last"])
+        };
+        let dicts = [
+            named(&mut generator, new),
+            named(&mut generator, old),
+            named(&mut generator, |i| format!("params_ema.{}", new(i))),
+        ];
+        for dict in &dicts {
+            let found = Generator::of_state_dict(dict, &device).unwrap().unwrap();
+            assert_eq!((found.sizes(), values(found.forward(x.clone()))), (SMALL, wanted.clone()));
+        }
+        let mut lacking = dicts[0].clone();
+        lacking.remove("conv_up2.bias");
+        assert!(Generator::of_state_dict(&lacking, &device).unwrap().unwrap_err().contains("has no conv_up2.bias"));
+        let mut wrong = dicts[0].clone();
+        wrong.insert("conv_hr.weight".to_owned(), wrong["conv_last.weight"].clone());
+        assert!(Generator::of_state_dict(&wrong, &device).unwrap().unwrap_err().contains("should be [4, 4, 3, 3]"));
+        assert!(Generator::of_state_dict(&Tensors::new(), &device).is_none());
+    }
+
+    #[test]
+    fn the_compact_networks_state_dict_has_its_slopes_between() {
+        let device = Device::flex();
+        let sizes = Sizes { kind: Kind::Compact, blocks: 2, width: 4, growth: 1, shrink: 1.0 };
+        let draws = Draws::new(2, 0);
+        let mut generator = Generator::new(sizes, &draws, &device);
+        for (i, slope) in generator.slopes.iter_mut().enumerate() {
+            slope.slope = Param::from_tensor(draws.uniform(&format!("slope {i}"), [4], (0.0, 1.0), &device));
+        }
+        let mut dict = named(&mut generator, |i| format!("body.{}", 2 * i));
+        for (i, slope) in generator.slopes.iter().enumerate() {
+            dict.insert(format!("body.{}.weight", 2 * i + 1), slope.slope.val().into_data());
+        }
+        let found = Generator::of_state_dict(&dict, &device).unwrap().unwrap();
+        let x = draws.uniform("x", [2, 3, 4, 5], (0.0, 1.0), &device);
+        let apart = (found.forward(x.clone()) - generator.forward(x)).abs().max().into_scalar::<f32>();
+        assert_eq!((found.sizes(), apart), (sizes, 0.0));
+    }
+}
