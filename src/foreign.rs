@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use burn::tensor::TensorData;
+
 use crate::error::{Error, Result};
 use crate::ncnn::{self, Layer};
 use crate::parts::Tensors;
@@ -14,6 +16,14 @@ pub enum Foreign {
     Ncnn(Vec<Layer>),
     /// Tensors by name, as PyTorch's modules call them.
     StateDict(Tensors),
+}
+
+/// A state dict's tensor of this name, which must have this shape; the reason why there is none completes "FILE cannot be
+/// imported: ".
+pub fn of_shape<'a>(tensors: &'a Tensors, name: &str, wanted: &[usize]) -> std::result::Result<&'a TensorData, String> {
+    let tensor = tensors.get(name).ok_or_else(|| format!("it has no {name}"))?;
+    let found = tensor.shape().to_vec();
+    if found == wanted { Ok(tensor) } else { Err(format!("its {name} is {found:?} and should be {wanted:?}")) }
 }
 
 impl Foreign {

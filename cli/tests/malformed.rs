@@ -27,16 +27,16 @@ fn encoded(format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
+/// The checksum of PNG and zip.
+fn crc32(bytes: &[u8]) -> u32 {
+    let after = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| after(crc)))
+}
+
 /// A chunk of a PNG with its right checksum.
 fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
-    let mut crc = !0_u32;
-    for byte in kind.iter().chain(data) {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
-        }
-    }
-    [&(data.len() as u32).to_be_bytes()[..], kind, data, &(!crc).to_be_bytes()].concat()
+    let checked = [kind.as_slice(), data].concat();
+    [&(data.len() as u32).to_be_bytes()[..], &checked, &crc32(&checked).to_be_bytes()].concat()
 }
 
 /// A PNG that says it has so many pixels of so many bits, and holds next to none.
@@ -85,13 +85,8 @@ fn pictures() -> Vec<(String, Vec<u8>)> {
 fn zipped(pickle: &[u8]) -> Vec<u8> {
     // Stored, without compression: a local header, the bytes, the directory and its end.
     let name = b"net/data.pkl";
-    let mut crc = !0_u32;
-    for byte in pickle {
-        crc ^= u32::from(*byte);
-        (0..8).for_each(|_| crc = if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 });
-    }
     let size = (pickle.len() as u32).to_le_bytes();
-    let (crc, length) = ((!crc).to_le_bytes(), (name.len() as u16).to_le_bytes());
+    let (crc, length) = (crc32(pickle).to_le_bytes(), (name.len() as u16).to_le_bytes());
     let common = [&[20, 0, 0, 0, 0, 0, 0, 0, 0, 0], &crc[..], &size, &size, &length, &[0, 0]].concat();
     let local = [b"PK\x03\x04".as_slice(), &common, name, pickle].concat();
     let central = [b"PK\x01\x02".as_slice(), &[20, 0], &common, &[0; 14], name].concat();

@@ -9,6 +9,11 @@ use super::source::Source;
 use crate::error::Result;
 use crate::media::{Image, Media};
 
+/// What is learned when no other pictures are given.
+pub const SET: &str = "photos";
+const PREVIEWED: usize = 8; // held-out pictures
+const ASKED: usize = 64; // likewise, of a measurement
+
 /// A batch of pictures and the small ones that were made of them, on the host.
 #[derive(Clone, Debug)]
 pub struct Enlarged {
@@ -35,24 +40,23 @@ impl Enlarged {
     }
 }
 
-/// At most so many held-out pictures to measure with, `[small, large]` each, always the same.
-pub fn test(images: &Images, set: &str, (side, times): (usize, usize), most: usize) -> Result<Vec<[Image; 2]>> {
-    let batch = images::test(images, set, Shape { channels: 3, side }, most)?;
+/// Held-out pictures to measure with, `[small, large]` each, always the same: of this side, and so many times as large.
+pub fn test(images: &Images, (side, times): (usize, usize)) -> Result<Vec<[Image; 2]>> {
+    let batch = images::test(images, SET, Shape { channels: 3, side }, ASKED)?;
     let Enlarged { small, large } = beside(batch, times);
     let pairs = Enlarged::images(&small).into_iter().zip(Enlarged::images(&large));
     Ok(pairs.map(|(small, large)| [small, large]).collect())
 }
 
-/// The batches of [`images::open`], each picture beside itself at a `times`-th of the size.
+/// The batches of [`images::open`], each picture beside itself at a `times`-th of the size; those held out are for previews.
 pub fn open(
     images: &Images,
-    set: &str,
     (side, times): (usize, usize),
-    seed: u64,
-    batch: usize,
+    (seed, batch): (u64, usize),
     held_out: bool,
 ) -> Result<Box<dyn Source<Enlarged>>> {
-    let large = images::open(images, set, Shape { channels: 3, side }, seed, batch, held_out)?;
+    let batch = if held_out { PREVIEWED } else { batch };
+    let large = images::open(images, SET, Shape { channels: 3, side }, seed, batch, held_out)?;
     Ok(Box::new(Beside { large, times }))
 }
 

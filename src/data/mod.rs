@@ -111,7 +111,7 @@ pub const SETS: &[DataSet] = &[
         name: "photos",
         sentence: "140 photographs of animals, buildings and landscapes, whole, 179 to 2656 pixels wide",
         bytes: 83_610_503,
-        licence: "one for each photograph, in its LICENCE.txt: mostly GPL-3+, CC BY, CC BY-SA and public domain",
+        licence: "one for each photograph, in its LICENCE.txt: mostly public domain, CC0 and CC BY-SA",
         parts: &[],
         folder: photos::default_dir,
         fetch: photos::fetch,

@@ -96,29 +96,32 @@ impl Conv2d {
 
     /// The same with leaky ReLU of this slope, in one pass.
     pub fn leaky(&self, x: Tensor<4>, slope: f64) -> Tensor<4> {
-        let ConvConfig { stride, padding, groups, outputs, .. } = self.config;
-        let way = Conv { stride, padding, slope };
+        let ConvConfig { stride, padding, groups, .. } = self.config;
+        let (weight, bias) = self.in_use();
+        conv2d_grouped(x, weight, bias, Conv { stride, padding, slope }, groups)
+    }
+
+    /// W and b as they are used.
+    fn in_use(&self) -> (Tensor<4>, Tensor<1>) {
         let weight = self.gains.weight(self.weight.val());
-        let bias = bias_in_use(&self.bias, self.gains, outputs, &weight);
-        conv2d_grouped(x, weight, bias, way, groups)
+        let bias = bias_in_use(&self.bias, self.gains, self.config.outputs, &weight);
+        (weight, bias)
     }
 
     /// The same of pictures `[n, c, h, w]` together along their channels, as in a dense block.
     pub fn joined(&self, parts: &[Tensor<4>], slope: f64) -> Tensor<4> {
-        let ConvConfig { stride, padding, outputs, groups, .. } = self.config;
+        let ConvConfig { stride, padding, groups, .. } = self.config;
         assert_eq!(groups, 1, "{:?}: joined pictures are seen in one group", self.config);
-        let weight = self.gains.weight(self.weight.val());
-        let bias = bias_in_use(&self.bias, self.gains, outputs, &weight);
+        let (weight, bias) = self.in_use();
         conv2d_joined(parts, weight, bias, Conv { stride, padding, slope })
     }
 
     /// The same of x with every pixel made four: `[n, inputs, h, w]` to `[n, outputs, 2h, 2w]`. Panics unless the kernel is
     /// 3x3 and keeps the size.
     pub fn upsampled(&self, x: Tensor<4>, slope: f64) -> Tensor<4> {
-        let ConvConfig { stride, padding, outputs, groups, .. } = self.config;
+        let ConvConfig { stride, padding, groups, .. } = self.config;
         assert_eq!((stride, padding, groups), (1, 1, 1), "{:?}: does not keep the size", self.config);
-        let weight = self.gains.weight(self.weight.val());
-        let bias = bias_in_use(&self.bias, self.gains, outputs, &weight);
+        let (weight, bias) = self.in_use();
         conv2d_upsampled(x, weight, bias, slope)
     }
 

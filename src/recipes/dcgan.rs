@@ -15,7 +15,7 @@ use crate::config::{Settings, Train};
 use crate::data::images::{self, Batch, Images, Shape};
 use crate::data::source::Source;
 use crate::error::Result;
-use crate::foreign::Foreign;
+use crate::foreign::{Foreign, of_shape};
 use crate::loss::adversarial::Adversarial;
 use crate::loss::penalty::{self, Penalty};
 use crate::media::{Image, Media};
@@ -252,27 +252,21 @@ fn of_state_dict(tensors: &Tensors, within: &str, device: &Device) -> std::resul
     if let Some(problem) = config.problem() {
         return Err(problem);
     }
-    for (i, found) in weights.iter().enumerate() {
-        let wanted = [if i == 0 { config.latent } else { config.channels_at(i - 1) }, config.channels_at(i), 4, 4];
-        if *found != wanted {
-            return Err(format!("its {within}main.{}.weight is {found:?} and should be {wanted:?}", 3 * i));
-        }
-    }
+    let tensor = |name: String, wanted: &[usize]| of_shape(tensors, &format!("{within}{name}"), wanted);
+    // All is looked at before any room is made for it.
+    let weights = (0..weights.len()).map(|i| {
+        let inputs = if i == 0 { config.latent } else { config.channels_at(i - 1) };
+        tensor(format!("main.{}.weight", 3 * i), &[inputs, config.channels_at(i), 4, 4])
+    });
+    let weights = weights.collect::<std::result::Result<Vec<_>, String>>()?;
     let mut generator = Generator::new(&config, &Draws::new(0, 0), device);
-    let tensor = |name: String, wanted: Vec<usize>| {
-        let tensor = tensors.get(&format!("{within}{name}")).ok_or_else(|| format!("it has no {within}{name}"))?;
-        let found = tensor.shape().to_vec();
-        let fits = found == wanted;
-        if fits { Ok(tensor.clone()) } else { Err(format!("its {within}{name} is {found:?} and should be {wanted:?}")) }
-    };
-    for (i, layer) in generator.layers.iter_mut().enumerate() {
-        let weight = tensor(format!("main.{}.weight", 3 * i), layer.weight.dims().to_vec())?;
-        layer.weight = Param::from_tensor(Tensor::from_data(weight, device)); // the last has no bias there, and ours begins at 0
+    for (layer, weight) in generator.layers.iter_mut().zip(weights) {
+        layer.weight = Param::from_tensor(Tensor::from_data(weight.clone(), device)); // the last has no bias there, and ours begins at 0
     }
     for (i, norm) in generator.norms.iter_mut().enumerate() {
         let of = |name: &str| {
-            let data = tensor(format!("main.{}.{name}", 3 * i + 1), norm.gamma.dims().to_vec())?;
-            Ok::<_, String>(Param::from_tensor(Tensor::from_data(data, device)))
+            let data = tensor(format!("main.{}.{name}", 3 * i + 1), &norm.gamma.dims())?;
+            Ok::<_, String>(Param::from_tensor(Tensor::from_data(data.clone(), device)))
         };
         let (gamma, beta, mean, variance) = (of("weight")?, of("bias")?, of("running_mean")?, of("running_var")?);
         (norm.gamma, norm.beta) = (gamma, beta);

@@ -34,12 +34,8 @@ const LOSS: Adversarial = Adversarial::NonSaturating;
 const HIDDEN: usize = 1024;
 /// D halves the side so often, and once less for small pictures.
 const HALVINGS: usize = 4;
-const PREVIEWED: usize = 8; // held-out pictures
-const ASKED: usize = 64; // likewise, of a measurement
 /// How far, in pixels of the small picture, a pixel of the result sees so that it shows.
 const REACH: usize = 16;
-/// What it learns when no other pictures are given.
-const SET: &str = "photos";
 
 /// The configuration of `srgan`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -273,7 +269,7 @@ impl Recipe for Srgan {
         title: "SRGAN",
         paper: "Ledig et al. 2017, Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network",
         sentence: "Small pictures become four times as large, by residual blocks; the first of its kind.",
-        dataset: Some(SET),
+        dataset: Some(enlarged::SET),
         small: &[
             "resolution=16",
             "blocks=1",
@@ -289,9 +285,8 @@ impl Recipe for Srgan {
     type Batch = Enlarged; // small [n, 3, resolution / 4, ..] and large [n, 3, resolution, ..], in [0, 1]
 
     fn data(config: &Config, split: Split) -> Result<Box<dyn Source<Enlarged>>> {
-        let held_out = split == Split::Validation;
-        let batch = if held_out { PREVIEWED } else { config.train.batch };
-        enlarged::open(&config.data, SET, (config.resolution, TIMES), config.train.seed, batch, held_out)
+        let Train { seed, batch, .. } = config.train;
+        enlarged::open(&config.data, (config.resolution, TIMES), (seed, batch), split == Split::Validation)
     }
 
     fn model(config: &Config, device: &Device) -> Generator {
@@ -299,7 +294,7 @@ impl Recipe for Srgan {
     }
 
     fn questions(config: &Config) -> Result<Vec<Question>> {
-        let pairs = enlarged::test(&config.data, SET, (config.resolution, TIMES), ASKED)?;
+        let pairs = enlarged::test(&config.data, (config.resolution, TIMES))?;
         Ok(pairs.into_iter().map(|[small, large]| Question::picture(small, Some(large))).collect())
     }
 

@@ -8,6 +8,7 @@ use ganvas_kernels::pixel_shuffle;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::foreign::of_shape;
 use crate::ncnn::{Layer, Op};
 use crate::nn::{Conv2d, ConvConfig, Init, Prelu};
 use crate::parts::Tensors;
@@ -215,15 +216,7 @@ impl Generator {
             Sizes { kind: Kind::Compact, blocks: layers.saturating_sub(2), width, growth: 1, shrink: 1.0 }
         };
         Some(sizes.problem().map_or(Ok(()), Err).and_then(|()| {
-            let tensor = |name: String, wanted: &[usize]| {
-                let tensor = of(&name).ok_or_else(|| format!("it has no {name}"))?;
-                let found = tensor.shape().to_vec();
-                if found == wanted {
-                    Ok(tensor)
-                } else {
-                    Err(format!("its {name} is {found:?} and should be {wanted:?}"))
-                }
-            };
+            let tensor = |name: String, wanted: &[usize]| of_shape(tensors, &format!("{within}{name}"), wanted);
             // All is looked at before any room is made for it.
             let plan = plan(&sizes);
             let convolutions = plan.iter().filter_map(|(op, _)| match op {
@@ -250,6 +243,11 @@ impl Generator {
 }
 
 impl Sizes {
+    /// How many times larger a picture becomes.
+    pub fn times(&self) -> usize {
+        (TIMES as f64 * self.shrink).round() as usize
+    }
+
     /// What is wrong with them, as one sentence with the way out.
     pub fn problem(&self) -> Option<String> {
         let Sizes { blocks, width, growth, shrink, .. } = *self;

@@ -34,12 +34,8 @@ const HALVED_AT: [f64; 4] = [0.125, 0.25, 0.5, 0.75];
 const HIDDEN: usize = 100;
 /// D's layers halve the side to this.
 const LEAST: usize = 4;
-const PREVIEWED: usize = 8; // held-out pictures
-const ASKED: usize = 64; // likewise, of a measurement
 /// How far, in pixels of the small picture, a pixel of the result sees so that it shows.
 const REACH: usize = 12;
-/// What it learns when no other pictures are given.
-const SET: &str = "photos";
 
 /// The configuration of `esrgan`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -161,14 +157,9 @@ impl Config {
         Sizes { kind: network, blocks, width, growth, shrink }
     }
 
-    /// How many times larger a picture becomes.
-    fn times(&self) -> usize {
-        (TIMES as f64 * self.shrink).round() as usize
-    }
-
     /// The side of the large pictures that are used, in whole small pixels.
     fn side(&self) -> usize {
-        self.resolution / TIMES * self.times()
+        self.resolution / TIMES * self.sizes().times()
     }
 
     /// Whether G is in the first stage, and the learning rate.
@@ -226,7 +217,7 @@ impl Model for Enlarger {
     }
 
     fn translation(&self) -> Option<Translation> {
-        let Sizes { kind, width, growth, shrink, .. } = self.last.sizes();
+        let Sizes { kind, width, growth, .. } = self.last.sizes();
         let large = (TIMES * TIMES)
             * 4
             * match kind {
@@ -237,7 +228,7 @@ impl Model for Enlarger {
             channels: CHANNELS,
             side: None,
             multiple: 1,
-            scale: (TIMES as f64 * shrink).round() as usize,
+            scale: self.last.sizes().times(),
             reach: REACH,
             bytes_per_pixel: large + 4 * (4 * width + 4 * growth),
         })
@@ -259,7 +250,7 @@ impl Recipe for Esrgan {
         title: "ESRGAN",
         paper: "Wang et al. 2018, ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks",
         sentence: "Small pictures become four times as large, with details as real ones have.",
-        dataset: Some(SET),
+        dataset: Some(enlarged::SET),
         small: &[
             "resolution=16",
             "blocks=1",
@@ -276,9 +267,8 @@ impl Recipe for Esrgan {
     type Batch = Enlarged; // small [n, 3, side / times, ..] and large [n, 3, side, ..], in [0, 1]
 
     fn data(config: &Config, split: Split) -> Result<Box<dyn Source<Enlarged>>> {
-        let held_out = split == Split::Validation;
-        let batch = if held_out { PREVIEWED } else { config.train.batch };
-        enlarged::open(&config.data, SET, (config.side(), config.times()), config.train.seed, batch, held_out)
+        let Train { seed, batch, .. } = config.train;
+        enlarged::open(&config.data, (config.side(), config.sizes().times()), (seed, batch), split == Split::Validation)
     }
 
     fn model(config: &Config, device: &Device) -> Enlarger {
@@ -286,7 +276,7 @@ impl Recipe for Esrgan {
     }
 
     fn questions(config: &Config) -> Result<Vec<Question>> {
-        let pairs = enlarged::test(&config.data, SET, (config.side(), config.times()), ASKED)?;
+        let pairs = enlarged::test(&config.data, (config.side(), config.sizes().times()))?;
         Ok(pairs.into_iter().map(|[small, large]| Question::picture(small, Some(large))).collect())
     }
 
