@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::degrade::Planes;
 use super::degrade::resize::{Filter, resized};
-use super::images::{self, Images, Shape};
+use super::images::{self, Crop, Images, Shape};
 use super::source::Source;
 use crate::error::Result;
 use crate::media::{Image, Media};
@@ -13,6 +13,7 @@ use crate::media::{Image, Media};
 pub const SET: &str = "photos";
 const PREVIEWED: usize = 8; // held-out pictures
 const ASKED: usize = 64; // likewise, of a measurement
+const LARGEST: usize = 512; // pixels along a side of those that are whole
 
 /// A batch of pictures and the small ones that were made of them, on the host.
 #[derive(Clone, Debug)]
@@ -40,12 +41,33 @@ impl Enlarged {
     }
 }
 
-/// Held-out pictures to measure with, `[small, large]` each, always the same: of this side, and so many times as large.
+/// Held-out pictures to measure with, `[small, large]` each, always the same, the large one `times` as large: of this side, or
+/// where details are learned the middle of the whole picture, up to 512 pixels a side.
 pub fn test(images: &Images, (side, times): (usize, usize)) -> Result<Vec<[Image; 2]>> {
+    if images.crop == Crop::Detail {
+        let whole = images::test_whole(images, SET, ASKED)?.into_iter();
+        let whole = whole.filter(|picture| picture.width.min(picture.height) >= times);
+        return Ok(whole.map(|picture| middle(&picture, times)).map(|large| [smaller(&large, times), large]).collect());
+    }
     let batch = images::test(images, SET, Shape { channels: 3, side }, ASKED)?;
     let Enlarged { small, large } = beside(batch, times);
     let pairs = Enlarged::images(&small).into_iter().zip(Enlarged::images(&large));
     Ok(pairs.map(|(small, large)| [small, large]).collect())
+}
+
+/// The middle of a picture, its sides multiples of `times` and at most [`LARGEST`].
+fn middle(picture: &Image, times: usize) -> Image {
+    let side = |side: usize| side.min(LARGEST) / times * times;
+    let (width, height, channels) = (side(picture.width), side(picture.height), picture.channels);
+    let (left, top) = ((picture.width - width) / 2, (picture.height - height) / 2);
+    let rows = picture.pixels.chunks_exact(picture.width * channels).skip(top).take(height);
+    let pixels = rows.flat_map(|row| row[left * channels..(left + width) * channels].iter().copied());
+    Image::new(width, height, channels, pixels.collect())
+}
+
+/// A picture at a `times`-th of its size.
+fn smaller(large: &Image, times: usize) -> Image {
+    resized(&Planes::of(large), large.width / times, large.height / times, Filter::Bicubic).image()
 }
 
 /// The batches of [`images::open`], each picture beside itself at a `times`-th of the size; those held out are for previews.
@@ -87,4 +109,20 @@ fn beside(large: images::Batch, times: usize) -> Enlarged {
     });
     let small = TensorData::new(small.collect::<Vec<f32>>(), [n, 3, side / times, side / times]);
     Enlarged { small, large: TensorData::new(values, shape) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_of_a_picture_has_whole_small_pixels_and_no_more_than_the_largest() {
+        let pixels = (0..10 * 7).flat_map(|i| [(i % 10) as u8, (i / 10) as u8, 0]).collect();
+        let cut = middle(&Image::new(10, 7, 3, pixels), 4);
+        assert_eq!((cut.width, cut.height), (8, 4));
+        assert_eq!((&cut.pixels[..3], &cut.pixels[cut.pixels.len() - 3..]), (&[1, 1, 0][..], &[8, 4, 0][..]));
+        let large = middle(&Image::new(2 * LARGEST, 4, 1, vec![9; 8 * LARGEST]), 4);
+        assert_eq!((large.width, large.height), (LARGEST, 4));
+        assert_eq!(smaller(&large, 4), Image::new(LARGEST / 4, 1, 1, vec![9; LARGEST / 4]));
+    }
 }

@@ -5,6 +5,8 @@ use super::extractor::{Extractor, Network};
 use super::metric::{Measure, Metric};
 use super::passport::{Drawn, Passport, Side, sha256_of};
 use super::pictures::{Music, Part, Pictures};
+use crate::data::degrade::Planes;
+use crate::data::degrade::resize::{Filter, resized};
 use crate::data::fetch::{Progress, Report};
 use crate::error::{Error, Result};
 use crate::media::{Image, Media, Notes};
@@ -106,8 +108,8 @@ impl Answers {
         Ok(Answers { what: what.clone(), ..answers })
     }
 
-    /// What nobody need learn: the given pictures as they are, and their wanted ones' mean colour everywhere. A model that is
-    /// no better has learned nothing.
+    /// What nobody need learn: the given pictures as they are, brought to the size of the wanted ones by MATLAB's bicubic filter
+    /// where that is another, and the wanted ones' mean colour everywhere. A model that is no better has learned nothing.
     pub fn baselines(data: &str, (what, questions): &(Option<String>, Vec<Question>)) -> Result<Vec<Self>> {
         let given = questions.iter().map(|question| question.request.picture.clone());
         let given = given.collect::<Option<Vec<_>>>().ok_or_else(|| Error::input("there are no given pictures"))?;
@@ -119,10 +121,17 @@ impl Answers {
             (sum as f64 / count as f64).round() as u8
         };
         let mean = (0..channels).map(mean).collect::<Vec<u8>>();
+        let fits = given.iter().zip(&wanted).all(|(given, wanted)| given.width == wanted.width);
+        let name = if fits { "the picture unchanged" } else { "the picture resized" };
+        let given = given.iter().zip(&wanted).map(|(given, wanted)| {
+            let Image { width, height, .. } = *wanted;
+            resized(&Planes::of(given), width, height, Filter::Bicubic).image()
+        });
+        let given = given.collect::<Vec<Image>>();
         let flat =
             |image: &Image| Image::new(image.width, image.height, channels, mean.repeat(image.width * image.height));
         let flat = wanted.iter().map(flat).collect();
-        let named = [("the picture unchanged", given), ("the mean colour", flat)].into_iter();
+        let named = [(name, given), ("the mean colour", flat)].into_iter();
         let named = named.map(|(name, made)| {
             let answers = Self::of(name, made, data, questions)?;
             Ok(Answers { what: what.clone(), ..answers })
@@ -178,4 +187,23 @@ fn wanted(data: &str, questions: &[Question]) -> Result<Vec<Image>> {
     images.ok_or_else(|| {
         Error::input(format!("{data} holds nothing out whose answers are known; measure pictures in folders"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_enlarges_is_held_against_the_picture_resized() {
+        let asked = |side: usize| {
+            let given = Image::new(side, side, 1, vec![90; side * side]);
+            (None, vec![Question::picture(given, Some(Image::new(8, 8, 1, vec![100; 64])))])
+        };
+        for (side, name) in [(8, "the picture unchanged"), (2, "the picture resized")] {
+            let [given, mean] = Answers::baselines("data", &asked(side)).unwrap().try_into().ok().unwrap();
+            assert_eq!(given.sides[0].name, name);
+            assert_eq!(given.pairs[0][0], Image::new(8, 8, 1, vec![90; 64]));
+            assert_eq!(mean.pairs[0][0], Image::new(8, 8, 1, vec![100; 64]));
+        }
+    }
 }

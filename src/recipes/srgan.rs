@@ -362,6 +362,7 @@ impl Recipe for Srgan {
         scalars = scalars.with("g_loss", g_loss.clone());
         let content = match &self.eye {
             Some(eye) => {
+                let [fake, real] = perceptual::jittered([fake, real], &cx.draws);
                 let distance = perceptual::distance(&eye.features(fake), &eye.features(real)).mean();
                 scalars = scalars.with("perceptual", distance.clone());
                 distance * perceptual_weight

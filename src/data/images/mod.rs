@@ -186,6 +186,33 @@ pub fn test(images: &Images, set: &str, shape: Shape, most: usize) -> Result<Bat
     Pictures { order: Some(Order::new(0, pictures.items(), count, Sampling::Shuffle)), ..pictures }.batch(0)
 }
 
+/// The same pictures, but whole, in RGB and in the order of the listing. A folder of idx files holds none.
+///
+/// One error lists those that cannot be used, unless `skip_broken` is set.
+pub fn test_whole(images: &Images, set: &str, most: usize) -> Result<Vec<Image>> {
+    let place = images.place(set)?;
+    if holds_digits(&place) {
+        return Ok(Vec::new());
+    }
+    let mut listing = Listing::holding_out(&place, images.validation_share, TEST)?;
+    listing.pictures.retain(|picture| picture.held_out);
+    listing.pictures.truncate(most);
+    let (mut whole, mut problems) = (Vec::new(), Vec::new());
+    for found in listing.each(|_, bytes| decode::picture(bytes)) {
+        match found {
+            Ok(picture) => {
+                let (width, height) = (picture.width() as usize, picture.height() as usize);
+                whole.push(Image::new(width, height, 3, picture.into_raw()));
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    match problems.is_empty() || images.skip_broken {
+        true => Ok(whole),
+        false => Err(Error::input(format!("these pictures cannot be used:{}", listed(&problems)))),
+    }
+}
+
 /// What a picture is held out by when it is to be measured with: what no choice of settings has seen comes first.
 const TEST: &[&str] = &["test", "validation", "val", "held-out"];
 

@@ -277,7 +277,20 @@ impl Recipe for Esrgan {
 
     fn questions(config: &Config) -> Result<Vec<Question>> {
         let pairs = enlarged::test(&config.data, (config.side(), config.sizes().times()))?;
-        Ok(pairs.into_iter().map(|[small, large]| Question::picture(small, Some(large))).collect())
+        let questions = pairs.into_iter().map(|[small, large]| Question::picture(small, Some(large)));
+        let questions = questions.collect::<Vec<Question>>();
+        if config.psnr_kimg == 0.0 || config.gan_kimg == 0.0 {
+            return Ok(questions);
+        }
+        // Both stages are asked the same.
+        let with = |detail: &str| {
+            let mut questions = questions.clone();
+            for question in &mut questions {
+                question.request.with.insert(DETAIL.name().to_owned(), detail.to_owned());
+            }
+            questions
+        };
+        Ok(["0", "1"].map(with).concat())
     }
 
     fn adopt(foreign: &Foreign, device: &Device) -> Option<Adopted<Self>> {
@@ -364,6 +377,7 @@ impl Recipe for Esrgan {
         let mut total = pixel * pixel_weight + g_loss * gan_weight;
         if let Some(eye) = &self.eye {
             let features = |x: Tensor<4>| eye.features(x * 2.0 - 1.0);
+            let [fake, real] = perceptual::jittered([fake, real], &cx.draws);
             let distance = perceptual::distance(&features(fake), &features(real)).mean();
             scalars = scalars.with("perceptual", distance.clone());
             total = total + distance * perceptual_weight;
