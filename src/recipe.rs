@@ -113,6 +113,11 @@ pub enum Input {
     },
 }
 
+/// What a model that looks for damage in pictures shows: the picture without it, or, with [`DAMAGE`], where it is.
+pub const SHOW: Input = Input::Choice { name: "show", among: &["result", DAMAGE] };
+/// The word for a picture of the damage itself: grey, white where it is.
+pub const DAMAGE: &str = "damage";
+
 impl Input {
     /// What it is called where one is asked for.
     pub fn name(self) -> &'static str {

@@ -1,5 +1,6 @@
 //! Data: where it comes from, how it is checked, how batches are drawn.
 
+pub mod aged;
 pub mod codepoints;
 mod deb;
 pub mod degrade;

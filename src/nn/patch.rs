@@ -59,12 +59,18 @@ impl PatchDiscriminator {
 
     /// The logits. Panics when the picture is smaller than the layers need.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.features(x).pop().expect("a last layer")
+    }
+
+    /// What each layer makes of pictures, after its norm and leaky ReLU; the logits are the last. Panics likewise.
+    pub fn features(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
         let last = self.layers.len() - 1;
-        let mut h = self.layers[0].leaky(x, SLOPE);
+        let mut features = vec![self.layers[0].leaky(x, SLOPE)];
         for (layer, norm) in self.layers[1..last].iter().zip(&self.norms) {
-            h = norm.leaky(layer.forward(h), SLOPE);
+            features.push(norm.leaky(layer.forward(features[features.len() - 1].clone()), SLOPE));
         }
-        self.layers[last].forward(h)
+        features.push(self.layers[last].forward(features[features.len() - 1].clone()));
+        features
     }
 }
 

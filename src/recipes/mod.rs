@@ -9,6 +9,7 @@ mod midinet;
 mod mnist;
 mod pix2pix;
 mod r3gan;
+mod restore;
 mod srgan;
 mod stylegan2;
 mod template;
@@ -26,6 +27,7 @@ pub const RECIPES: &[Entry] = &[
     Entry::of::<cyclegan::CycleGan>(),
     Entry::of::<srgan::Srgan>(),
     Entry::of::<esrgan::Esrgan>(),
+    Entry::of::<restore::Restore>(),
     Entry::of::<midinet::Midinet>(),
     Entry::of::<grid::Grid>(),
     Entry::of::<template::Ring>(),

@@ -98,7 +98,7 @@ impl Planes {
     }
 
     /// How light the picture is, one plane: Y of ITU-R BT.601.
-    fn luma(&self) -> Planes {
+    pub(in crate::data) fn luma(&self) -> Planes {
         let values = match self.channels {
             1 => self.values.clone(),
             _ => {

@@ -1,0 +1,150 @@
+//! Photographs, and what old age made of them: pictures to restore with masks of what is gone.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::degrade::Planes;
+use super::degrade::ageing::{Ageing, aged};
+use super::images::{self, Images, Shape};
+use super::source::Source;
+use crate::error::Result;
+use crate::media::Image;
+use crate::random::Draws;
+
+/// What is learned from when no other pictures are given.
+pub const SET: &str = "photos";
+const PREVIEWED: usize = 8; // held-out pictures
+const ASKED: usize = 128; // likewise, of a measurement
+
+/// A batch of pictures as they were and as they are, on the host.
+#[derive(Clone, Debug)]
+pub struct Aged {
+    /// What is left of them, `[n, 3, side, side]` in [-1, 1].
+    pub old: TensorData,
+    /// Where the picture is gone, `[n, 1, side, side]`: 0 where nothing happened, 1 for bare paper.
+    pub damage: TensorData,
+    /// What they should become, as `old`: grey where no colour is left, for nobody can know it.
+    pub new: TensorData,
+}
+
+impl Aged {
+    /// The pictures of one kind, in [-1, 1].
+    pub fn images(side: &TensorData) -> Vec<Image> {
+        Image::from_signed(Tensor::<4>::from_data(side.clone(), &Device::flex()))
+    }
+
+    /// Pictures `[n, 3, side, side]` in [-1, 1], each aged by its own draws.
+    fn of(pixels: &TensorData, settings: &Ageing, draws: &Draws) -> Self {
+        let shape = pixels.shape().to_vec();
+        let (n, side) = (shape[0], shape[3]);
+        let unit = pixels.iter::<f32>().map(|value| (value + 1.0) * 0.5).collect::<Vec<f32>>();
+        let (mut old, mut damage, mut new) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, values) in unit.chunks(3 * side * side).enumerate() {
+            let picture = Planes::new(side, side, 3, values.to_vec());
+            let aged = aged(&picture, settings, draws, &format!("ageing.{i}"));
+            let signed = |value: f32| 2.0 * value - 1.0;
+            // In levels of 8 bits, as a file would have it.
+            old.extend(Planes::of(&aged.picture.image()).values.into_iter().map(signed));
+            damage.extend(aged.mask.values);
+            match aged.colourless {
+                true => new.extend(picture.luma().values.repeat(3).into_iter().map(signed)),
+                false => new.extend(picture.values.into_iter().map(signed)),
+            }
+        }
+        let of = |values: Vec<f32>, channels| TensorData::new(values, [n, channels, side, side]);
+        Aged { old: of(old, 3), damage: of(damage, 1), new: of(new, 3) }
+    }
+}
+
+/// Held-out pictures to measure with, `[old, damage, new]` each, always the same: the four squares of this side around the
+/// middle of each picture that has room for them.
+pub fn test(images: &Images, ageing: &Ageing, side: usize) -> Result<Vec<[Image; 3]>> {
+    let mut pixels = Vec::new();
+    for picture in images::test_whole(images, SET, ASKED / 4)? {
+        if picture.width.min(picture.height) < 2 * side {
+            continue;
+        }
+        let (left, top) = (picture.width / 2 - side, picture.height / 2 - side);
+        for [x, y] in [[0, 0], [side, 0], [0, side], [side, side]].map(|[x, y]| [left + x, top + y]) {
+            for c in 0..3 {
+                let level = |i: usize| picture.pixels[((y + i / side) * picture.width + x + i % side) * 3 + c];
+                pixels.extend((0..side * side).map(|i| images::signed(level(i))));
+            }
+        }
+    }
+    let count = pixels.len() / (3 * side * side);
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let batch = Aged::of(&TensorData::new(pixels, [count, 3, side, side]), ageing, &Draws::new(0, 0));
+    let shown = |mask: &TensorData| {
+        let signed = Tensor::<4>::from_data(mask.clone(), &Device::flex()) * 2.0 - 1.0;
+        Image::from_signed(signed)
+    };
+    let (old, new) = (Aged::images(&batch.old), Aged::images(&batch.new));
+    let all = old.into_iter().zip(shown(&batch.damage)).zip(new);
+    Ok(all.map(|((old, damage), new)| [old, damage, new]).collect())
+}
+
+/// The batches of [`images::open`], each picture beside what became of it; those held out are for previews.
+pub fn open(
+    images: &Images,
+    ageing: &Ageing,
+    side: usize,
+    (seed, batch): (u64, usize),
+    held_out: bool,
+) -> Result<Box<dyn Source<Aged>>> {
+    let batch = if held_out { PREVIEWED } else { batch };
+    let new = images::open(images, SET, Shape { channels: 3, side }, seed, batch, held_out)?;
+    Ok(Box::new(Ages { new, ageing: ageing.clone(), seed }))
+}
+
+struct Ages {
+    new: Box<dyn Source<images::Batch>>,
+    ageing: Ageing,
+    seed: u64,
+}
+
+impl Source<Aged> for Ages {
+    fn items(&self) -> usize {
+        self.new.items()
+    }
+
+    fn batch(&self, step: u64) -> Result<Aged> {
+        Ok(Aged::of(&self.new.batch(step)?.pixels, &self.ageing, &Draws::new(self.seed, step)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pixels(n: usize, side: usize) -> TensorData {
+        let values = (0..n * 3 * side * side).map(|i| (0.37 * i as f32).sin()).collect::<Vec<f32>>();
+        TensorData::new(values, [n, 3, side, side])
+    }
+
+    #[test]
+    fn every_picture_ages_by_its_own_draws_and_what_is_gone_is_known() {
+        let of = |step| Aged::of(&pixels(12, 32), &Ageing::default(), &Draws::new(3, step));
+        let (batch, again) = (of(5), of(5));
+        assert_eq!((&batch.old, &batch.damage, &batch.new), (&again.old, &again.damage, &again.new));
+        assert_ne!(batch.old, of(6).old);
+        let mean = |data: &TensorData| data.iter::<f32>().sum::<f32>() / data.num_elements() as f32;
+        let masks = batch.damage.iter::<f32>().collect::<Vec<f32>>();
+        let damaged = masks.chunks(32 * 32).filter(|mask| mask.iter().any(|value| *value > 0.0)).count();
+        assert!(damaged > 6, "{damaged}");
+        assert!((0.001..0.3).contains(&mean(&batch.damage)));
+        // What has lost its colours should become grey, the others what they were.
+        let (new, before) =
+            (batch.new.iter::<f32>().collect::<Vec<_>>(), pixels(12, 32).iter::<f32>().collect::<Vec<_>>());
+        let mut grey = 0;
+        for (new, before) in new.chunks(3 * 32 * 32).zip(before.chunks(3 * 32 * 32)) {
+            let [red, rest] = [&new[..32 * 32], &new[32 * 32..]];
+            match red == &rest[..32 * 32] && red == &rest[32 * 32..] {
+                true => grey += 1,
+                false => assert!(new.iter().zip(before).all(|(new, before)| (new - before).abs() < 1e-6)),
+            }
+        }
+        assert!((3..12).contains(&grey), "{grey}");
+    }
+}
