@@ -159,7 +159,7 @@ pub fn distance(a: &[Tensor<4>], b: &[Tensor<4>]) -> Tensor<1> {
     Tensor::stack::<2>(layers.collect(), 0).sum_dim(0).flatten(0, 1)
 }
 
-/// The same part of pictures `[n, c, h, w]`, [`JITTER`] - 1 pixels narrower and lower, from a place that is drawn anew at every
+/// The same part of pictures `[n, c, h, w]`, seven pixels narrower and lower, from a place that is drawn anew at every
 /// step: `[n, c, h - 7, w - 7]`.
 ///
 /// The network looks at every second pixel, then at every fourth. A generator whose pictures always lie alike to it learns a grid
