@@ -91,6 +91,7 @@ pub fn apply(model: &dyn Model, request: &Request, picture: &Image, plan: &Plan,
     let Some(translation) = model.translation() else { panic!("a model without pictures to take") };
     let Translation { channels, multiple, scale, reach, .. } = translation;
     let (width, height) = (picture.width.next_multiple_of(multiple), picture.height.next_multiple_of(multiple));
+    let size = [picture.width, picture.height].map(|side| side * scale);
     let ask = |part: Image| {
         let request = Request { picture: Some(part), ..request.clone() };
         match generate(model, &request)?.into_iter().next() {
@@ -102,10 +103,7 @@ pub fn apply(model: &dyn Model, request: &Request, picture: &Image, plan: &Plan,
     let total = Some((columns.len() * rows.len()) as u64);
     if total == Some(1) {
         report(Progress { what: "translating", done: 0, total });
-        return Ok(cut(
-            &ask(part(picture, [0, 0], [width, height], channels))?,
-            [picture.width * scale, picture.height * scale],
-        ));
+        return Ok(ask(part(picture, [0, 0], [width, height], channels))?.cut([0, 0], size));
     }
     let (wide, high) = (width * scale, height * scale);
     let (mut sums, mut weight_sums, mut out_channels) = (Vec::new(), vec![0.0_f32; wide * high], channels);
@@ -133,7 +131,7 @@ pub fn apply(model: &dyn Model, request: &Request, picture: &Image, plan: &Plan,
     }
     let levels = sums.iter().enumerate().map(|(i, sum)| (sum / weight_sums[i / out_channels]).round() as u8);
     let whole = Image::new(wide, high, out_channels, levels.collect());
-    Ok(cut(&whole, [picture.width * scale, picture.height * scale]))
+    Ok(whole.cut([0, 0], size))
 }
 
 /// A part of a picture, mirrored beyond its edges, in grey or RGB.
@@ -162,14 +160,6 @@ fn mirrored(at: usize, length: usize) -> usize {
     let turn = (2 * length).saturating_sub(2).max(1);
     let at = at % turn;
     if at < length { at } else { turn - at }
-}
-
-/// The upper left of a picture.
-fn cut(picture: &Image, [width, height]: [usize; 2]) -> Image {
-    let row = picture.width * picture.channels;
-    let rows = picture.pixels.chunks(row).take(height);
-    let pixels = rows.flat_map(|row| row[..width * picture.channels].iter().copied()).collect();
-    Image::new(width, height, picture.channels, pixels)
 }
 
 /// Half of the memory that is free, in bytes, where the system tells; else 1 GiB.

@@ -58,24 +58,17 @@ impl Aged {
 /// Held-out pictures to measure with, `[old, damage, new]` each, always the same: the four squares of this side around the
 /// middle of each picture that has room for them.
 pub fn test(images: &Images, ageing: &Ageing, side: usize) -> Result<Vec<[Image; 3]>> {
-    let mut pixels = Vec::new();
-    for picture in images::test_whole(images, SET, ASKED / 4)? {
-        if picture.width.min(picture.height) < 2 * side {
-            continue;
-        }
+    let whole = images::test_whole(images, SET, ASKED / 4)?.into_iter();
+    let squares = whole.filter(|picture| picture.width.min(picture.height) >= 2 * side).flat_map(|picture| {
         let (left, top) = (picture.width / 2 - side, picture.height / 2 - side);
-        for [x, y] in [[0, 0], [side, 0], [0, side], [side, side]].map(|[x, y]| [left + x, top + y]) {
-            for c in 0..3 {
-                let level = |i: usize| picture.pixels[((y + i / side) * picture.width + x + i % side) * 3 + c];
-                pixels.extend((0..side * side).map(|i| images::signed(level(i))));
-            }
-        }
-    }
-    let count = pixels.len() / (3 * side * side);
-    if count == 0 {
+        let places = [[0, 0], [side, 0], [0, side], [side, side]].map(|[x, y]| [left + x, top + y]);
+        places.map(|place| picture.cut(place, [side, side]).to_signed(&Device::flex()))
+    });
+    let squares = squares.collect::<Vec<Tensor<4>>>();
+    if squares.is_empty() {
         return Ok(Vec::new());
     }
-    let batch = Aged::of(&TensorData::new(pixels, [count, 3, side, side]), ageing, &Draws::new(0, 0));
+    let batch = Aged::of(&Tensor::cat(squares, 0).into_data(), ageing, &Draws::new(0, 0));
     let shown = |mask: &TensorData| {
         let signed = Tensor::<4>::from_data(mask.clone(), &Device::flex()) * 2.0 - 1.0;
         Image::from_signed(signed)

@@ -7,7 +7,7 @@ use super::degrade::resize::{Filter, resized};
 use super::images::{self, Crop, Images, Shape};
 use super::source::Source;
 use crate::error::Result;
-use crate::media::{Image, Media};
+use crate::media::{Image, Media, between};
 
 /// What is learned when no other pictures are given.
 pub const SET: &str = "photos";
@@ -33,11 +33,8 @@ impl Enlarged {
     /// Samples, each between the small picture it was made of and the large one that it should be, and how many make a row.
     pub fn beside(&self, samples: Vec<Media>) -> (Vec<Media>, usize) {
         let (small, large) = (Self::images(&self.small), Self::images(&self.large));
-        let rows = small.into_iter().zip(samples).zip(large).flat_map(|((small, sample), large)| {
-            let pixels = small.enlarged(large.width / small.width);
-            [Media::Image(pixels), sample, Media::Image(large)]
-        });
-        (rows.collect(), 6)
+        let small = small.iter().zip(&large).map(|(small, large)| small.enlarged(large.width / small.width)).collect();
+        (between(small, samples, large), 6)
     }
 }
 
@@ -58,11 +55,8 @@ pub fn test(images: &Images, (side, times): (usize, usize)) -> Result<Vec<[Image
 /// The middle of a picture, its sides multiples of `times` and at most [`LARGEST`].
 fn middle(picture: &Image, times: usize) -> Image {
     let side = |side: usize| side.min(LARGEST) / times * times;
-    let (width, height, channels) = (side(picture.width), side(picture.height), picture.channels);
-    let (left, top) = ((picture.width - width) / 2, (picture.height - height) / 2);
-    let rows = picture.pixels.chunks_exact(picture.width * channels).skip(top).take(height);
-    let pixels = rows.flat_map(|row| row[left * channels..(left + width) * channels].iter().copied());
-    Image::new(width, height, channels, pixels.collect())
+    let (width, height) = (side(picture.width), side(picture.height));
+    picture.cut([(picture.width - width) / 2, (picture.height - height) / 2], [width, height])
 }
 
 /// A picture at a `times`-th of its size.

@@ -73,6 +73,18 @@ impl Image {
         [self.width, self.height, self.channels]
     }
 
+    /// The part of these sides from a place on.
+    ///
+    /// # Panics
+    /// When it leaves the picture.
+    pub fn cut(&self, [left, top]: [usize; 2], [width, height]: [usize; 2]) -> Self {
+        let row = |y: usize| {
+            let from = (y * self.width + left) * self.channels;
+            self.pixels[from..from + width * self.channels].iter().copied()
+        };
+        Self::new(width, height, self.channels, (top..top + height).flat_map(row).collect())
+    }
+
     /// The picture with every pixel a square of `factor` x `factor` pixels.
     ///
     /// # Panics

@@ -6,7 +6,7 @@ mod optimizer;
 mod schedule;
 mod trained;
 
-pub use adam::AdamConfig;
+pub use adam::{AdamConfig, adam_problem};
 pub use momentum::Momentum;
 pub use optimizer::{Rule, Slot, Update};
 pub use schedule::{cosine, linear_decay};

@@ -20,7 +20,7 @@ use crate::loss::adversarial::Adversarial;
 use crate::loss::penalty::{self, Penalty};
 use crate::media::{Image, Media};
 use crate::nn::{BatchNorm, Conv2d, ConvConfig, ConvTranspose2d, Init, Normalization, Pullback, Statistics, chain};
-use crate::optim::{AdamConfig, Trained, average_decay};
+use crate::optim::{AdamConfig, Trained, adam_problem, average_decay};
 use crate::parts::{Parts, Tensors};
 use crate::random::Draws;
 use crate::recipe::{Adopted, Game, Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
@@ -135,11 +135,8 @@ impl Settings for Config {
                     .into(),
             );
         }
-        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return Some(format!("learning_rate is {}; give a number above 0", self.learning_rate));
-        }
-        if !(0.0..1.0).contains(&self.beta1) || !(0.0..1.0).contains(&self.beta2) {
-            return Some("beta1 and beta2 must lie in [0, 1)".into());
+        if let Some(problem) = adam_problem(self.learning_rate, [self.beta1, self.beta2]) {
+            return Some(problem);
         }
         if !(self.average_kimg >= 0.0 && self.penalty_weight >= 0.0) {
             return Some("average_kimg and penalty_weight must be 0 or more".into());

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::loss::adversarial::Adversarial;
 use crate::media::{Chord, Media, Note, Notes, STEPS_PER_BAR};
 use crate::nn::{BatchNorm, Init, Normalization, Statistics};
-use crate::optim::{AdamConfig, Trained, average_decay};
+use crate::optim::{AdamConfig, Trained, adam_problem, average_decay};
 use crate::parts::Parts;
 use crate::random::Draws;
 use crate::recipe::{Game, Info, Input, Model, Prior, Question, Recipe, Request, Scalars, Split, StepCx};
@@ -124,11 +124,8 @@ impl Settings for Config {
         if !(0.0..=1.0).contains(&self.real_label) {
             return Some(format!("real_label is {}; give a share from 0 to 1", self.real_label));
         }
-        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return Some(format!("learning_rate is {}; give a number above 0", self.learning_rate));
-        }
-        if !(0.0..1.0).contains(&self.beta1) || !(0.0..1.0).contains(&self.beta2) {
-            return Some("beta1 and beta2 must lie in [0, 1)".into());
+        if let Some(problem) = adam_problem(self.learning_rate, [self.beta1, self.beta2]) {
+            return Some(problem);
         }
         let weights = [self.feature_weight, self.image_weight, self.average_kimg];
         if weights.iter().any(|weight| !(*weight >= 0.0 && weight.is_finite())) {

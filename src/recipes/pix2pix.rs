@@ -15,7 +15,7 @@ use crate::data::images::{PairBatch, Pairs, Shape};
 use crate::data::source::Source;
 use crate::error::Result;
 use crate::loss::adversarial::Adversarial;
-use crate::media::{Image, Media};
+use crate::media::{Image, Media, between};
 use crate::nn::{
     Conv2d, ConvConfig, ConvTranspose2d, Init, InstanceNorm, PatchConfig, PatchDiscriminator, of_pictures, patches,
 };
@@ -360,9 +360,7 @@ impl Recipe for Pix2pix {
 
     fn laid_out(held: &PairBatch, samples: Vec<Media>) -> (Vec<Media>, usize) {
         let [given, wanted] = [&held.given, &held.wanted].map(PairBatch::images);
-        let rows = given.into_iter().zip(samples).zip(wanted);
-        let rows = rows.flat_map(|((given, sample), wanted)| [Media::Image(given), sample, Media::Image(wanted)]);
-        (rows.collect(), 9)
+        (between(given, samples, wanted), 9)
     }
 
     fn real(batch: &PairBatch) -> Vec<Media> {

@@ -24,9 +24,9 @@ use crate::data::source::Source;
 use crate::error::Result;
 use crate::loss::adversarial::{Adversarial, binary_cross_entropy};
 use crate::loss::perceptual::{self, SqueezeNet};
-use crate::media::{Image, Media};
+use crate::media::{Image, Media, between};
 use crate::nn::{Conv2d, ConvConfig, Init, PatchConfig, PatchDiscriminator, of_pictures, patches};
-use crate::optim::{AdamConfig, Trained, average_decay, linear_decay};
+use crate::optim::{AdamConfig, Trained, adam_problem, average_decay, linear_decay};
 use crate::parts::Parts;
 use crate::random::Draws;
 use crate::recipe::{DAMAGE, Info, Input, Model, Question, Recipe, Request, SHOW, Scalars, Split, StepCx, Translation};
@@ -154,11 +154,8 @@ impl Settings for Config {
                 self.scales - 1 + self.d_layers
             ));
         }
-        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return Some(format!("learning_rate is {}; give a number above 0", self.learning_rate));
-        }
-        if !(0.0..1.0).contains(&self.beta1) || !(0.0..1.0).contains(&self.beta2) {
-            return Some("beta1 and beta2 must lie in [0, 1)".into());
+        if let Some(problem) = adam_problem(self.learning_rate, [self.beta1, self.beta2]) {
+            return Some(problem);
         }
         let weights = [
             self.l1_weight,
@@ -187,7 +184,15 @@ fn half([inputs, outputs]: [usize; 2], (draws, name, device): (&Draws, &str, &De
     Conv2d::new(config, draws, name, device)
 }
 
-/// Pictures `[n, 3, h, w]` in [-1, 1] to logits of damage `[n, 1, h, w]`: a U-Net of three halvings (the paper's section 4.1 has a
+/// The way up of a U-Net: at every doubling of the sides, what went `across` at that size, the last first, joins in.
+fn risen(mut h: Tensor<4>, across: Vec<Tensor<4>>, up: &[Conv2d], join: &[Conv2d]) -> Tensor<4> {
+    for ((up, join), seen) in up.iter().zip(join).zip(across.into_iter().rev()) {
+        h = join.joined(&[up.upsampled(h, SLOPE), seen], SLOPE);
+    }
+    h
+}
+
+/// Pictures `[n, 3, h, w]` in [-1, 1] to logits of damage `[n, 1, h, w]`: a U-Net of three halvings (the paper has a
 /// deeper one), without norms, so that a pixel's logit hangs on its surroundings alone.
 #[derive(Module, Debug)]
 struct Detector {
@@ -221,17 +226,12 @@ impl Detector {
             across.push(h.clone());
             h = down.leaky(h, SLOPE);
         }
-        for (up, join) in self.up.iter().zip(&self.join) {
-            h = up.upsampled(h, SLOPE);
-            let parts = [Some(h), across.pop()].into_iter().flatten().collect::<Vec<_>>();
-            h = join.joined(&parts, SLOPE);
-        }
-        self.last.forward(h)
+        self.last.forward(risen(h, across, &self.up, &self.join))
     }
 }
 
 /// Codes `[n, c, h, w]` and damage `[n, 1, h, w]` in [0, 1] to codes: what is gone is made of what is like it elsewhere and not
-/// gone, the rest stays (section 3.3, equations 6 to 9). Who looks is every code, at averages over 4x4 of them, each as much
+/// gone, the rest stays (the partial non-local block of section 3). Who looks is every code, at averages over 4x4 of them, each as much
 /// as it is whole; the paper looks at single codes, which for a picture of a megapixel is 4 billion pairs.
 #[derive(Module, Debug)]
 struct FarLook {
@@ -334,12 +334,7 @@ impl Restorer {
             }
             h = h.clone() + second.forward(first.leaky(h, SLOPE));
         }
-        for (up, join) in self.up.iter().zip(&self.join) {
-            h = up.upsampled(h, SLOPE);
-            let parts = [Some(h), across.pop()].into_iter().flatten().collect::<Vec<_>>();
-            h = join.joined(&parts, SLOPE);
-        }
-        x + self.last.forward(h)
+        x + self.last.forward(risen(h, across, &self.up, &self.join))
     }
 }
 
@@ -413,7 +408,7 @@ impl Critics {
 }
 
 /// The mean absolute difference of features, summed over layers (the logits are none), averaged over discriminators (Wang et
-/// al. 2018, "High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs", equation 3).
+/// al. 2018, "High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs", section 3).
 fn matching(fake: &[Vec<Tensor<4>>], real: &[Vec<Tensor<4>>]) -> Tensor<1> {
     let of = |(fake, real): (&Vec<Tensor<4>>, &Vec<Tensor<4>>)| {
         let layers = fake[..fake.len() - 1].iter().zip(real);
@@ -424,7 +419,7 @@ fn matching(fake: &[Vec<Tensor<4>>], real: &[Vec<Tensor<4>>]) -> Tensor<1> {
 }
 
 /// How wrong logits `[n, 1, h, w]` are about damage: cross-entropy, and one less the share of what both call damaged
-/// (Milletari et al. 2016, "V-Net", equation 3), without which thin scratches drown in what is whole.
+/// (Milletari et al. 2016, "V-Net"), without which thin scratches drown in what is whole.
 fn detection(logits: Tensor<4>, damage: Tensor<4>) -> Tensor<1> {
     let entropy = binary_cross_entropy(patches(logits.clone()), patches(damage.clone()));
     let found = sigmoid(logits);
@@ -532,20 +527,18 @@ impl Recipe for Restore {
         let mut scalars = Scalars::default().with("detection", detected.clone()).with("l1", l1.clone());
         let mut total = detected + l1 * l1_weight;
 
-        // D
         if gan_weight > 0.0 {
+            // D
             let critics = self.critics.net();
             let of_real = Critics::logits(&critics.features(&new));
             let of_fake = Critics::logits(&critics.features(&fake.clone().without_autodiff()));
             let decided = LOSS.decided(of_real.clone(), of_fake.clone());
             let d_loss = LOSS.discriminator(of_real, of_fake);
             let d_gradient = self.critics.descend(d_loss.clone(), rate, 0.0);
-            let [real, fake] = decided;
-            scalars = scalars.with("d_loss", d_loss).with("d_gradient_norm", d_gradient).judged(real, fake);
-        }
+            let [of_real, of_fake] = decided;
+            scalars = scalars.with("d_loss", d_loss).with("d_gradient_norm", d_gradient).judged(of_real, of_fake);
 
-        // G: D's judgement, what D sees, and the distance to the eye
-        if gan_weight > 0.0 {
+            // G: D's judgement, and what D sees
             let critics = self.critics.frozen();
             let (of_fake, of_real) = (critics.features(&fake), critics.features(&new));
             let g_loss = LOSS.generator(Critics::logits(&of_fake), || Critics::logits(&of_real));
@@ -572,9 +565,7 @@ impl Recipe for Restore {
     }
 
     fn laid_out(held: &Aged, samples: Vec<Media>) -> (Vec<Media>, usize) {
-        let (old, new) = (Aged::images(&held.old), Aged::images(&held.new));
-        let rows = old.into_iter().zip(samples).zip(new);
-        (rows.flat_map(|((old, sample), new)| [Media::Image(old), sample, Media::Image(new)]).collect(), 6)
+        (between(Aged::images(&held.old), samples, Aged::images(&held.new)), 6)
     }
 
     fn real(batch: &Aged) -> Vec<Media> {

@@ -19,7 +19,7 @@ use crate::loss::adversarial::Adversarial;
 use crate::loss::perceptual::{self, SqueezeNet};
 use crate::media::{Image, Media};
 use crate::nn::{BatchNorm, Conv2d, ConvConfig, HalvingConfig, HalvingDiscriminator, Init, Prelu, Statistics};
-use crate::optim::{AdamConfig, Trained};
+use crate::optim::{AdamConfig, Trained, adam_problem};
 use crate::parts::Parts;
 use crate::random::Draws;
 use crate::recipe::{Info, Input, Model, Question, Recipe, Request, Scalars, Split, StepCx, Translation};
@@ -108,11 +108,8 @@ impl Settings for Config {
         if !(1..=64).contains(&self.blocks) || !(1..=256).contains(&self.width) || !(1..=256).contains(&self.d_width) {
             return Some("blocks must be 1 to 64, width and d_width 1 to 256".into());
         }
-        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return Some(format!("learning_rate is {}; give a number above 0", self.learning_rate));
-        }
-        if !(0.0..1.0).contains(&self.beta1) || !(0.0..1.0).contains(&self.beta2) {
-            return Some("beta1 and beta2 must lie in [0, 1)".into());
+        if let Some(problem) = adam_problem(self.learning_rate, [self.beta1, self.beta2]) {
+            return Some(problem);
         }
         let weights = [self.psnr_kimg, self.gan_kimg, self.perceptual_weight, self.gan_weight];
         if weights.iter().any(|weight| !(*weight >= 0.0 && weight.is_finite())) {

@@ -1,9 +1,9 @@
 """Makes tests/golden/restore.json: small networks and losses of the recipe restore.
 
 Written out in the slow way, one operation after the other: the detector is a U-Net; the restorer has residual blocks around a
-partial non-local block (Wan et al. 2020, equations 6 to 9, keys and values at averages over 4x4 codes); the two discriminators,
+partial non-local block (Wan et al. 2020, keys and values at averages over 4x4 codes); the two discriminators,
 the second on averages over 2x2 pixels, judge by least squares with the paper's halves, and their features are matched as in
-pix2pixHD (Wang et al. 2018, equation 3). Pictures of 32 pixels, 2 channels in the first layer of everything, two blocks.
+pix2pixHD (Wang et al. 2018). Pictures of 32 pixels, 2 channels in the first layer of everything, two blocks.
 
 Parameters come from the formula of tests/golden/translation.py, in the order in which they are listed below. Pictures are
 wave(shape, rate) with the rates 0.013 (old) and 0.017 (new), the damage is the square of (1 + wave(shape, 0.019)) / 2. All is

@@ -197,20 +197,24 @@ pub fn test_whole(images: &Images, set: &str, most: usize) -> Result<Vec<Image>>
     let mut listing = Listing::holding_out(&place, images.validation_share, TEST)?;
     listing.pictures.retain(|picture| picture.held_out);
     listing.pictures.truncate(most);
-    let (mut whole, mut problems) = (Vec::new(), Vec::new());
-    for found in listing.each(|_, bytes| decode::picture(bytes)) {
+    let (mut pictures, mut problems) = (Vec::new(), Vec::new());
+    for found in listing.each(|_, bytes| whole(bytes)) {
         match found {
-            Ok(picture) => {
-                let (width, height) = (picture.width() as usize, picture.height() as usize);
-                whole.push(Image::new(width, height, 3, picture.into_raw()));
-            }
+            Ok(picture) => pictures.push(picture),
             Err(problem) => problems.push(problem),
         }
     }
     match problems.is_empty() || images.skip_broken {
-        true => Ok(whole),
+        true => Ok(pictures),
         false => Err(Error::input(format!("these pictures cannot be used:{}", listed(&problems)))),
     }
+}
+
+/// A file's picture as it is, in RGB. An error is a sentence without its subject, the file's name.
+fn whole(bytes: &[u8]) -> Result<Image, String> {
+    let picture = decode::picture(bytes)?;
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    Ok(Image::new(width, height, 3, picture.into_raw()))
 }
 
 /// What a picture is held out by when it is to be measured with: what no choice of settings has seen comes first.
@@ -310,13 +314,7 @@ pub fn pairs(places: [&Path; 2]) -> Result<Vec<[Image; 2]>> {
     for place in places {
         let listing = Listing::of(place, Layout::Folder, 0.0)?;
         problems.extend(listing.problems.iter().cloned());
-        let found = listing.each(|file, bytes| {
-            let (width, height, pixels) = {
-                let picture = decode::picture(bytes)?;
-                (picture.width() as usize, picture.height() as usize, picture.into_raw())
-            };
-            Ok((file.stem().to_owned(), Image::new(width, height, 3, pixels)))
-        });
+        let found = listing.each(|file, bytes| Ok((file.stem().to_owned(), whole(bytes)?)));
         let mut side = BTreeMap::new();
         for result in found {
             match result {

@@ -22,7 +22,7 @@ use crate::media::{Image, Media};
 use crate::nn::{
     Conv2d, ConvConfig, ConvTranspose2d, Init, InstanceNorm, PatchConfig, PatchDiscriminator, of_pictures, patches,
 };
-use crate::optim::{AdamConfig, Trained, average_decay, linear_decay};
+use crate::optim::{AdamConfig, Trained, adam_problem, average_decay, linear_decay};
 use crate::parts::Parts;
 use crate::random::Draws;
 use crate::recipe::{Info, Input, Model, Question, Recipe, Request, Scalars, Split, StepCx, Translation};
@@ -143,11 +143,8 @@ impl Settings for Config {
         if self.pool > 10_000 {
             return Some(format!("pool is {}; give at most 10000", self.pool));
         }
-        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return Some(format!("learning_rate is {}; give a number above 0", self.learning_rate));
-        }
-        if !(0.0..1.0).contains(&self.beta1) || !(0.0..1.0).contains(&self.beta2) {
-            return Some("beta1 and beta2 must lie in [0, 1)".into());
+        if let Some(problem) = adam_problem(self.learning_rate, [self.beta1, self.beta2]) {
+            return Some(problem);
         }
         let kimg = [self.constant_kimg, self.decay_kimg, self.average_kimg];
         let weights = [[self.cycle_weight, self.identity_weight].as_slice(), &kimg].concat();
