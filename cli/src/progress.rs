@@ -116,22 +116,41 @@ pub struct Work {
     bar: Option<ProgressBar>,
     name: String,
     last_line: Option<Instant>,
+    begun: (Instant, u64), // the part of it that goes on, and how much was done
+    done: u64,
 }
 
 impl Work {
     /// Work called `name`. Nothing is shown before the first progress.
     pub fn new(name: String) -> Self {
-        Work { bar: None, name, last_line: None }
+        Work { bar: None, name, last_line: None, begun: (Instant::now(), 0), done: 0 }
+    }
+
+    /// "34%, 2 min 05 s left", where the end is known; the time, where enough is done to tell.
+    fn left(&mut self, WorkProgress { done, total, .. }: &WorkProgress) -> Option<String> {
+        let (done, total) = (*done, (*total)?.max(1));
+        if done < self.done {
+            self.begun = (Instant::now(), done); // another part
+        }
+        self.done = done;
+        let (elapsed, some) = (self.begun.0.elapsed().as_secs_f64(), done.saturating_sub(self.begun.1));
+        let percent = 100 * done / total;
+        if some == 0 || done >= total {
+            return Some(format!("{percent}%"));
+        }
+        let left = elapsed / some as f64 * (total - done) as f64;
+        Some(format!("{percent}%, {} left", duration(left)))
     }
 
     /// Shows how far it is.
     pub fn show(&mut self, progress: &WorkProgress) {
-        let bar = self.bar.get_or_insert_with(|| bar(0, "[{bar:30}] {msg}  {percent}%"));
+        let left = self.left(progress);
+        let bar = self.bar.get_or_insert_with(|| bar(0, "[{bar:30}] {msg}"));
         if bar.is_hidden() {
             if self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
                 self.last_line = Some(Instant::now());
-                let percent = progress.total.map(|total| format!(", {}%", 100 * progress.done / total.max(1)));
-                say(&format!("{}: {}{}", self.name, progress.what, percent.unwrap_or_default()));
+                let left = left.map(|left| format!(", {left}"));
+                say(&format!("{}: {}{}", self.name, progress.what, left.unwrap_or_default()));
             }
             return;
         }
@@ -140,7 +159,7 @@ impl Work {
             None => bar.tick(),
         }
         bar.set_position(progress.done);
-        bar.set_message(progress.what.to_owned());
+        bar.set_message([progress.what, left.as_deref().unwrap_or_default()].join("  "));
     }
 
     /// Says something beside the bar.
