@@ -59,8 +59,8 @@ pub use error::{Error, Result};
 pub use foreign::Foreign;
 pub use ncnn::{Layer, Op};
 pub use recipe::{
-    Adopted, Configured, Entry, Game, Info, Input, Latent, Mixture, Model, Prior, Question, Recipe, Request, Scalars,
-    Session, Split, StepCx, StyleSpace, Translation, Weights,
+    Adopted, Configured, DAMAGE, Entry, Game, Info, Input, Latent, Mixture, Model, Prior, Question, Recipe, Request,
+    SHOW, Scalars, Session, Split, StepCx, StyleSpace, Translation, Weights,
 };
 pub use recipes::RECIPES;
 pub use run::RunDir;

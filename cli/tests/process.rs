@@ -600,6 +600,61 @@ fn a_model_s_answers_are_measured_beside_what_nobody_need_learn() {
 }
 
 #[test]
+fn the_damage_of_photographs_is_shown_beside_their_restoration_and_measured_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir_all(folder.join("photos")).unwrap();
+    for i in 0..40_u32 {
+        let level = |x: u32, y: u32| ((x * (i + 3) + y * 5) % 256) as u8;
+        let photo = image::RgbImage::from_fn(72, 64, |x, y| image::Rgb([level(x, y), level(y, x), 80]));
+        photo.save(folder.join(format!("photos/{i:02}.png"))).unwrap();
+    }
+    let small = ["resolution=32", "width=2", "blocks=1", "detector_width=2", "d_width=2", "d_layers=1"];
+    let more = ["perceptual_weight=0", "train.batch=4", "train.steps=2", "data.validation_share=0.5"];
+    let sets = small.iter().chain(&more).flat_map(|set| ["--set", *set]).collect::<Vec<_>>();
+    done(folder, &[&["train", "restore", "--data", "photos", "--name", "old"], sets.as_slice()].concat());
+    let run = "runs/0001-old";
+
+    done(folder, &["apply", run, "photos/00.png", "-o", "new.png", "--mask", "damage.png"]);
+    let mask = image::open(folder.join("damage.png")).unwrap();
+    assert_eq!((mask.color(), mask.to_luma8().dimensions()), (image::ColorType::L8, (72, 64)));
+    assert_eq!(image::open(folder.join("new.png")).unwrap().color(), image::ColorType::Rgb8);
+    done(folder, &["apply", run, "photos/00.png", "-o", "shown.png", "--with", "show=damage"]);
+    assert_eq!(fs::read(folder.join("shown.png")).unwrap(), fs::read(folder.join("damage.png")).unwrap());
+    let told = done(folder, &["apply", run, "photos", "-o", "photos/new", "--mask", "photos/masks", "--json"]);
+    let told = serde_json::from_str::<serde_json::Value>(&told).unwrap();
+    assert_eq!((told.as_array().unwrap().len(), &told[3]["mask"]), (40, &"photos/masks/03.png".into()));
+    for (mask, part) in
+        [("new.png", "would both become"), ("photos/00.png", "would be replaced"), ("m.bmp", "m.bmp is no")]
+    {
+        let refused = output(folder, &["apply", run, "photos/00.png", "-o", "new.png", "--mask", mask]);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(refused.status.code() == Some(2) && said.contains(part), "{mask}: {said}");
+    }
+
+    let eval =
+        |metric: &str| done(folder, &["eval", run, "--metric", metric, "--metric", "ssim", "--baselines", "--json"]);
+    let passports = serde_json::from_str::<serde_json::Value>(&eval("f1")).unwrap();
+    let quantities = passports.as_array().unwrap().iter().map(|one| {
+        [&one["generated"]["name"], &one["metric"], &one["quantity"]].map(|text| text.as_str().unwrap().to_owned())
+    });
+    let quantities = quantities.collect::<Vec<_>>();
+    let is_there = |name: &str, metric: &str, quantity: &str| {
+        assert!(quantities.contains(&[name, metric, quantity].map(str::to_owned)), "{quantities:?}");
+    };
+    is_there(run, "ssim", "rgb");
+    is_there(run, "f1", "f1, show damage");
+    is_there("the picture unchanged", "ssim", "rgb");
+    is_there("the mean colour", "f1", "precision, show damage");
+    assert_eq!(quantities.len(), 3 * 2 + 2 * 3, "{quantities:?}");
+    train_small_pix2pix(folder);
+    let refused = output(folder, &["apply", "runs/0002-pairs", "photos/00.png", "-o", "x.png", "--mask", "m.png"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("looks for no damage"), "{refused:?}");
+    let refused = output(folder, &["eval", "runs/0002-pairs", "--metric", "f1"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("leave --metric out"), "{refused:?}");
+}
+
+#[test]
 fn folders_of_midi_files_are_measured_in_a_table_beside_real_music() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, by: usize| {

@@ -150,6 +150,7 @@ pub(super) fn of_images(
             let cropped = format!("none, without a border of {border}");
             (measure(pairs, border)?, By { resize: Some(cropped), ..nothing("none") })
         }
+        Measure::Masks(measure) => (measure(pairs)?, By { resize: Some("none".to_owned()), ..nothing("none") }),
         Measure::SeenPairs(measure) => {
             let net = Extractor::load(Network::SqueezeNet, report)?;
             let Extractor::SqueezeNet(squeezenet) = &net else { return Err(misplaced(metric)) };

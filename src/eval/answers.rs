@@ -10,7 +10,7 @@ use crate::data::degrade::resize::{Filter, resized};
 use crate::data::fetch::{Progress, Report};
 use crate::error::{Error, Result};
 use crate::media::{Image, Media, Notes};
-use crate::recipe::{Latent, Model, Question, Request, generate};
+use crate::recipe::{DAMAGE, Latent, Model, Question, Request, SHOW, generate};
 
 /// The passports of what a model answers to questions, pictures or music; `data` is what to call the place that they come from.
 /// An error for metrics that do not suit.
@@ -67,6 +67,7 @@ pub fn answered_music(
 /// Answers and what they should have been, in the order of the questions.
 pub struct Answers {
     what: Option<String>,
+    is_of_damage: bool,
     pairs: Vec<[Image; 2]>,
     sides: [Side; 2],
 }
@@ -123,6 +124,7 @@ impl Answers {
         let mean = (0..channels).map(mean).collect::<Vec<u8>>();
         let fits = given.iter().zip(&wanted).all(|(given, wanted)| given.width == wanted.width);
         let name = if fits { "the picture unchanged" } else { "the picture resized" };
+        let is_alike = given.iter().zip(&wanted).all(|(given, wanted)| given.channels == wanted.channels);
         let given = given.iter().zip(&wanted).map(|(given, wanted)| {
             let Image { width, height, .. } = *wanted;
             resized(&Planes::of(given), width, height, Filter::Bicubic).image()
@@ -131,7 +133,8 @@ impl Answers {
         let flat =
             |image: &Image| Image::new(image.width, image.height, channels, mean.repeat(image.width * image.height));
         let flat = wanted.iter().map(flat).collect();
-        let named = [(name, given), ("the mean colour", flat)].into_iter();
+        let given = is_alike.then_some((name, given)); // a photograph says nothing of where its damage is
+        let named = given.into_iter().chain([("the mean colour", flat)]);
         let named = named.map(|(name, made)| {
             let answers = Self::of(name, made, data, questions)?;
             Ok(Answers { what: what.clone(), ..answers })
@@ -147,15 +150,21 @@ impl Answers {
             Side { name, part, samples: pairs.len(), sha256, run: None }
         };
         let sides = [side(0, name.to_owned(), None), side(1, data.to_owned(), Some(Part::Test))];
-        Ok(Answers { what: None, pairs, sides })
+        let asks_damage =
+            |question: &Question| question.request.with.get(SHOW.name()).is_some_and(|shown| shown == DAMAGE);
+        Ok(Answers { what: None, is_of_damage: questions.iter().all(asks_damage), pairs, sides })
     }
 
     /// The passports of metrics of pairs, and of metrics that hold all answers against all wanted pictures by SqueezeNet's
-    /// features; each number is called after its group, too. An error for others.
+    /// features; each number is called after its group, too. Metrics of masks are of answers that show damage, and no others
+    /// are: the rest is left out. An error for metrics of something else.
     pub fn measure(&self, metrics: &[Metric], report: Report<'_>) -> Result<Vec<Passport>> {
         let [generated, real] = &self.sides;
         let mut passports = Vec::new();
         for metric in metrics {
+            if matches!(metric.measure, Measure::Masks(_)) != self.is_of_damage {
+                continue;
+            }
             passports.extend(match metric.measure {
                 Measure::Features(_) => {
                     let net = Extractor::load(Network::SqueezeNet, report)?;

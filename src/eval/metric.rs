@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
 use super::classes::{self, Classes};
-use super::estimate::{Estimate, GROUPS};
+use super::estimate::{Estimate, GROUPS, groups};
 use super::extractor::Seen;
 use super::features::Features;
 use super::fidelity::{Channels, Pair};
@@ -55,6 +55,8 @@ pub enum Measure {
     Likelihood(fn(&Features, &Features, &Features) -> Found),
     /// Pictures that belong together, without a border.
     Pairs(fn(&[ImagePair], usize) -> Found),
+    /// Grey pictures of where something is and where it was found: above half of the range it is.
+    Masks(fn(&[ImagePair]) -> Found),
     /// Pictures that belong together, and the network that sees them.
     SeenPairs(fn(&[ImagePair], &SqueezeNet) -> Found),
     /// The styles of a model: so many ways from a seed on.
@@ -189,6 +191,11 @@ pub const METRICS: &[Metric] = &[
         }),
     },
     Metric {
+        name: "f1",
+        sentence: "how well the damage of pictures is found, counted in pixels of all: precision, recall and their harmonic mean",
+        measure: Measure::Masks(of_masks),
+    },
+    Metric {
         name: "ppl",
         sentence: "perceptual path length between styles, for models that have them; less is smoother",
         measure: Measure::Styles(|space, net, [first, n], report| {
@@ -272,9 +279,67 @@ fn of_pairs(pairs: &[ImagePair], border: usize, of: fn(&Pair) -> Result<f64>) ->
     Ok(vec![("rgb", mean(Channels::Own)?), ("luma", mean(Channels::Luma)?)])
 }
 
+/// Precision, recall and F1 over the pixels of all masks together (van Rijsbergen 1979, "Information Retrieval", chapter 7), each
+/// pair what was found and what there is.
+fn of_masks(pairs: &[ImagePair]) -> Found {
+    let counted = |[found, is]: &ImagePair| {
+        if found.shape() != is.shape() || is.channels != 1 {
+            return Err(Error::input("f1 takes grey pictures of one size, white where something is"));
+        }
+        let both = found.pixels.iter().zip(&is.pixels).map(|(found, is)| [*found > 127, *is > 127]);
+        Ok(both.fold([0_u64; 3], |[common, found, is], both| {
+            [common + u64::from(both == [true; 2]), found + u64::from(both[0]), is + u64::from(both[1])]
+        }))
+    };
+    let counts = pairs.iter().map(counted).collect::<Result<Vec<_>>>()?;
+    if counts.len() < 2 * GROUPS {
+        let (n, least) = (counts.len(), 2 * GROUPS);
+        return Err(Error::input(format!(
+            "{n} pictures are too few to say how well damage is found; give at least {least}"
+        )));
+    }
+    let groups = groups(counts.len(), "masks");
+    // [precision, recall, F1] of all but one group: a share of nothing is 0
+    let without = |left: Option<usize>| {
+        let kept = counts.iter().zip(&groups).filter(|(_, group)| Some(**group) != left);
+        let [common, found, is] = kept.fold([0; 3], |sum, (counts, _)| std::array::from_fn(|i| sum[i] + counts[i]));
+        let share = |of: u64| if of == 0 { 0.0 } else { common as f64 / of as f64 };
+        [share(found), share(is), 2.0 * share(found + is)]
+    };
+    let (all, parts) = (without(None), (0..GROUPS).map(|group| without(Some(group))).collect::<Vec<_>>());
+    let of = |i: usize| Estimate::jackknife(all[i], &std::array::from_fn(|group| parts[group][i])).of_share();
+    Ok(vec![("precision", of(0)), ("recall", of(1)), ("f1", of(2))])
+}
+
 /// `[1, channels, height, width]` in [-1, 1].
 fn tensor(image: &Image) -> Tensor<4> {
     let [width, height, channels] = image.shape();
     let values = image.pixels.iter().copied().map(signed).collect::<Vec<f32>>();
     Tensor::<4>::from_data(TensorData::new(values, [1, height, width, channels]), &Device::flex()).permute([0, 3, 1, 2])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mask(white: &[usize]) -> Image {
+        Image::new(4, 2, 1, (0..8).map(|i| if white.contains(&i) { 128 } else { 127 }).collect())
+    }
+
+    #[test]
+    fn damage_is_counted_over_the_pixels_of_all_pictures() {
+        // 10 pictures where 2 of 3 found pixels are right and 2 of 4 are found, 10 where nothing is and 1 pixel is found:
+        // 20 common, 40 found, 40 there.
+        let mut pairs = vec![[mask(&[0, 1, 2]), mask(&[1, 2, 3, 4])]; 10];
+        pairs.extend(vec![[mask(&[7]), mask(&[])]; 10]);
+        let found = of_masks(&pairs).unwrap();
+        let values = found.iter().map(|(name, estimate)| (*name, estimate.value)).collect::<Vec<_>>();
+        assert_eq!(values, [("precision", 0.5), ("recall", 0.5), ("f1", 0.5)]);
+        assert!(found[0].1.low < 0.5 && found[0].1.high > 0.5, "{found:?}");
+        let nothing = of_masks(&vec![[mask(&[]), mask(&[])]; 20]).unwrap();
+        assert!(nothing.iter().all(|(_, estimate)| estimate.value == 0.0), "{nothing:?}");
+        assert_eq!(of_masks(&pairs[..19]).unwrap_err().exit_code(), 2);
+        let rgb = Image::new(2, 2, 3, vec![0; 12]);
+        assert_eq!(of_masks(&vec![[rgb.clone(), rgb]; 20]).unwrap_err().exit_code(), 2);
+    }
 }

@@ -364,8 +364,11 @@ impl Model for Both {
 
     fn generate(&self, request: &Request) -> Result<Vec<Media>> {
         let Some(picture) = &request.picture else { panic!("no picture to restore") };
-        let [restored, logits] = self.forward(picture.to_signed(&self.restorer.last.weight.device()));
-        let shown = if request.text(SHOW) == DAMAGE { sigmoid(logits) * 2.0 - 1.0 } else { restored };
+        let x = picture.to_signed(&self.restorer.last.weight.device());
+        let shown = match request.text(SHOW) == DAMAGE {
+            true => sigmoid(self.detector.forward(x)) * 2.0 - 1.0,
+            false => self.forward(x)[0].clone(),
+        };
         Ok(vec![Media::Image(Image::from_signed(shown).remove(0)); request.latents.len()])
     }
 

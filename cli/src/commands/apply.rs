@@ -11,7 +11,7 @@ use ganvas::data::fetch::Progress;
 use ganvas::data::images::READ;
 use ganvas::data::images::file::{Picture, writable};
 use ganvas::media::Image;
-use ganvas::{Error, Model, RECIPES, Request, RunDir, Translation, sample};
+use ganvas::{DAMAGE, Error, Model, RECIPES, Request, RunDir, SHOW, Translation, sample};
 use serde_json::{Value, json};
 
 use super::sample::named;
@@ -27,6 +27,7 @@ const LARGE: usize = 4;
   ganvas apply runs/0001-colours drawings/ -o coloured/
   ganvas apply runs/0002-horses a.jpg b.jpg --with direction=b_to_a -o translated/
   ganvas apply runs/upscaler photo.jpg --scale 2 -o twice.png
+  ganvas apply runs/0003-restore scan.jpg --mask damage.png -o restored.png
   ganvas apply runs/0001-colours poster.png --memory 500MiB -o coloured.png")]
 pub struct Args {
     /// The run directory.
@@ -37,6 +38,10 @@ pub struct Args {
     /// A .png, .jpg or .webp for one picture, else a folder, where each is a .png of its own name.
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
+    /// Where to put the damage that a model which restores pictures finds, white where it is: a .png, .jpg or .webp for one
+    /// picture, else a folder.
+    #[arg(long, value_name = "OUT")]
+    mask: Option<PathBuf>,
     /// Bring a picture's longer side to N pixels first.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=30_000))]
     side: Option<u32>,
@@ -84,6 +89,7 @@ fn memory(text: &str) -> Result<u64, String> {
 struct Task {
     input: PathBuf,
     output: PathBuf,
+    mask: Option<PathBuf>,
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
@@ -98,6 +104,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         ))
         .into());
     };
+    if args.mask.is_some() && !model.inputs().contains(&SHOW) {
+        let run = args.run.display();
+        return Err(Error::input(format!("{run} looks for no damage in pictures; leave --mask out")).into());
+    }
     let tasks = tasks(&args)?;
     let request = Request { with: args.with.iter().cloned().collect(), ..Request::seeds([args.seed]) };
     let Translation { multiple: side, channels, .. } = translation;
@@ -171,25 +181,42 @@ fn one(
         notes.push(format!("not carried over: {}", picture.lost.join(", ")));
     }
     work.suspend(|| say(&notes.join("; ")));
-    let tiles = plan.count() as u64;
-    let made = apply(model, request, &picture.image, &plan, &mut |progress| {
-        let (at, total) = (done as u64 * tiles + progress.done, all as u64 * tiles);
-        work.show(&Progress { what: &format!("{} of {all} pictures", done + 1), done: at, total: Some(total) });
-    })?;
+    let (tiles, rounds) = (plan.count() as u64, 1 + u64::from(task.mask.is_some()));
+    let mut made = |request: &Request, round: u64| {
+        apply(model, request, &picture.image, &plan, &mut |progress| {
+            let (at, total) = ((done as u64 * rounds + round) * tiles + progress.done, all as u64 * rounds * tiles);
+            work.show(&Progress { what: &format!("{} of {all} pictures", done + 1), done: at, total: Some(total) });
+        })
+    };
+    let mut told = json!({ "input": task.input, "output": task.output, "tiles": tiles });
+    if let Some(path) = &task.mask {
+        let mut request = request.clone();
+        request.with.insert(SHOW.name().to_owned(), DAMAGE.to_owned());
+        let image = made(&request, 1)?;
+        with_folder(path)?;
+        Picture { image, alpha: None, lost: Vec::new() }.write(path)?;
+        told["mask"] = json!(path);
+    }
+    let made = made(request, 0)?;
     let made = match args.scale {
         Some(scale) => shrunk(made, [width, height].map(|side| side * scale as usize)),
         None => made,
     };
     let made = picture.turned_into(made);
-    if let Some(folder) = task.output.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| Error::io("make the folder for the pictures", folder, &error))?;
-    }
+    with_folder(&task.output)?;
     made.write(&task.output)?;
-    let Picture { image, .. } = made;
-    Ok(json!({
-        "input": task.input, "output": task.output, "width": image.width, "height": image.height, "tiles": tiles,
-    }))
+    told["width"] = json!(made.image.width);
+    told["height"] = json!(made.image.height);
+    Ok(told)
+}
+
+/// Makes the folder that a file is to be in.
+fn with_folder(path: &Path) -> ganvas::Result<()> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => std::fs::create_dir_all(folder)
+            .map_err(|error| Error::io("make the folder for the pictures", folder, &error)),
+        None => Ok(()),
+    }
 }
 
 /// A picture at a smaller size, as MATLAB's imresize makes it.
@@ -203,14 +230,15 @@ fn shrunk(picture: Image, [width, height]: [usize; 2]) -> Image {
 /// Every picture that is named, and where its result goes: nowhere twice, and onto none that is named.
 fn tasks(args: &Args) -> ganvas::Result<Vec<Task>> {
     let (mut inputs, mut left) = (Vec::new(), Vec::new()); // and what each is called below the folder for the results
-    let results = std::fs::canonicalize(&args.output).ok();
+    let places = [Some(&args.output), args.mask.as_ref()].into_iter().flatten();
+    let results = places.clone().filter_map(|place| std::fs::canonicalize(place).ok()).collect::<Vec<_>>();
     for input in &args.inputs {
         if !input.is_dir() {
             inputs.push((input.clone(), PathBuf::from(input.file_name().unwrap_or_default())));
             continue;
         }
         let before = inputs.len();
-        walk(input, Path::new(""), results.as_deref(), (&mut inputs, &mut left))?;
+        walk(input, Path::new(""), &results, (&mut inputs, &mut left))?;
         if inputs.len() == before {
             let (folder, kinds) = (input.display(), READ.join(", "));
             return Err(Error::input(format!("{folder} holds no pictures, that is, no files named .{kinds}")));
@@ -220,23 +248,29 @@ fn tasks(args: &Args) -> ganvas::Result<Vec<Task>> {
         let more = if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() };
         say(&format!("left alone: {}{more}; only .{} are read", first.display(), READ.join(", .")));
     }
-    let is_file = args.output.extension().is_some() && !args.output.is_dir();
-    if is_file && (inputs.len() > 1 || args.inputs[0].is_dir()) {
-        return Err(Error::input(format!(
-            "{} is one file and there are more pictures; give a folder without a dot in its name",
-            args.output.display()
-        )));
+    let is_file = |place: &Path| place.extension().is_some() && !place.is_dir();
+    for place in places.filter(|place| is_file(place)) {
+        if inputs.len() > 1 || args.inputs[0].is_dir() {
+            return Err(Error::input(format!(
+                "{} is one file and there are more pictures; give a folder without a dot in its name",
+                place.display()
+            )));
+        }
+        writable(place)?;
     }
-    if is_file {
-        writable(&args.output)?;
-    }
-    let output = |below: &Path| match is_file {
-        true => args.output.clone(),
-        false => args.output.join(below.with_extension("png")),
+    let within = |place: &Path, below: &Path| match is_file(place) {
+        true => place.to_owned(),
+        false => place.join(below.with_extension("png")),
     };
-    let tasks = inputs.into_iter().map(|(input, below)| Task { output: output(&below), input }).collect::<Vec<_>>();
+    let task = |(input, below): (PathBuf, PathBuf)| Task {
+        output: within(&args.output, &below),
+        mask: args.mask.as_deref().map(|place| within(place, &below)),
+        input,
+    };
+    let tasks = inputs.into_iter().map(task).collect::<Vec<_>>();
+    let results = |task: &Task| [Some(task.output.clone()), task.mask.clone()].into_iter().flatten();
     let mut taken = BTreeMap::new();
-    for Task { input, output } in &tasks {
+    for (input, output) in tasks.iter().flat_map(|task| results(task).map(move |output| (&task.input, output))) {
         if let Some(other) = taken.insert(output.clone(), input) {
             return Err(Error::input(format!(
                 "{} and {} would both become {}; rename one, or apply one after the other",
@@ -248,10 +282,11 @@ fn tasks(args: &Args) -> ganvas::Result<Vec<Task>> {
     }
     let real = |path: &Path| std::fs::canonicalize(path).ok();
     let given = tasks.iter().filter_map(|task| real(&task.input)).collect::<Vec<_>>();
-    if let Some(task) = tasks.iter().find(|task| real(&task.output).is_some_and(|output| given.contains(&output))) {
+    let is_given = |output: &PathBuf| real(output).is_some_and(|output| given.contains(&output));
+    if let Some(output) = tasks.iter().flat_map(results).find(is_given) {
         return Err(Error::input(format!(
-            "{} is one of the given pictures and would be replaced; give another place with -o",
-            task.output.display()
+            "{} is one of the given pictures and would be replaced; give another place for it",
+            output.display()
         )));
     }
     Ok(tasks)
@@ -261,11 +296,11 @@ fn tasks(args: &Args) -> ganvas::Result<Vec<Task>> {
 const OTHERS: [&str; 9] = ["bmp", "tif", "tiff", "avif", "heic", "heif", "jxl", "tga", "ico"];
 
 /// The pictures below a folder by the order of their names, and those that are not read; hidden ones, links to folders and
-/// the folder of the `results` are passed over.
+/// the folders of the `results` are passed over.
 fn walk(
     folder: &Path,
     below: &Path,
-    results: Option<&Path>,
+    results: &[PathBuf],
     (found, left): (&mut Vec<(PathBuf, PathBuf)>, &mut Vec<PathBuf>),
 ) -> ganvas::Result<()> {
     let entries = std::fs::read_dir(folder).and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>());
@@ -278,7 +313,7 @@ fn walk(
         }
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            if results.is_none() || std::fs::canonicalize(&path).ok().as_deref() != results {
+            if !std::fs::canonicalize(&path).is_ok_and(|path| results.contains(&path)) {
                 walk(&path, &below.join(name), results, (found, left))?;
             }
         } else if READ.contains(&ending.as_str()) && path.is_file() {

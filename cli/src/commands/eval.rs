@@ -300,7 +300,7 @@ impl Measuring<'_> {
             ))
             .into());
         }
-        let is_suited = |metric: &&Metric| ["l1", "ssim", "perceptual", "kid"].contains(&metric.name);
+        let is_suited = |metric: &&Metric| ["l1", "ssim", "perceptual", "kid", "f1"].contains(&metric.name);
         let metrics = match self.named.is_empty() {
             true => METRICS.iter().filter(is_suited).copied().collect(),
             false => self.named.clone(),
@@ -318,11 +318,18 @@ impl Measuring<'_> {
                 passports.extend(answers.measure(&metrics, report)?);
             }
         }
+        if passports.is_empty() {
+            let sentence = format!(
+                "{name} is asked for nothing that these metrics measure; leave --metric out for those that suit"
+            );
+            return Err(Error::input(sentence).into());
+        }
         Ok(passports)
     }
 
     fn of_pictures(&mut self, generated: &Path, report: Report<'_>) -> anyhow::Result<Vec<Passport>> {
-        let is_paired = |metric: &Metric| matches!(metric.measure, Measure::Pairs(_) | Measure::SeenPairs(_));
+        let is_paired =
+            |metric: &Metric| matches!(metric.measure, Measure::Pairs(_) | Measure::Masks(_) | Measure::SeenPairs(_));
         let (paired, seen): (Vec<_>, Vec<_>) = self
             .metrics(|measure| matches!(measure, Measure::Features(_) | Measure::Logits(_)))
             .into_iter()
