@@ -27,11 +27,11 @@ impl Plan {
     /// The plan for a picture of these sides within so many bytes: whole where it fits, else in the largest square tiles that
     /// fit. An error when not even the smallest tile does.
     pub fn new(translation: &Translation, [width, height]: [usize; 2], memory: u64) -> Result<Self> {
-        let Translation { multiple, scale, bytes_per_pixel, .. } = *translation;
+        let Translation { multiple, scale, bytes, bytes_per_pixel, .. } = *translation;
         let up = |side: usize| side.next_multiple_of(multiple);
         let (width, height) = (up(width), up(height));
         let needs = |tile: [usize; 2]| (tile[0] * tile[1]) as u64 * bytes_per_pixel as u64;
-        let around = (width * height) as u64 * WHOLE * (scale * scale) as u64;
+        let around = bytes as u64 + (width * height) as u64 * WHOLE * (scale * scale) as u64;
         let whole = Plan { tile: [width, height], tiles: [1, 1], bytes: needs([width, height]) + around };
         if whole.bytes <= memory {
             return Ok(whole);
@@ -226,6 +226,7 @@ mod tests {
                 multiple: 4,
                 scale: 2,
                 reach: REACH,
+                bytes: 0,
                 bytes_per_pixel: 1000,
             })
         }

@@ -67,6 +67,8 @@ pub struct Translation {
     pub scale: usize,
     /// How far, in pixels of the picture, a pixel of the result sees; larger distances change it little or not at all.
     pub reach: usize,
+    /// Bytes of memory that it needs whatever the picture: the weights, and room to work.
+    pub bytes: usize,
     /// Bytes of memory that a picture needs at the peak, for each of its pixels.
     pub bytes_per_pixel: usize,
 }

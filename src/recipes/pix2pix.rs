@@ -254,6 +254,7 @@ impl Model for Generator {
             multiple: side,
             scale: 1,
             reach: side / 2,
+            bytes: 4 * self.num_params(),
             bytes_per_pixel: 8 * self.width + 64,
         })
     }

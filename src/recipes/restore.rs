@@ -45,8 +45,8 @@ const MULTIPLE: usize = 16;
 const POOL: usize = 4;
 /// Rows of codes that look at all others at a time, so that a large picture needs no square of its size.
 const LOOKING: usize = 1024;
-/// How far, in pixels, a pixel of the result sees by convolutions.
-const REACH: usize = 48;
+/// How far, in pixels, a pixel of the result sees by the detector's convolutions, and by the restorer's but for its blocks.
+const REACH: [usize; 2] = [27, 12];
 
 /// The configuration of `restore`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -378,7 +378,8 @@ impl Model for Both {
             side: None,
             multiple: MULTIPLE,
             scale: 1,
-            reach: REACH,
+            reach: REACH[0] + REACH[1] + 8 * self.restorer.blocks.len(),
+            bytes: 4 * self.num_params(),
             bytes_per_pixel: 4 * 8 * self.width + 64,
         })
     }

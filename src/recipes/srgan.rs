@@ -34,8 +34,6 @@ const LOSS: Adversarial = Adversarial::NonSaturating;
 const HIDDEN: usize = 1024;
 /// D halves the side so often, and once less for small pictures.
 const HALVINGS: usize = 4;
-/// How far, in pixels of the small picture, a pixel of the result sees so that it shows.
-const REACH: usize = 16;
 
 /// The configuration of `srgan`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -245,7 +243,8 @@ impl Model for Generator {
             side: None,
             multiple: 1,
             scale: TIMES,
-            reach: REACH,
+            reach: 4 + 2 * self.blocks.len() + 4, // the first, the blocks, and what comes after them
+            bytes: 4 * self.num_params(),
             bytes_per_pixel: TIMES * TIMES * 4 * 4 * width,
         })
     }

@@ -295,6 +295,7 @@ impl Model for Translator {
             multiple: 1 << HALVINGS,
             scale: 1,
             reach: 3 + 2 + 4 + 8 * self.to_b.blocks.len(),
+            bytes: 4 * self.num_params(),
             bytes_per_pixel: 16 * self.width + 64,
         })
     }

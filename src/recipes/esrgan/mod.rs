@@ -25,7 +25,7 @@ use crate::optim::{AdamConfig, Trained, average_decay};
 use crate::parts::Parts;
 use crate::random::Draws;
 use crate::recipe::{Adopted, Info, Input, Model, Question, Recipe, Request, Scalars, Split, StepCx, Translation};
-use generator::{CHANNELS, Generator, Kind, Sizes, TIMES};
+use generator::{CHANNELS, Generator, Kind, PART, Sizes, TIMES};
 
 const LOSS: Adversarial = Adversarial::RelativisticAverage;
 /// Halvings of the learning rate: after these shares of the second stage, and as often in equal parts of the first.
@@ -34,8 +34,6 @@ const HALVED_AT: [f64; 4] = [0.125, 0.25, 0.5, 0.75];
 const HIDDEN: usize = 100;
 /// D's layers halve the side to this.
 const LEAST: usize = 4;
-/// How far, in pixels of the small picture, a pixel of the result sees so that it shows.
-const REACH: usize = 12;
 
 /// The configuration of `esrgan`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -218,19 +216,21 @@ impl Model for Enlarger {
 
     fn translation(&self) -> Option<Translation> {
         let Sizes { kind, width, growth, .. } = self.last.sizes();
-        let large = (TIMES * TIMES)
-            * 4
-            * match kind {
-                Kind::Rrdb => 3 * width, // what a convolution on the full size takes and makes, and room to work
-                Kind::Compact => 4 * CHANNELS,
-            };
+        let picture = TIMES * TIMES * 4 * 3 * CHANNELS;
+        let (small, part) = match kind {
+            Kind::Rrdb => (4 * (5 * width + 4 * growth), 4 * 4 * width), // of a part, what two convolutions make and take
+            Kind::Compact => (4 * 4 * width, 0),
+        };
+        let part = (TIMES * PART).pow(2) * part;
+        let weights = 4 * (self.last.num_params() + self.first.as_ref().map_or(0, Module::num_params));
         Some(Translation {
             channels: CHANNELS,
             side: None,
             multiple: 1,
             scale: self.last.sizes().times(),
-            reach: REACH,
-            bytes_per_pixel: large + 4 * (4 * width + 4 * growth),
+            reach: self.last.reach(),
+            bytes: weights + part,
+            bytes_per_pixel: picture + small,
         })
     }
 }
