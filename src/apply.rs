@@ -48,7 +48,7 @@ impl Plan {
                 size(memory)
             )));
         }
-        let tile = [side.min(width), side.min(height)];
+        let tile = [width, height].map(|whole| smallest(whole, side.min(whole), translation));
         let tiles = [(width, tile[0]), (height, tile[1])].map(|(whole, tile)| places(whole, tile, translation).len());
         Ok(Plan { tile, tiles, bytes: around + needs(tile) })
     }
@@ -71,6 +71,14 @@ fn places(whole: usize, tile: usize, translation: &Translation) -> Vec<usize> {
     let mut places = (0..).map(|i| i * step).take_while(|start| start + tile < whole).collect::<Vec<usize>>();
     places.push(whole - tile);
     places
+}
+
+/// The smallest tile, as a side of the whole, that needs no more places than this one: all of them are as large.
+fn smallest(whole: usize, tile: usize, translation: &Translation) -> usize {
+    let count = places(whole, tile, translation).len();
+    let fair = (whole + (count - 1) * overlap(translation)).div_ceil(count).next_multiple_of(translation.multiple);
+    let more = (fair..tile).step_by(translation.multiple);
+    more.into_iter().find(|tile| places(whole, *tile, translation).len() <= count).unwrap_or(tile)
 }
 
 /// How much a tile says at each of its places along a side, `length` results from `start` on out of `whole`: nothing where it
@@ -250,6 +258,11 @@ mod tests {
         for memory in [3_400_000, 4_500_000, 8_000_000] {
             let (tiled, plan) = applied(&picture, memory);
             assert!(plan.count() > 1 && plan.bytes <= memory, "{plan:?}");
+            let translation = Blur.translation().unwrap();
+            for (whole, tile, count) in [(132, plan.tile[0], plan.tiles[0]), (100, plan.tile[1], plan.tiles[1])] {
+                assert_eq!(places(whole, tile, &translation).len(), count);
+                assert!(tile == whole || places(whole, tile - 4, &translation).len() > count, "{plan:?} is too large");
+            }
             let apart = tiled.pixels.iter().zip(&whole.pixels).map(|(a, b)| a.abs_diff(*b)).max();
             assert!(apart <= Some(1), "{plan:?}: {apart:?}");
         }

@@ -9,6 +9,8 @@ use crate::error::{Error, Result};
 
 /// The width of a grid's gaps and border, in pixels.
 const GAP: usize = 2;
+/// Pixels from which on a picture is not compressed as well as can be: that would take seconds.
+const LARGE: usize = 1 << 20;
 /// The grey of a grid's gaps, border and empty cells.
 pub const GAP_LEVEL: u8 = 32;
 
@@ -98,7 +100,7 @@ impl Image {
         Self::new(self.width * factor, self.height * factor, self.channels, pixels)
     }
 
-    /// The bytes of a PNG file of this picture, compressed as well as the encoder can.
+    /// The bytes of a PNG file of this picture, compressed as well as the encoder can, a large one less.
     ///
     /// # Errors
     /// [`Error::Failed`] when PNG cannot hold the picture, as with a side over 2^31 - 1 pixels.
@@ -125,7 +127,8 @@ impl Image {
         let mut encoder = png::Encoder::new(bytes, side(self.width), side(self.height));
         encoder.set_color(if self.channels == 1 { png::ColorType::Grayscale } else { png::ColorType::Rgb });
         encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_compression(png::Compression::High);
+        let is_large = self.width * self.height >= LARGE;
+        encoder.set_compression(if is_large { png::Compression::Balanced } else { png::Compression::High });
         encoder
     }
 }
