@@ -15,6 +15,7 @@ pub const WORKLOAD: Workload = Workload {
     name: "dcgan",
     title: "DCGAN step, 64x64, batch 64",
     gflop: || count::gflop(count::gan_step(BATCH, &layers(&GENERATOR), &layers(&DISCRIMINATOR))),
+    prepare: |_| Ok(()),
     rivals: &[
         Rival { title: "fused Adam", arguments: &["--fused"] },
         Rival { title: "fused Adam, D frozen in G's step", arguments: &["--fused", "--freeze"] },
@@ -24,6 +25,7 @@ pub const WORKLOAD: Workload = Workload {
             arguments: &["--fused", "--freeze", "--channels-last"],
         },
     ],
+    ncnn: &[],
     wanted: Vec::new,
     tolerance: 1e-3,
     open,

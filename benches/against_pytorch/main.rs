@@ -1,7 +1,8 @@
-//! Ganvas against PyTorch on seven workloads, in turns, so that a noisy machine hits all sides alike.
+//! Ganvas against PyTorch, and ncnn on two, on nine workloads, in turns, so that a noisy machine hits all sides alike.
 //!
 //! `cargo bench --workspace --bench against_pytorch -- PYTHON [WORKLOAD ...] [--pairs N] [--json]` where PYTHON is an
-//! interpreter that has torch; without a workload it measures all but `frechet`, which needs torch-fidelity and scipy.
+//! interpreter that has torch; without a workload it measures all but `frechet`, which needs torch-fidelity and scipy, and
+//! `enlarge` and `photograph`, which need ncnn, Pillow and scikit-image.
 //! It checks that the sides compute the same, then prints a table for docs/performance.md; with `--json` stdout is a report with every round, and all else goes to stderr.
 //!
 //! Every side is a process of its own, ours too: `--serve WORKLOAD` is how this program starts itself, and, with
@@ -9,6 +10,7 @@
 
 mod count;
 mod dcgan;
+mod enlarge;
 mod frechet;
 mod mlp;
 mod modulated;
@@ -28,13 +30,17 @@ use mimalloc::MiMalloc;
 
 use crate::report::Measured;
 use crate::side::Side;
-use crate::workload::{Numbers, WORKLOADS, Workload};
+use crate::workload::{Numbers, WHEN_NAMED, WORKLOADS, Workload};
 
 /// The command's allocator, which keeps freed memory. PyTorch keeps the system's, as it does for whoever installs it.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 const THREADS: usize = 2;
+/// A step of more operations is a turn of its own, and the one that gave the numbers has run it warm.
+const LONG_GFLOP: f64 = 1000.0;
+const TORCH_SIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/against_pytorch/torch_side.py");
+const NCNN_SIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/against_pytorch/ncnn_side.py");
 const USAGE: &str = "cargo bench --workspace --bench against_pytorch -- PYTHON [WORKLOAD ...] [--pairs N] [--json]";
 
 struct Arguments {
@@ -90,7 +96,7 @@ fn parsed(arguments: &[String]) -> Result<Arguments, String> {
         }
     }
     let python = python.ok_or("Give a Python that has torch.")?;
-    let of_torch_alone = || WORKLOADS.iter().filter(|workload| workload.name != frechet::WORKLOAD.name);
+    let of_torch_alone = || WORKLOADS.iter().filter(|workload| !WHEN_NAMED.contains(&workload.name));
     let workloads = if workloads.is_empty() { of_torch_alone().collect() } else { workloads };
     Ok(Arguments { python, workloads, rounds, json })
 }
@@ -127,13 +133,15 @@ fn compared(arguments: &Arguments) -> Result<(), String> {
 
 /// One workload: the sides start, agree, run warm and take their turns, of which each round begins with another.
 fn measured(workload: &'static Workload, arguments: &Arguments) -> Result<Measured, String> {
+    (workload.prepare)(&arguments.python)?;
     let own = env::current_exe().map_err(|error| format!("this program's own path: {error}"))?;
     let mut sides = vec![Side::start("Ganvas", Command::new(own).args(["--serve", workload.name]))?];
-    for rival in workload.rivals {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/against_pytorch/torch_side.py");
-        let mut command = Command::new(&arguments.python);
-        command.args([script, workload.name, "--threads", &THREADS.to_string()]).args(rival.arguments);
-        sides.push(Side::start(&format!("PyTorch, {}", rival.title), &mut command)?);
+    for (tool, script, rivals) in [("PyTorch", TORCH_SIDE, workload.rivals), ("ncnn", NCNN_SIDE, workload.ncnn)] {
+        for rival in rivals {
+            let mut command = Command::new(&arguments.python);
+            command.args(["-B", script, workload.name, "--threads", &THREADS.to_string()]).args(rival.arguments);
+            sides.push(Side::start(&format!("{tool}, {}", rival.title), &mut command)?);
+        }
     }
 
     let wanted = (workload.wanted)();
@@ -143,7 +151,9 @@ fn measured(workload: &'static Workload, arguments: &Arguments) -> Result<Measur
     }
     eprintln!("{}: {} sides agree on {} numbers", workload.name, sides.len(), wanted.len());
 
-    sides.iter_mut().try_for_each(Side::warm_up)?;
+    if (workload.gflop)() < LONG_GFLOP {
+        sides.iter_mut().try_for_each(Side::warm_up)?;
+    }
     for round in 0..arguments.rounds {
         for turn in 0..sides.len() {
             let at = (round + turn) % sides.len();

@@ -13,10 +13,12 @@ pub const WORKLOAD: Workload = Workload {
         let layers = |widths: [usize; 5]| Layers::new(widths.windows(2).map(|w| (w[0] * w[1]) as f64));
         count::gflop(count::gan_step(BATCH, &layers([100, 256, 512, 1024, 784]), &layers([784, 1024, 512, 256, 1])))
     },
+    prepare: |_| Ok(()),
     rivals: &[
         Rival { title: "fused Adam", arguments: &["--fused"] },
         Rival { title: "fused Adam, D frozen in G's step", arguments: &["--fused", "--freeze"] },
     ],
+    ncnn: &[],
     wanted: Vec::new, // the recipe's tests hold it against PyTorch, weight by weight
     tolerance: 1e-3,
     open,

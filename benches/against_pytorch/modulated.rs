@@ -15,11 +15,13 @@ pub const WORKLOAD: Workload = Workload {
         let (conv, demodulation) = (convolution(CHANNELS, CHANNELS, 3, SIDE), (CHANNELS * CHANNELS) as f64);
         count::gflop(3.0 * BATCH as f64 * (conv + demodulation)) // forwards, and back to both factors
     },
+    prepare: |_| Ok(()),
     rivals: &[
         Rival { title: "grouped", arguments: &["--form", "grouped"] },
         Rival { title: "scaled", arguments: &["--form", "scaled"] },
         Rival { title: "channels last, scaled", arguments: &["--form", "scaled", "--channels-last"] },
     ],
+    ncnn: &[],
     wanted: Vec::new,
     tolerance: 1e-3,
     open,

@@ -19,10 +19,12 @@ pub const WORKLOAD: Workload = Workload {
         // through the scores to the weights and to every layer's input but the first's.
         count::gflop(BATCH as f64 * (2.0 * layers.all() + 2.0 * layers.all() + layers.all() + layers.but_first()))
     },
+    prepare: |_| Ok(()),
     rivals: &[
         Rival { title: "contiguous", arguments: &[] },
         Rival { title: "channels last", arguments: &["--channels-last"] },
     ],
+    ncnn: &[],
     wanted: golden,
     // In f32 some results of convolutions are so near 0 that another order of sums puts them on another side of it.
     tolerance: 2e-3,

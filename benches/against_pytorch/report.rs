@@ -36,6 +36,11 @@ impl Timed {
         }
     }
 
+    /// Its version's first word.
+    fn tool(&self) -> &str {
+        self.version.split(' ').next().unwrap_or_default()
+    }
+
     fn median(&self) -> f64 {
         quantile(&self.secs, 0.5)
     }
@@ -51,16 +56,16 @@ impl Timed {
 }
 
 impl Measured {
-    /// Of our side and PyTorch's, after their last round.
+    /// Of our side and the others, after their last round.
     pub fn new(workload: &'static Workload, sides: &[Side]) -> Self {
         let mut sides = sides.iter().map(Timed::of);
         let ours = sides.next().expect("our side is the first");
         Measured { workload, ours, rivals: sides.collect() }
     }
 
-    /// PyTorch's way with the lowest median.
-    fn best(&self) -> Option<&Timed> {
-        self.rivals.iter().min_by(|a, b| a.median().total_cmp(&b.median()))
+    /// The way with the lowest median of those that `are` asked for.
+    fn best(&self, are: impl Fn(&Timed) -> bool) -> Option<&Timed> {
+        self.rivals.iter().filter(|rival| are(rival)).min_by(|a, b| a.median().total_cmp(&b.median()))
     }
 
     /// The most GFLOP/s of any single step, and whose.
@@ -74,7 +79,7 @@ impl Measured {
         let gflop = (self.workload.gflop)();
         let mut rows = String::new();
         let mut row = |first: &str, side: &Timed, rival: bool| {
-            let best = self.best().is_some_and(|best| std::ptr::eq(best, side));
+            let best = self.best(|other| other.tool() == side.tool()).is_some_and(|best| std::ptr::eq(best, side));
             let mark = if best { "**" } else { "" };
             let (secs, title) = (side.median(), &side.title);
             let ratio = if rival {
@@ -125,26 +130,33 @@ impl Measured {
             "gflop_per_step": gflop,
             "ours": side(&self.ours),
             "rivals": self.rivals.iter().map(rival).collect::<Vec<Value>>(),
-            "best": self.best().map(rival),
+            "best": self.best(|_| true).map(rival),
         })
     }
 }
 
 /// A table for docs/performance.md, with what one must know to read it.
 pub fn markdown(all: &[Measured], limit: (f64, &str), [rounds, threads]: [usize; 2]) -> String {
-    let torch = all.iter().flat_map(|measured| &measured.rivals).next();
-    let (version, import) = torch.map_or(("PyTorch", None), |side| (&*side.version, side.start_memory_mb));
-    let import = import.map_or(String::new(), |mb| format!(", {mb:.0} MB of it by `import torch`"));
+    let rivals = || all.iter().flat_map(|measured| &measured.rivals);
+    let mut versions = Vec::new();
+    for side in rivals().filter(|side| !side.version.is_empty()) {
+        if !versions.contains(&side.version.as_str()) {
+            versions.push(side.version.as_str());
+        }
+    }
+    let import = rivals().next().and_then(|torch| torch.start_memory_mb);
+    let import = import.map_or(String::new(), |mb| format!(", {mb:.0} MB of PyTorch's by `import torch`"));
     let (speed, whose) = limit;
     let mut text = format!(
-        "{threads} threads of {}, {version}, eager, f32; each side is a process of its own, and they take turns.\n\
-         Times are medians of {rounds} rounds; PyTorch / Ganvas is the median of the rounds' ratios, with its quartiles. \
-         Above 1, Ganvas\nis faster. The fastest of PyTorch's ways is bold.\n\
+        "{threads} threads of {}, {}, eager, f32; each side is a process of its own, and they take turns.\n\
+         Times are medians of {rounds} rounds; theirs / Ganvas is the median of the rounds' ratios, with its quartiles. \
+         Above 1, Ganvas\nis faster. The fastest of a tool's ways is bold.\n\
          GFLOP/s are the operations that a step needs by the definition over its time, and their share of the {speed:.0} that \
          a product of\n2048x2048 matrices reached at most (by {whose}); an algorithm with fewer multiplications can pass it. Memory is the process's peak{import}.\n\n",
-        processor()
+        processor(),
+        versions.join(", ")
     );
-    text += "| step | | time | GFLOP/s | PyTorch / Ganvas | peak memory | PyTorch / Ganvas |\n|---|---|---|---|---|---|---|\n";
+    text += "| step | | time | GFLOP/s | theirs / Ganvas | peak memory | theirs / Ganvas |\n|---|---|---|---|---|---|---|\n";
     all.iter().for_each(|measured| text += &measured.rows(speed));
     text
 }

@@ -13,17 +13,13 @@ use crate::workload::{Opened, Rival, Workload, numbers};
 pub const WORKLOAD: Workload = Workload {
     name: "rrdb",
     title: "ESRGAN x4, one 64x64 tile",
-    gflop: || {
-        let conv = |from, to, scale| convolution(from, to, 3, SIDE * scale);
-        let dense = (0..5).map(|i| conv(FEATURES + i * GROWTH, if i < 4 { GROWTH } else { FEATURES }, 1)).sum::<f64>();
-        let body = conv(3, FEATURES, 1) + (BLOCKS * 3) as f64 * dense + conv(FEATURES, FEATURES, 1);
-        let up = conv(FEATURES, FEATURES, 2) + 2.0 * conv(FEATURES, FEATURES, 4) + conv(FEATURES, 3, 4);
-        count::gflop(body + up)
-    },
+    gflop: || gflop(SIDE),
+    prepare: |_| Ok(()),
     rivals: &[
         Rival { title: "contiguous", arguments: &[] },
         Rival { title: "channels last", arguments: &["--channels-last"] },
     ],
+    ncnn: &[],
     wanted: Vec::new,
     tolerance: 1e-3,
     open,
@@ -36,6 +32,15 @@ const BLOCKS: usize = 23;
 const SLOPE: f64 = 0.2;
 /// β of section 3.1: how much of a block's result joins what went in.
 const RESIDUAL: f64 = 0.2;
+
+/// For a picture of this side.
+pub fn gflop(side: usize) -> f64 {
+    let conv = |from, to, scale| convolution(from, to, 3, side * scale);
+    let dense = (0..5).map(|i| conv(FEATURES + i * GROWTH, if i < 4 { GROWTH } else { FEATURES }, 1)).sum::<f64>();
+    let body = conv(3, FEATURES, 1) + (BLOCKS * 3) as f64 * dense + conv(FEATURES, FEATURES, 1);
+    let up = conv(FEATURES, FEATURES, 2) + 2.0 * conv(FEATURES, FEATURES, 4) + conv(FEATURES, 3, 4);
+    count::gflop(body + up)
+}
 
 /// A 3x3 convolution.
 struct Layer {

@@ -1,4 +1,4 @@
-//! Our side of a workload in a process of its own, which runs steps when asked: torch_side.py's protocol.
+//! Our side of a workload in a process of its own, which runs steps when asked: side.py's protocol.
 
 use std::io::stdin;
 use std::time::Instant;
@@ -12,15 +12,15 @@ use crate::workload::Workload;
 pub fn serve(workload: &Workload, threads: usize) {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("the first pool");
     let start_memory = peak_memory_mb();
-    let mut opened = rayon::scope(|_| (workload.open)());
-    let numbers = opened.numbers.iter().map(|(name, value)| (name.clone(), json!(value)));
-    say(json!({
-        "ready": concat!("ganvas ", env!("CARGO_PKG_VERSION")),
-        "numbers": numbers.collect::<serde_json::Map<_, _>>(),
-        "start_memory_mb": start_memory,
-    }));
-    // One scope for all turns, as a training has: a thread of the pool keeps working memory, and another would need its own.
+    // One scope for all, as a training has: a thread of the pool keeps working memory, and another would need its own.
     rayon::scope(|_| {
+        let mut opened = (workload.open)();
+        let numbers = opened.numbers.iter().map(|(name, value)| (name.clone(), json!(value)));
+        say(json!({
+            "ready": concat!("ganvas ", env!("CARGO_PKG_VERSION")),
+            "numbers": numbers.collect::<serde_json::Map<_, _>>(),
+            "start_memory_mb": start_memory,
+        }));
         for line in stdin().lines() {
             let line = line.expect("requests in UTF-8");
             let Some(count) = line.strip_prefix("go ").and_then(|count| count.parse::<usize>().ok()) else { break };

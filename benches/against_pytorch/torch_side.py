@@ -2,25 +2,23 @@
 
     python benches/against_pytorch/torch_side.py dcgan --fused --channels-last --freeze
 
-It builds the workload, computes the numbers that both sides must agree on, and prints {"ready": ..., "numbers": {...}}.
-Then, for each line on stdin, "go N" runs N steps and prints {"secs": [N seconds]}, until stdin ends.
-Every line carries "peak_memory_mb", the most the process has had in memory so far, in 10^6 bytes.
-
-Eager f32 on the CPU. Weights and inputs are functions of an index, which the Rust side (tensors.rs) has, too. Losses are
-read in each step, as a trainer does. The environment is left as it comes: unset OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE
-before you call it.
+side.py says how it answers. Eager f32 on the CPU. Weights and inputs are functions of an index, which the Rust side
+(tensors.rs) has, too; `enlarge` and `photograph` take them from a folder that the Rust bench leaves. Losses are read in
+each step, as a trainer does. The environment is left as it comes: unset OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE before you
+call it.
 """
 
 import argparse
-import json
 import math
 import sys
-import time
+from pathlib import Path
 from unittest import mock
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from side import peak_memory_mb, serve
 
 SLOPE = 0.2
 
@@ -219,29 +217,33 @@ class Rrdb:
     """The generator of ESRGAN (Wang et al. 2018), x4, on one tile, without gradients."""
 
     def __init__(self, options):
+        self.build()
+        self.x = laid_out(noise((1, 3, 64, 64), 999), options)
+        with torch.no_grad():
+            for i, conv in enumerate(self.convs):
+                conv.weight.copy_(noise(conv.weight.shape, 2 * i, 1 / math.sqrt(9 * conv.in_channels)))
+                conv.bias.copy_(noise(conv.bias.shape, 2 * i + 1, 0.1))
+        laid_out(self.convs, options)
+
+    def build(self):
+        """The convolutions, in the order in which a picture goes through them."""
         self.convs = nn.ModuleList()
         self.first = self.conv(3, 64)
         self.blocks = [[self.dense() for _ in range(3)] for _ in range(23)]
         self.body = self.conv(64, 64)
         self.after = [self.conv(64, 64) for _ in range(3)]
         self.last = self.conv(64, 3)
-        self.x = laid_out(noise((1, 3, 64, 64), 999), options)
-        laid_out(self.convs, options)
 
     def conv(self, inputs, outputs):
         conv = nn.Conv2d(inputs, outputs, 3, padding=1)
-        with torch.no_grad():
-            key = 2 * len(self.convs)
-            conv.weight.copy_(noise(conv.weight.shape, key, 1 / math.sqrt(9 * inputs)))
-            conv.bias.copy_(noise(conv.bias.shape, key + 1, 0.1))
         self.convs.append(conv)
         return conv
 
     def dense(self):
         return [self.conv(64 + 32 * i, 32 if i < 4 else 64) for i in range(5)]
 
-    def forward(self):
-        first = self.first(self.x)
+    def forward(self, x):
+        first = self.first(x)
         h = first
         for block in self.blocks:
             inner = h
@@ -259,12 +261,55 @@ class Rrdb:
 
     def numbers(self):
         with torch.inference_mode():
-            y = self.forward().double()
+            y = self.forward(self.x).double()
         return {"sum": y.sum().item(), "norm": y.norm().item()}
 
     def step(self):
         with torch.inference_mode():
-            return self.forward()
+            return self.forward(self.x)
+
+
+class Enlarger(Rrdb):
+    """The same network with the weights published for ncnn. Levels [h, w, 3] to [4h, 4w, 3]."""
+
+    def __init__(self, options):
+        self.options = options
+        self.build()
+        self.load(Path(options.folder) / "realesrgan-x4plus.bin")
+        laid_out(self.convs, options)
+
+    @torch.no_grad()
+    def load(self, path):
+        """ncnn's file: of each convolution a word that says f16, the weight, padded to 4 bytes, and the bias in f32."""
+        numbers, at = bytearray(path.read_bytes()), 0
+        for conv in self.convs:
+            count, outputs = conv.weight.numel(), conv.out_channels
+            assert numbers[at : at + 4] == (0x01306B47).to_bytes(4, "little"), f"{path} holds no f16 at {at}"
+            weight = torch.frombuffer(numbers, dtype=torch.float16, count=count, offset=at + 4)
+            at += 4 + -(-2 * count // 4) * 4
+            bias = torch.frombuffer(numbers, dtype=torch.float32, count=outputs, offset=at)
+            at += 4 * outputs
+            conv.weight.copy_(weight.reshape(conv.weight.shape))
+            conv.bias.copy_(bias)
+        assert at == len(numbers), f"{path} goes on after the last layer"
+
+    def __call__(self, levels):
+        with torch.inference_mode():
+            x = torch.from_numpy(levels).permute(2, 0, 1)[None] / 255
+            y = self.forward(laid_out(x.contiguous(), self.options))
+            return y[0].permute(1, 2, 0).mul_(255).round_().clamp_(0, 255).byte().contiguous().numpy()
+
+
+def enlarge(options):
+    from pictures import Enlarge  # wants Pillow, as no other workload does
+
+    return Enlarge(Enlarger(options), options.folder)
+
+
+def photograph(options):
+    from pictures import Photograph
+
+    return Photograph(Enlarger(options), options.folder)
 
 
 class Modulated:
@@ -343,20 +388,7 @@ class Frechet:
 
 
 WORKLOADS = {kind.__name__.lower(): kind for kind in (Mlp, Dcgan, R1, Rrdb, Modulated, Product, Frechet)}
-
-
-def peak_memory_mb():
-    """Not ru_maxrss, which a process inherits from the one that started it."""
-    try:
-        with open("/proc/self/status") as status:
-            kilobytes = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
-    except (OSError, StopIteration):
-        return None  # no Linux
-    return round(kilobytes * 1024 / 1e6, 1)
-
-
-def say(**line):
-    print(json.dumps(line | {"peak_memory_mb": peak_memory_mb()}), flush=True)
+WORKLOADS |= {"enlarge": enlarge, "photograph": photograph}
 
 
 def main():
@@ -367,6 +399,7 @@ def main():
     parser.add_argument("--freeze", action="store_true", help="D's parameters want no gradient in G's step")
     parser.add_argument("--channels-last", action="store_true")
     parser.add_argument("--form", choices=("grouped", "scaled"), default="scaled", help="of modulated convolution")
+    parser.add_argument("--folder", help="of the published network and the pictures that are to be enlarged")
     parser.add_argument("--double", action="store_true", help="f64: how the golden numbers of r1 were made")
     options = parser.parse_args()
     torch.set_default_dtype(torch.float64 if options.double else torch.float32)
@@ -374,21 +407,7 @@ def main():
     torch.manual_seed(0)
     start_memory_mb = peak_memory_mb()
     workload = WORKLOADS[options.workload](options)
-    say(ready=f"torch {torch.__version__}", numbers=workload.numbers(), start_memory_mb=start_memory_mb)
-
-    for line in sys.stdin:
-        match line.split():
-            case ["go", count] if count.isdigit():
-                secs = []
-                for _ in range(int(count)):
-                    start = time.perf_counter()
-                    workload.step()
-                    secs.append(time.perf_counter() - start)
-                say(secs=secs)
-            case []:
-                continue
-            case _:
-                sys.exit(f'torch_side.py: {line.strip()!r} is no request. Send "go N".')
+    serve(f"torch {torch.__version__}", workload, start_memory_mb)
 
 
 if __name__ == "__main__":

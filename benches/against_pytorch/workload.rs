@@ -1,6 +1,6 @@
 //! The workloads, each a step that both sides can take, and what both must agree on before the clock counts.
 
-use crate::{dcgan, frechet, mlp, modulated, product, r1, rrdb};
+use crate::{dcgan, enlarge, frechet, mlp, modulated, product, r1, rrdb};
 
 /// One thing to measure.
 pub struct Workload {
@@ -10,8 +10,12 @@ pub struct Workload {
     pub title: &'static str,
     /// 10⁹ floating-point operations that a step needs.
     pub gflop: fn() -> f64,
+    /// Makes with this Python what the sides want before they start; or why it cannot.
+    pub prepare: fn(&str) -> Result<(), String>,
     /// PyTorch's ways to do it.
     pub rivals: &'static [Rival],
+    /// ncnn's.
+    pub ncnn: &'static [Rival],
     /// The numbers both sides must reproduce; where it has none, those of our side.
     pub wanted: fn() -> Numbers,
     /// How far two sides' numbers may lie apart, relative to the wanted one.
@@ -20,10 +24,10 @@ pub struct Workload {
     pub open: fn() -> Opened,
 }
 
-/// One of PyTorch's ways to do a workload.
+/// One of PyTorch's or ncnn's ways to do a workload.
 pub struct Rival {
     pub title: &'static str,
-    /// Arguments of torch_side.py.
+    /// Arguments of torch_side.py or ncnn_side.py.
     pub arguments: &'static [&'static str],
 }
 
@@ -34,7 +38,7 @@ pub type Numbers = Vec<(String, f64)>;
 pub struct Opened {
     /// What the same tensors give on both sides.
     pub numbers: Numbers,
-    pub step: Box<dyn FnMut() + Send>,
+    pub step: Box<dyn FnMut()>,
 }
 
 pub const WORKLOADS: &[Workload] = &[
@@ -45,7 +49,12 @@ pub const WORKLOADS: &[Workload] = &[
     modulated::WORKLOAD,
     product::WORKLOAD,
     frechet::WORKLOAD,
+    enlarge::TILE,
+    enlarge::PHOTOGRAPH,
 ];
+
+/// Those that need more than a Python with torch, and run only when named.
+pub const WHEN_NAMED: [&str; 3] = [frechet::WORKLOAD.name, enlarge::TILE.name, enlarge::PHOTOGRAPH.name];
 
 /// Named results, for [`Opened::numbers`].
 pub fn numbers<const N: usize>(pairs: [(&str, f64); N]) -> Numbers {
