@@ -1,19 +1,49 @@
 //! Pictures and the small ones that a network learns to enlarge to them.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::degrade::Planes;
 use super::degrade::resize::{Filter, resized};
+use super::degrade::super_resolution::{SecondOrder, degraded};
 use super::images::{self, Crop, Images, Shape};
 use super::source::Source;
 use crate::error::Result;
 use crate::media::{Image, Media, between};
+use crate::random::Draws;
 
 /// What is learned when no other pictures are given.
 pub const SET: &str = "photos";
 const PREVIEWED: usize = 8; // held-out pictures
 const ASKED: usize = 64; // likewise, of a measurement
 const LARGEST: usize = 512; // pixels along a side of those that are whole
+
+/// How small pictures are made of large ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Degradation {
+    /// By MATLAB's bicubic filter alone.
+    #[default]
+    Bicubic,
+    /// As Real-ESRGAN's: blur, other sizes, noise and JPEG, twice and by the published chances (Wang et al. 2021, section 3).
+    SecondOrder,
+}
+
+impl Degradation {
+    /// The picture at a `times`-th of its size, in levels of 8 bits, as a file would have it.
+    fn small(self, large: &Planes, times: usize, draws: &Draws, name: &str) -> Planes {
+        match self {
+            Degradation::Bicubic => {
+                let [width, height] = [large.width, large.height].map(|side| side / times);
+                Planes::of(&resized(large, width, height, Filter::Bicubic).image())
+            }
+            Degradation::SecondOrder => {
+                degraded(large, &SecondOrder { scale: times, ..SecondOrder::default() }, draws, name)
+            }
+        }
+    }
+}
 
 /// A batch of pictures and the small ones that were made of them, on the host.
 #[derive(Clone, Debug)]
@@ -40,14 +70,17 @@ impl Enlarged {
 
 /// Held-out pictures to measure with, `[small, large]` each, always the same, the large one `times` as large: of this side, or
 /// where details are learned the middle of the whole picture, up to 512 pixels a side.
-pub fn test(images: &Images, (side, times): (usize, usize)) -> Result<Vec<[Image; 2]>> {
+pub fn test(images: &Images, (side, times): (usize, usize), degradation: Degradation) -> Result<Vec<[Image; 2]>> {
+    let draws = Draws::new(0, 0);
     if images.crop == Crop::Detail {
         let whole = images::test_whole(images, SET, ASKED)?.into_iter();
         let whole = whole.filter(|picture| picture.width.min(picture.height) >= times);
-        return Ok(whole.map(|picture| middle(&picture, times)).map(|large| [smaller(&large, times), large]).collect());
+        let large = whole.map(|picture| middle(&picture, times)).enumerate();
+        let small = |i: usize, large: &Image| degradation.small(&Planes::of(large), times, &draws, &name(i)).image();
+        return Ok(large.map(|(i, large)| [small(i, &large), large]).collect());
     }
     let batch = images::test(images, SET, Shape { channels: 3, side }, ASKED)?;
-    let Enlarged { small, large } = beside(batch, times);
+    let Enlarged { small, large } = beside(batch, times, degradation, &draws);
     let pairs = Enlarged::images(&small).into_iter().zip(Enlarged::images(&large));
     Ok(pairs.map(|(small, large)| [small, large]).collect())
 }
@@ -59,26 +92,29 @@ fn middle(picture: &Image, times: usize) -> Image {
     picture.cut([(picture.width - width) / 2, (picture.height - height) / 2], [width, height])
 }
 
-/// A picture at a `times`-th of its size.
-fn smaller(large: &Image, times: usize) -> Image {
-    resized(&Planes::of(large), large.width / times, large.height / times, Filter::Bicubic).image()
+/// The name of what is drawn for a picture.
+fn name(i: usize) -> String {
+    format!("degradation.{i}")
 }
 
 /// The batches of [`images::open`], each picture beside itself at a `times`-th of the size; those held out are for previews.
 pub fn open(
     images: &Images,
     (side, times): (usize, usize),
+    degradation: Degradation,
     (seed, batch): (u64, usize),
     held_out: bool,
 ) -> Result<Box<dyn Source<Enlarged>>> {
     let batch = if held_out { PREVIEWED } else { batch };
     let large = images::open(images, SET, Shape { channels: 3, side }, seed, batch, held_out)?;
-    Ok(Box::new(Beside { large, times }))
+    Ok(Box::new(Beside { large, times, degradation, seed }))
 }
 
 struct Beside {
     large: Box<dyn Source<images::Batch>>,
     times: usize,
+    degradation: Degradation,
+    seed: u64,
 }
 
 impl Source<Enlarged> for Beside {
@@ -87,19 +123,17 @@ impl Source<Enlarged> for Beside {
     }
 
     fn batch(&self, step: u64) -> Result<Enlarged> {
-        Ok(beside(self.large.batch(step)?, self.times))
+        Ok(beside(self.large.batch(step)?, self.times, self.degradation, &Draws::new(self.seed, step)))
     }
 }
 
 /// Pictures in [-1, 1] beside themselves at a `times`-th of the size.
-fn beside(large: images::Batch, times: usize) -> Enlarged {
+fn beside(large: images::Batch, times: usize, degradation: Degradation, draws: &Draws) -> Enlarged {
     let shape = large.pixels.shape().to_vec();
     let (n, side) = (shape[0], shape[3]);
     let values = large.pixels.iter::<f32>().map(|value| (value + 1.0) * 0.5).collect::<Vec<f32>>();
-    let small = values.chunks(3 * side * side).flat_map(|picture| {
-        let picture = Planes::new(side, side, 3, picture.to_vec());
-        // In levels of 8 bits, as a file would have it.
-        Planes::of(&resized(&picture, side / times, side / times, Filter::Bicubic).image()).values
+    let small = values.chunks(3 * side * side).enumerate().flat_map(|(i, picture)| {
+        degradation.small(&Planes::new(side, side, 3, picture.to_vec()), times, draws, &name(i)).values
     });
     let small = TensorData::new(small.collect::<Vec<f32>>(), [n, 3, side / times, side / times]);
     Enlarged { small, large: TensorData::new(values, shape) }
@@ -117,6 +151,23 @@ mod tests {
         assert_eq!((&cut.pixels[..3], &cut.pixels[cut.pixels.len() - 3..]), (&[1, 1, 0][..], &[8, 4, 0][..]));
         let large = middle(&Image::new(2 * LARGEST, 4, 1, vec![9; 8 * LARGEST]), 4);
         assert_eq!((large.width, large.height), (LARGEST, 4));
-        assert_eq!(smaller(&large, 4), Image::new(LARGEST / 4, 1, 1, vec![9; LARGEST / 4]));
+        let small = Degradation::Bicubic.small(&Planes::of(&large), 4, &Draws::new(0, 0), "");
+        assert_eq!(small.image(), Image::new(LARGEST / 4, 1, 1, vec![9; LARGEST / 4]));
+    }
+
+    #[test]
+    fn each_picture_is_degraded_by_its_own_draws_in_levels_of_eight_bits() {
+        let values = (0..2 * 3 * 32 * 32).map(|i| (0.013 * (i % (3 * 32 * 32)) as f32).sin()).collect::<Vec<f32>>();
+        let batch = || images::Batch { pixels: TensorData::new(values.clone(), [2, 3, 32, 32]), labels: vec![0; 2] };
+        let of = |degradation, step| beside(batch(), 4, degradation, &Draws::new(5, step)).small;
+        for degradation in [Degradation::Bicubic, Degradation::SecondOrder] {
+            let small = of(degradation, 1);
+            assert_eq!((small.shape().to_vec(), &small), (vec![2, 3, 8, 8], &of(degradation, 1)));
+            let levels = small.iter::<f32>().map(|value| value * 255.0).collect::<Vec<f32>>();
+            assert!(levels.iter().all(|level| (level - level.round()).abs() < 1e-3), "{levels:?}");
+            let (first, second) = levels.split_at(3 * 8 * 8); // of the same picture
+            let is_drawn = degradation == Degradation::SecondOrder;
+            assert_eq!((first != second, small != of(degradation, 2)), (is_drawn, is_drawn));
+        }
     }
 }

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Settings, Train};
-use crate::data::enlarged::{self, Enlarged};
+use crate::data::enlarged::{self, Degradation, Enlarged};
 use crate::data::images::{Crop, Images};
 use crate::data::source::Source;
 use crate::error::Result;
@@ -61,6 +61,8 @@ pub struct Config {
     pub beta1: f64,
     /// Adam's beta2, for both players.
     pub beta2: f64,
+    /// How the small pictures are made of the large ones.
+    pub degradation: Degradation,
     /// The pictures, large ones.
     pub data: Images,
     /// The run.
@@ -81,6 +83,7 @@ impl Default for Config {
             gan_weight: 1e-3,
             beta1: 0.9,
             beta2: 0.999,
+            degradation: Degradation::Bicubic,
             data: Images { crop: Crop::Detail, mirror: true, ..Images::default() },
             train: Train {
                 kimg: 19_200.0,
@@ -282,7 +285,8 @@ impl Recipe for Srgan {
 
     fn data(config: &Config, split: Split) -> Result<Box<dyn Source<Enlarged>>> {
         let Train { seed, batch, .. } = config.train;
-        enlarged::open(&config.data, (config.resolution, TIMES), (seed, batch), split == Split::Validation)
+        let held_out = split == Split::Validation;
+        enlarged::open(&config.data, (config.resolution, TIMES), config.degradation, (seed, batch), held_out)
     }
 
     fn model(config: &Config, device: &Device) -> Generator {
@@ -290,7 +294,7 @@ impl Recipe for Srgan {
     }
 
     fn questions(config: &Config) -> Result<Vec<Question>> {
-        let pairs = enlarged::test(&config.data, (config.resolution, TIMES))?;
+        let pairs = enlarged::test(&config.data, (config.resolution, TIMES), config.degradation)?;
         Ok(pairs.into_iter().map(|[small, large]| Question::picture(small, Some(large))).collect())
     }
 
@@ -391,5 +395,102 @@ impl Recipe for Srgan {
     fn parts(&mut self, visit: &mut Parts) {
         self.discriminator.parts("discriminator", visit);
         self.generator.model_parts("generator", visit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::golden::tests::{assert_gradients, assert_near, filled, numbers, wave};
+    use burn::tensor::{TensorData, s};
+    use serde_json::Value;
+
+    /// Both networks, their losses and a step, in f64: made by tests/golden/srgan.py, whose docs give the formulas.
+    fn golden() -> Value {
+        serde_json::from_str::<Value>(include_str!("../../tests/golden/srgan.json")).unwrap()
+    }
+
+    fn small() -> Config {
+        let gan_weight = golden()["gan_weight"].as_f64().unwrap();
+        Config { resolution: 32, blocks: 2, width: 4, d_width: 2, psnr_kimg: 0.0, gan_weight, ..Config::default() }
+    }
+
+    /// In training, with the script's parameters.
+    fn players(config: &Config) -> Srgan {
+        let device = Device::flex();
+        let mut players = Srgan::new(config, Srgan::model(config, &device.clone().autodiff()), &device);
+        players.generator.change(filled);
+        players.discriminator.change(filled);
+        players
+    }
+
+    #[test]
+    fn networks_and_losses_are_those_of_an_independent_implementation() {
+        let (golden, config) = (golden(), small());
+        let players = players(&config);
+        let (generator, critic) = (players.generator.net(), players.discriminator.net());
+        let small = (wave([3, 3, 8, 8], 0.013) + 1.0) * 0.5;
+        let real = wave([3, 3, 32, 32], 0.017);
+        let some = |pictures: Tensor<4>| pictures.slice(s![.., .., ..;5, ..;5]);
+        let (fake, told) = generator.in_training(small.clone());
+        assert_eq!(told.len(), 5);
+        assert_near(some(fake.clone()), &golden["fake"], "G(x)");
+        let followed = generator.clone().follow(told).valid();
+        assert_near(some(followed.sampled(small.clone())), &golden["sampled"], "G(x) by running statistics");
+        let (of_real, of_fake) = (critic.forward(real.clone()), critic.forward(fake.clone().without_autodiff()));
+        assert_near(of_real.clone(), &golden["logits"], "D(x)");
+        let d_loss = LOSS.discriminator(of_real, of_fake);
+        assert_near(d_loss.clone(), &golden["d_loss"], "D's loss");
+        assert_gradients(critic, &d_loss.backward(), &golden["d_gradients"], "D's loss");
+        let squared = (fake - real.clone()).square().mean();
+        assert_near(squared.clone(), &golden["mse"], "the distance");
+        assert_gradients(generator, &squared.backward(), &golden["mse_gradients"], "the first stage's loss");
+        let (fake, _) = generator.in_training(small); // anew: one goes back through a graph once
+        let frozen = players.discriminator.frozen();
+        let g_loss = LOSS.generator(frozen.forward(fake.clone()), || frozen.forward(real.clone()));
+        assert_near(g_loss.clone(), &golden["g_loss"], "G's loss");
+        let total = (fake - real).square().mean() + g_loss * config.gan_weight;
+        assert_gradients(generator, &total.backward(), &golden["g_gradients"], "the second stage's loss");
+    }
+
+    #[test]
+    fn a_step_of_either_stage_is_that_implementations() {
+        let (golden, device) = (golden(), Device::flex());
+        let batch = || {
+            let data = |shape, rate| -> TensorData { ((wave::<4>(shape, rate) + 1.0) * 0.5).into_data() };
+            Enlarged { small: data([3, 3, 8, 8], 0.013), large: data([3, 3, 32, 32], 0.017) }
+        };
+        let cx = StepCx { step: 0, images: 0, draws: Draws::new(0, 0), device: &device };
+        let near = |found: f64, wanted: f64, what: &str| {
+            assert!((found - wanted).abs() < 1e-4 * wanted, "{what} is {found}, not {wanted}");
+        };
+
+        let told = players(&Config { psnr_kimg: 1.0, ..small() }).step(batch(), &cx).read();
+        let [("mse", mse), ("g_gradient_norm", norm)] = told[..] else { panic!("the first stage tells {told:?}") };
+        near(mse, golden["mse"].as_f64().unwrap(), "the first stage's loss");
+        let norms = golden["mse_gradients"].as_array().unwrap().iter().map(|pair| numbers(pair)[0]);
+        near(norm, norms.map(|norm| norm * norm).sum::<f64>().sqrt(), "its gradient");
+
+        let (mut players, wanted) = (players(&small()), &golden["step"]);
+        let told = players.step(batch(), &cx).read();
+        for name in ["mse", "d_loss", "d_gradient_norm", "g_loss", "g_gradient_norm"] {
+            let found = told.iter().find(|(known, _)| *known == name).unwrap().1;
+            near(found, wanted[name].as_f64().unwrap(), name);
+        }
+        let small = Tensor::<4>::from_data(batch().small, &device);
+        let pictures = players.generator.sampler().sampled(small).slice(s![.., .., ..;5, ..;5]);
+        assert_near(pictures, &wanted["sampled"], "what G makes thereafter");
+    }
+
+    #[test]
+    fn the_papers_networks_have_their_numbers_of_parameters() {
+        let config = Config::default();
+        let fresh = Srgan::new(&config, Srgan::model(&config, &Device::flex().autodiff()), &Device::flex());
+        let mut generator = fresh.generator.net().clone();
+        // The running statistics are parameters to Burn: two for each channel of a norm.
+        let kept = generator.norms().map(|norm| 2 * norm.gamma.dims()[0]).sum::<usize>();
+        let found = [generator.num_params() - kept, fresh.discriminator.net().num_params()];
+        let wanted = ["generator_parameters", "discriminator_parameters"].map(|key| golden()[key].as_u64().unwrap());
+        assert_eq!(found.map(|count| count as u64), wanted);
     }
 }

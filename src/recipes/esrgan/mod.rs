@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Settings, Train};
-use crate::data::enlarged::{self, Enlarged};
+use crate::data::enlarged::{self, Degradation, Enlarged};
 use crate::data::images::{Crop, Images};
 use crate::data::source::Source;
 use crate::error::{Error, Result};
@@ -73,6 +73,8 @@ pub struct Config {
     pub beta2: f64,
     /// Half-life of the moving average of G's weights that results come from, in thousands of images; 0 for none.
     pub average_kimg: f64,
+    /// How the small pictures are made of the large ones.
+    pub degradation: Degradation,
     /// The pictures, large ones.
     pub data: Images,
     /// The run.
@@ -99,6 +101,7 @@ impl Default for Config {
             beta1: 0.9,
             beta2: 0.999,
             average_kimg: 11.1, // 0.999 a step
+            degradation: Degradation::Bicubic,
             data: Images { crop: Crop::Detail, mirror: true, ..Images::default() },
             train: Train {
                 kimg: 22_400.0,
@@ -268,7 +271,14 @@ impl Recipe for Esrgan {
 
     fn data(config: &Config, split: Split) -> Result<Box<dyn Source<Enlarged>>> {
         let Train { seed, batch, .. } = config.train;
-        enlarged::open(&config.data, (config.side(), config.sizes().times()), (seed, batch), split == Split::Validation)
+        let held_out = split == Split::Validation;
+        enlarged::open(
+            &config.data,
+            (config.side(), config.sizes().times()),
+            config.degradation,
+            (seed, batch),
+            held_out,
+        )
     }
 
     fn model(config: &Config, device: &Device) -> Enlarger {
@@ -276,7 +286,7 @@ impl Recipe for Esrgan {
     }
 
     fn questions(config: &Config) -> Result<Vec<Question>> {
-        let pairs = enlarged::test(&config.data, (config.side(), config.sizes().times()))?;
+        let pairs = enlarged::test(&config.data, (config.side(), config.sizes().times()), config.degradation)?;
         let questions = pairs.into_iter().map(|[small, large]| Question::picture(small, Some(large)));
         let questions = questions.collect::<Vec<Question>>();
         if config.psnr_kimg == 0.0 || config.gan_kimg == 0.0 {
