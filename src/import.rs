@@ -16,6 +16,9 @@ use crate::parts::Parts;
 use crate::recipe::Entry;
 use crate::run::{Event, EventLog, Record, RunDir, Writing};
 
+/// Characters of a reason for a refusal: names in a file may be as long as the file.
+const LONGEST: usize = 500;
+
 /// A network that can be had by its name.
 pub struct Published {
     /// Its name on the command line.
@@ -157,7 +160,7 @@ impl Published {
 /// A run directory at this path, which must not be there yet, with the model that these files hold. The recipes are asked in
 /// their order whose kind it is; nothing is left behind by an error.
 pub fn import(found: &Found, recipes: &[Entry], root: &Path) -> Result<RunDir> {
-    let refused = |why: &str| Error::input(format!("{} cannot be imported: {why}", found.card.source));
+    let refused = |why: &str| Error::input(format!("{} cannot be imported: {}", found.card.source, printable(why)));
     let foreign = Foreign::decode(&found.files).map_err(|why| refused(&why))?;
     let device = Device::flex();
     let adopted = recipes.iter().find_map(|entry| Some((*entry, entry.adopt(&foreign, &device)?)));
@@ -171,6 +174,11 @@ pub fn import(found: &Found, recipes: &[Entry], root: &Path) -> Result<RunDir> {
         let _ = std::fs::remove_dir_all(root); // the error to tell is the first
     }
     written.map(|()| run)
+}
+
+/// A reason in which words of the file may stand, as one line that a terminal can show.
+fn printable(why: &str) -> String {
+    why.chars().map(|c| if c.is_control() { '?' } else { c }).take(LONGEST).collect()
 }
 
 fn write(run: &RunDir, found: &Found, weights: &mut dyn FnMut(&mut Parts)) -> Result<()> {

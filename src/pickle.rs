@@ -74,19 +74,30 @@ fn decode_zip(bytes: &[u8]) -> Result<Tensors, String> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| error.to_string())?;
     let name = archive.file_names().find(|name| name.ends_with("/data.pkl")).ok_or("it holds no data.pkl")?.to_owned();
     let folder = name.trim_end_matches("data.pkl").to_owned();
+    let mut left = bytes.len().saturating_mul(MOST_TIMES) as u64; // torch.save compresses nothing
     let mut member = |name: &str| {
         let mut bytes = Vec::new();
-        let mut member = archive.by_name(name).map_err(|error| format!("{name}: {error}"))?;
-        member.read_to_end(&mut bytes).map_err(|error| format!("{name}: {error}"))?;
+        let member = archive.by_name(name).map_err(|error| format!("{name}: {error}"))?;
+        member.take(left).read_to_end(&mut bytes).map_err(|error| format!("{name}: {error}"))?;
+        left -= bytes.len() as u64;
         Ok::<_, String>(bytes)
     };
     if member(&format!("{folder}byteorder")).is_ok_and(|order| order != b"little") {
         return Err("its numbers are not little-endian".to_owned());
     }
-    let places = places(unpickle(&mut member(&name)?.as_slice())?)?;
+    let places = places(unpickle(&mut member(&name)?.as_slice())?, bytes.len())?;
+    let mut places = places.into_iter().collect::<Vec<_>>();
+    places.sort_by(|(_, one), (_, other)| one.storage.key.cmp(&other.storage.key)); // each storage is read once
+    let mut at_hand = None::<(Rc<str>, Vec<u8>)>;
     let tensors = places.into_iter().map(|(name, place)| {
-        let numbers = member(&format!("{folder}data/{}", place.storage.key))?;
-        Ok((name.to_string(), tensor(&name, &place, &numbers)?))
+        let key = &place.storage.key;
+        let numbers = match at_hand.take().filter(|(known, _)| known == key) {
+            Some((_, numbers)) => numbers,
+            None => member(&format!("{folder}data/{key}"))?,
+        };
+        let found = tensor(&name, &place, &numbers)?;
+        at_hand = Some((key.clone(), numbers));
+        Ok((name.to_string(), found))
     });
     tensors.collect()
 }
@@ -94,11 +105,12 @@ fn decode_zip(bytes: &[u8]) -> Result<Tensors, String> {
 /// What follows [`OLD`]: pickles of the version, of the machine, of the state dict and of the storages' keys; then the
 /// storages, each after its count of numbers.
 fn decode_old(mut bytes: &[u8]) -> Result<Tensors, String> {
+    let whole = bytes.len();
     let bytes = &mut bytes;
     let (Value::Number(1001), _machine) = (unpickle(bytes)?, unpickle(bytes)?) else {
         return Err("its version is not 1001".to_owned());
     };
-    let places = places(unpickle(bytes)?)?;
+    let places = places(unpickle(bytes)?, whole)?;
     let kinds =
         places.values().map(|place| (place.storage.key.clone(), place.storage.kind)).collect::<BTreeMap<_, _>>();
     let Value::List(keys) = unpickle(bytes)? else { return Err("it does not list its storages".to_owned()) };
@@ -115,14 +127,20 @@ fn decode_old(mut bytes: &[u8]) -> Result<Tensors, String> {
     tensors.collect()
 }
 
-/// The tensors of a state dict.
-fn places(value: Value) -> Result<BTreeMap<Rc<str>, Place>, String> {
+/// The tensors of a state dict in a file so many bytes long; not much more may come of it.
+fn places(value: Value, file: usize) -> Result<BTreeMap<Rc<str>, Place>, String> {
     let Value::Dict(entries) = value else { return Err("it is no state dict".to_owned()) };
     let places = entries.into_iter().map(|(name, place)| match place {
         Some(place) => Ok((name, place)),
         None => Err(format!("its entry {name} is no tensor; save a state dict alone")),
     });
-    places.collect()
+    let places = places.collect::<Result<BTreeMap<_, _>, String>>()?;
+    let count = |place: &Place| place.shape.iter().try_fold(1_usize, |count, side| count.checked_mul(*side));
+    let all = places.values().try_fold(0_usize, |all, place| all.checked_add(count(place)?.checked_mul(4)?));
+    match all {
+        Some(all) if all / MOST_TIMES <= file => Ok(places),
+        _ => Err("its tensors are together far longer than the file".to_owned()),
+    }
 }
 
 fn tensor(name: &str, place: &Place, storage: &[u8]) -> Result<TensorData, String> {
@@ -146,6 +164,12 @@ fn tensor(name: &str, place: &Place, storage: &[u8]) -> Result<TensorData, Strin
 const SHORT: &str = "it ends too early";
 /// Of a tensor's name, in bytes: dictionaries within dictionaries must end somewhere.
 const LONGEST: usize = 300;
+/// Sides of a tensor; a kernel has four.
+const MOST_SIDES: usize = 8;
+/// Values at hand at once; Python writes the entries of a dictionary a thousand at a time.
+const MOST_VALUES: usize = 1 << 16;
+/// How many times as long as its file what is made of it may be: tensors share storages, and halves become singles.
+const MOST_TIMES: usize = 16;
 const ODD: &str = "its pickle is not that of a state dict";
 
 fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8], String> {
@@ -251,6 +275,9 @@ fn unpickle(bytes: &mut &[u8]) -> Result<Value, String> {
             get @ (b'h' | b'j') => memo.get(&number(bytes, if get == b'h' { 1 } else { 4 })?).cloned().ok_or(ODD)?,
             other => return Err(format!("its pickle has the operation {other:#04x}, which no state dict needs")),
         };
+        if stack.values.len() == MOST_VALUES {
+            return Err(ODD.to_owned());
+        }
         stack.values.push(value);
     }
 }
@@ -329,7 +356,7 @@ fn called(arguments: Value, function: Value) -> Result<Value, String> {
     match (function, &arguments[..]) {
         (Value::NewDict, []) => Ok(Value::Dict(BTreeMap::new())),
         (Value::NewTensor, [Value::Storage(storage), offset, Value::Tuple(sides), Value::Tuple(strides), ..])
-            if sides.len() == strides.len() =>
+            if sides.len() == strides.len() && sides.len() <= MOST_SIDES =>
         {
             Ok(Value::Tensor(Place {
                 storage: storage.clone(),
@@ -453,5 +480,36 @@ mod tests {
         {
             assert!(decode(&zipped(odd, &singles)).is_err());
         }
+    }
+
+    /// Files of a quarter of a megabyte took gigabytes.
+    #[test]
+    fn what_is_made_of_a_small_file_is_small() {
+        let replaced = |pickle: &[u8], what: &[u8], with: &[u8]| {
+            let at = pickle.windows(what.len()).position(|window| window == what).unwrap();
+            [&pickle[..at], with, &pickle[at + what.len()..]].concat()
+        };
+        // A tensor of 255x255 under a hundred names.
+        let large = replaced(&pickled("FloatStorage", [255, 1]), b"K\x02K\x02\x86", b"K\xffK\xff\x86");
+        let names = (0..100).flat_map(|i| [format!("X\x03\0\0\0{i:03}").into_bytes(), b"h\x04".to_vec()].concat());
+        let shared = replaced(&large, b"q\x04", &[b"q\x04".to_vec(), names.collect()].concat());
+        let storage = (0..255 * 255_u32).flat_map(|i| i.wrapping_mul(2_654_435_769).to_le_bytes()).collect::<Vec<u8>>();
+        assert_eq!(decode(&zipped(&large, &storage)).unwrap()["w"].shape().to_vec(), [255, 255]);
+        for file in [old, zipped] {
+            assert!(decode(&file(&shared, &storage)).unwrap_err().contains("far longer than the file"));
+        }
+        // A tensor of many sides, which each of its copies had.
+        let sides = |count: usize| [b"(".as_slice(), &b"K\x01".repeat(count), b"t"].concat();
+        let of = |count: usize| {
+            let (what, with) = (b"K\x02K\x02\x86q\x03K\x02K\x01\x86", [sides(count), sides(count)].concat());
+            decode(&old(&replaced(&pickled("FloatStorage", [2, 1]), what, &with), &[0; 16]))
+        };
+        assert_eq!(of(MOST_SIDES).unwrap()["w"].shape().to_vec(), [1; MOST_SIDES]);
+        assert_eq!(of(MOST_SIDES + 1).unwrap_err(), ODD);
+        // Values that nothing takes, and a storage of zeros in next to no bytes.
+        let nones = [b"\x80\x02".as_slice(), &b"N".repeat(MOST_VALUES + 1), b"."].concat();
+        assert_eq!(decode(&old(&nones, &[])).unwrap_err(), ODD);
+        let hollow = zipped(&large, &[0; 4 * 255 * 255]);
+        assert!(decode(&hollow).unwrap_err().contains("far longer than the file"), "{} bytes", hollow.len());
     }
 }

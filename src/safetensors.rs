@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use ::safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
-use burn::tensor::{DType, TensorData};
+use burn::tensor::{DType, TensorData, bf16, f16};
 
 use crate::parts::{Saved, Tensors};
 
@@ -59,13 +59,18 @@ pub fn encode(tensors: &Tensors) -> Result<Vec<u8>, String> {
     ::safetensors::serialize(views, None).map_err(|error| error.to_string())
 }
 
-/// The tensors of a file's bytes, or why there are none.
+/// The tensors of a file's bytes, halves as singles; or why there are none.
 pub fn decode(bytes: &[u8]) -> Result<Tensors, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let tensors = file.iter().map(|(name, view)| {
         let shape = view.shape().to_vec();
         let words = |bytes: &[u8]| bytes.chunks_exact(8).map(|w| <[u8; 8]>::try_from(w).unwrap_or_default()).collect();
+        let halves = |single: fn([u8; 2]) -> f32| {
+            view.data().chunks_exact(2).map(|w| single([w[0], w[1]])).collect::<Vec<f32>>()
+        };
         let data = match view.dtype() {
+            Dtype::F16 => TensorData::new(halves(|w| f16::from_le_bytes(w).to_f32()), shape),
+            Dtype::BF16 => TensorData::new(halves(|w| bf16::from_le_bytes(w).to_f32()), shape),
             Dtype::F32 => {
                 let singles = view.data().chunks_exact(4).map(|w| f32::from_le_bytes([w[0], w[1], w[2], w[3]]));
                 TensorData::new(singles.collect::<Vec<_>>(), shape)
@@ -83,4 +88,24 @@ pub fn decode(bytes: &[u8]) -> Result<Tensors, String> {
         Ok((name.to_owned(), data))
     });
     tensors.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_of_either_kind_become_singles() {
+        let halves = [f16::from_f32(1.5), f16::from_f32(-0.25)].map(f16::to_le_bytes).concat();
+        let brain = [bf16::from_f32(1.5), bf16::from_f32(-0.25)].map(bf16::to_le_bytes).concat();
+        for (dtype, bytes) in [(Dtype::F16, halves), (Dtype::BF16, brain)] {
+            let view = TensorView::new(dtype, vec![2], &bytes).unwrap();
+            let tensors = decode(&::safetensors::serialize([("w", view)], None).unwrap()).unwrap();
+            assert_eq!(tensors["w"].iter::<f32>().collect::<Vec<_>>(), [1.5, -0.25]);
+        }
+        let bytes = [0; 2];
+        let view = TensorView::new(Dtype::U8, vec![2], &bytes).unwrap();
+        let refused = decode(&::safetensors::serialize([("w", view)], None).unwrap()).unwrap_err();
+        assert!(refused.contains("w has type U8"), "{refused}");
+    }
 }
