@@ -459,7 +459,8 @@ mod tests {
         // The crop of a real one, mirrored again and again.
         let golden = serde_json::from_str::<Value>(include_str!("../../../tests/golden/enlarged.json")).unwrap();
         let crop = golden["crops"]["chelsea"]["pixels"].as_array().unwrap();
-        let turned = |at: usize, side: usize| if at / side % 2 == 0 { at % side } else { side - 1 - at % side };
+        let turned =
+            |at: usize, side: usize| if (at / side).is_multiple_of(2) { at % side } else { side - 1 - at % side };
         let level =
             |i: usize| crop[3 * (24 * turned(i / 1200, 20) + turned(i / 3 % 400, 24)) + i % 3].as_u64().unwrap();
         let photograph = crate::media::Image::new(400, 90, 3, (0..3 * 400 * 90).map(|i| level(i) as u8).collect());
