@@ -30,6 +30,8 @@ use crate::recipe::{Info, Input, Model, Question, Recipe, Request, Scalars, Spli
 use self::pool::Pool;
 
 const INIT: Init = Init::Normal { deviation: 0.02 };
+/// Of a last layer whose result is added to the picture: next to nothing to begin with.
+const SMALL: Init = Init::Normal { deviation: 2e-4 };
 const CHANNELS: usize = 3;
 const HALVINGS: usize = 2;
 const PREVIEWED: usize = 8; // held-out pictures of each domain
@@ -59,6 +61,9 @@ pub struct Config {
     pub identity_weight: f64,
     /// How the generators double the side.
     pub upsampling: Upsampling,
+    /// Whether the generators make what is added to the given picture, instead of another from nothing as in the paper: where
+    /// domains are much alike, lines and colours then begin as they are.
+    pub residual: bool,
     /// Earlier fakes of each domain that its discriminator is shown; 0 for new ones alone.
     pub pool: usize,
     /// Adam's learning rate, for all players.
@@ -101,6 +106,7 @@ impl Default for Config {
             cycle_weight: 10.0,
             identity_weight: 0.5,
             upsampling: Upsampling::Transposed,
+            residual: false,
             pool: 50,
             learning_rate: 2e-4,
             constant_kimg: 100.0,
@@ -170,6 +176,8 @@ pub struct Generator {
     blocks: Vec<Block>,
     up: Vec<Doubling>,
     last: Conv2d,
+    #[module(skip)]
+    residual: bool,
 }
 
 /// One doubling of the side.
@@ -239,17 +247,20 @@ impl Generator {
                 }
             }
         });
+        let outer = convolution([width(0), CHANNELS], 7, 1, true);
+        let outer = if config.residual { ConvConfig { init: SMALL, ..outer } } else { outer };
         Generator {
             first: conv(convolution([CHANNELS, width(0)], 7, 1, false), "first"),
             down: down.collect(),
             blocks: blocks.collect(),
             up: up.collect(),
-            last: conv(convolution([width(0), CHANNELS], 7, 1, true), "last"),
+            last: conv(outer, "last"),
+            residual: config.residual,
         }
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let mut h = normal(self.first.forward(mirrored(x, 3)));
+        let mut h = normal(self.first.forward(mirrored(x.clone(), 3)));
         for layer in &self.down {
             h = normal(layer.forward(h));
         }
@@ -261,7 +272,8 @@ impl Generator {
         for layer in &self.up {
             h = normal(layer.forward(h));
         }
-        bias_act(self.last.forward(mirrored(h, 3)), None, Act::Tanh)
+        let h = self.last.forward(mirrored(h, 3));
+        if self.residual { x + h } else { bias_act(h, None, Act::Tanh) }
     }
 }
 
@@ -489,6 +501,18 @@ mod tests {
 
     fn small() -> Config {
         Config { resolution: 16, width: 4, blocks: 2, d_width: 4, d_layers: 1, ..Config::default() }
+    }
+
+    #[test]
+    fn a_residual_generator_begins_with_the_picture_as_it_is() {
+        let device = Device::flex();
+        let x = Draws::new(1, 0).uniform("x", [1, 3, 16, 16], (-1.0, 1.0), &device);
+        let apart = |residual: bool| {
+            let config = Config { resolution: 16, width: 4, blocks: 1, residual, ..Config::default() };
+            let y = Generator::new(&config, &Draws::new(0, 0), "to_b", &device).forward(x.clone());
+            (y - x.clone()).abs().max().into_scalar::<f32>()
+        };
+        assert!((1e-5..0.05).contains(&apart(true)) && apart(false) > 0.5, "{} {}", apart(true), apart(false));
     }
 
     #[test]
