@@ -77,8 +77,8 @@ fn places(whole: usize, tile: usize, translation: &Translation) -> Vec<usize> {
 fn smallest(whole: usize, tile: usize, translation: &Translation) -> usize {
     let count = places(whole, tile, translation).len();
     let fair = (whole + (count - 1) * overlap(translation)).div_ceil(count).next_multiple_of(translation.multiple);
-    let more = (fair..tile).step_by(translation.multiple);
-    more.into_iter().find(|tile| places(whole, *tile, translation).len() <= count).unwrap_or(tile)
+    let mut sides = (fair..tile).step_by(translation.multiple);
+    sides.find(|side| places(whole, *side, translation).len() <= count).unwrap_or(tile)
 }
 
 /// How much a tile says at each of its places along a side, `length` results from `start` on out of `whole`: nothing where it

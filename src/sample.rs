@@ -11,8 +11,8 @@ use crate::run::{Checkpoint, RunDir};
 
 /// The model of a checkpoint, ready to generate on the CPU.
 pub fn model(config: &Resolved, checkpoint: &Checkpoint) -> Result<Box<dyn Model>> {
-    let mut load = Parts::load(checkpoint.model()?); // first, for it takes its file's bytes for a moment
     let mut model = config.entry.model(&config.text, &Device::flex())?;
+    let mut load = Parts::load(checkpoint.model()?);
     model.weights(&mut load);
     load.loaded()?;
     Ok(model)
