@@ -20,7 +20,7 @@ const ASKED: usize = 128; // likewise, of a measurement
 pub struct Aged {
     /// What is left of them, `[n, 3, side, side]` in [-1, 1].
     pub old: TensorData,
-    /// Where the picture is gone, `[n, 1, side, side]`: 0 where nothing happened, 1 for bare paper.
+    /// How much of the picture is gone, `[n, 1, side, side]`: 0 where nothing happened, 1 for bare paper.
     pub damage: TensorData,
     /// What they should become, as `old`: grey where no colour is left, for nobody can know it.
     pub new: TensorData,

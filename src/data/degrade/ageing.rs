@@ -19,6 +19,9 @@ use crate::random::Draws;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ageing {
+    /// Side in pixels of the photograph that a picture is a part of, by which damage is measured and over which it is spread;
+    /// 0 for pictures that are whole.
+    pub photograph: usize,
     /// Probability of each of the four: blur, noise, a smaller size and back, JPEG. They come in random order.
     pub unstructured_share: f64,
     /// Least and most pixels along a side of the blur kernel; odd numbers between them are as likely.
@@ -70,6 +73,7 @@ pub struct Ageing {
 impl Default for Ageing {
     fn default() -> Self {
         Ageing {
+            photograph: 0,
             unstructured_share: 0.7,
             blur_side: [3, 7],
             blur_sigma: [1.0, 5.0],
@@ -107,6 +111,9 @@ impl Ageing {
         let [worst, best] = self.jpeg;
         if worst < 1 || worst > best || best > 100 {
             return Some(format!("jpeg is [{worst}, {best}]; give two qualities from 1 to 100, the smaller first"));
+        }
+        if self.photograph > 65_536 {
+            return Some(format!("photograph is {}; give at most 65536 pixels", self.photograph));
         }
         let counts = [
             ("stains", self.stains),
@@ -146,7 +153,7 @@ impl Ageing {
 pub struct Aged {
     /// What is left of it.
     pub picture: Planes,
-    /// Structured damage (scratches, dust, hairs, folds), one plane: 0 where there is none, 1 where the picture is gone.
+    /// How much of the picture is gone to structured damage (scratches, dust, hairs, folds), one plane: 0 for nothing, 1 for all.
     /// Stains and the shade beside a fold do not count, for the picture can be seen under them.
     pub mask: Planes,
     /// Whether the colours are gone. Who does not want a network to guess them makes the clean picture grey as well.
@@ -174,7 +181,7 @@ pub fn aged(picture: &Planes, settings: &Ageing, draws: &Draws, name: &str) -> A
         false => toned,
     };
 
-    let mut paper = Paper::whole(print);
+    let mut paper = Paper::part(print, settings.photograph, &mut chances("part"));
     let kinds: [(&str, f64, usize, Damage); 5] = [
         ("stains", settings.stains_share, settings.stains, Paper::stain),
         ("folds", settings.folds_share, settings.folds, Paper::fold),

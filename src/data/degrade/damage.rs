@@ -1,8 +1,11 @@
 //! What happens to the paper of a photograph: scratches, dust and hairs, folds, stains.
 //!
-//! Lengths are in units of a 256th of the picture (of the root of its area), so that a small crop is not a large picture's
-//! damage. The mask is 1 where the picture is gone and 0 where nothing was drawn: every change made here is the paint's
-//! coverage times its opacity, but for stains and the shade beside a fold, under which the picture can still be seen.
+//! Lengths are in units of a 256th of the photograph (of the root of its area), so that a small one is not damaged as a large
+//! one is. A picture may be a part of the photograph: damage then begins anywhere on it, and what reaches the part is seen.
+//!
+//! The mask is the share of the picture that is gone: 1 under bare paper, 0 where nothing was drawn. Every change made here
+//! is the paint's coverage times its opacity, but for stains and the shade beside a fold, under which the picture can
+//! still be seen.
 
 use std::f64::consts::{PI, TAU};
 
@@ -34,8 +37,10 @@ struct Crack {
 pub(super) struct Paper {
     /// What is left of it.
     pub picture: Planes,
-    /// Where the picture is gone, one plane.
+    /// How much of it is gone, one plane.
     pub mask: Planes,
+    /// From where to where the photograph goes, along x and y, in pixels of the picture.
+    extent: [[f64; 2]; 2],
     /// Pixels in a unit.
     unit: f64,
 }
@@ -46,17 +51,32 @@ const FAINTEST: f64 = 0.12;
 impl Paper {
     /// A whole picture.
     pub fn whole(picture: Planes) -> Self {
-        let mask = Planes::flat(picture.width, picture.height, 0.0);
+        let extent = [picture.width, picture.height].map(|side| [0.0, side as f64]);
         let unit = (picture.area() as f64).sqrt() / 256.0;
-        Paper { picture, mask, unit }
+        Paper { mask: Planes::flat(picture.width, picture.height, 0.0), picture, extent, unit }
     }
 
+    /// A part, from a random place, of a square photograph of this side in pixels. What is larger is whole.
+    pub fn part(picture: Planes, photograph: usize, chances: &mut Chances) -> Self {
+        let photograph = photograph as f64;
+        if photograph <= picture.width.max(picture.height) as f64 {
+            return Paper::whole(picture);
+        }
+        let extent = [picture.width, picture.height].map(|side| {
+            let before = chances.between([0.0, photograph - side as f64]);
+            [-before, photograph - before]
+        });
+        Paper { extent, unit: photograph / 256.0, ..Paper::whole(picture) }
+    }
+
+    /// Of the picture, in pixels.
     fn sides(&self) -> [f64; 2] {
         [self.picture.width as f64, self.picture.height as f64]
     }
 
+    /// Anywhere on the photograph.
     fn place(&self, chances: &mut Chances) -> [f64; 2] {
-        self.sides().map(|side| chances.between([0.0, side]))
+        self.extent.map(|range| chances.between(range))
     }
 
     /// Lays `opacity` of a colour over a pixel that is covered so far.
@@ -70,7 +90,8 @@ impl Paper {
             let level = if flat { 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] } else { level };
             plane[at] += alpha * (level - plane[at]);
         }
-        self.mask.values[at] = self.mask.values[at].max(coverage);
+        let gone = &mut self.mask.values[at];
+        *gone += alpha * (1.0 - *gone);
     }
 
     /// The pixels of a box, as ranges of columns and rows.
@@ -143,13 +164,14 @@ impl Paper {
     /// One to three parallel lines, mostly down the picture, that hardly sway and come and go.
     fn track(&mut self, chances: &mut Chances) {
         let down = chances.happens(0.85);
-        let [across, length] = if down { self.sides() } else { [self.sides()[1], self.sides()[0]] };
-        let mut place = chances.between([0.0, across]);
+        let [x, y] = self.extent;
+        let ([across, [first, last]], length) = if down { ([x, y], y[1] - y[0]) } else { ([y, x], x[1] - x[0]) };
+        let mut place = chances.between(across);
         let colour = scratch_colour(chances, 0.8);
         for _ in 0..1 + chances.choice(&[0.7, 0.2, 0.1]) {
-            let (mut start, mut end) = (0.0, length);
+            let (mut start, mut end) = (first, last);
             if chances.happens(0.5) {
-                start = chances.between([-0.3, 0.7]) * length;
+                start = first + chances.between([-0.3, 0.7]) * length;
                 end = start + chances.between([0.2, 1.0]) * length;
             }
             let (radius, strength) = (self.hairline(chances, [0.2, 0.8]), chances.between([0.3, 0.9]));
@@ -272,7 +294,8 @@ impl Paper {
     /// and flakes off along it.
     pub fn fold(&mut self, chances: &mut Chances) {
         let [width, height] = self.sides();
-        let [x, y] = self.sides().map(|side| side * chances.between([0.1, 0.9]));
+        let [wide, high] = self.extent.map(|[first, last]| last - first);
+        let [x, y] = self.extent.map(|[first, last]| first + (last - first) * chances.between([0.1, 0.9]));
         let heading = match chances.choice(&[0.35, 0.35, 0.3]) {
             0 => 0.04 * chances.normal(),
             1 => PI / 2.0 + 0.04 * chances.normal(),
@@ -283,7 +306,7 @@ impl Paper {
         self.shade([x, y], [sin, cos], depth, chances.between([3.0, 14.0]));
 
         let (radius, breaks) = (self.hairline(chances, [0.3, 1.1]), chances.between([0.0, 1.0]));
-        let (colour, reach) = (bare(chances), width.hypot(height));
+        let (colour, reach) = (bare(chances), wide.hypot(high));
         let step = 1.2 * self.unit.max(0.5);
         let (mut sway, mut jag, mut wear, mut swell) = (0.0, 0.0, chances.normal(), 0.0);
         let mut dabs = Vec::new();
@@ -510,6 +533,39 @@ mod tests {
             );
         }
         assert_eq!(paper.mask.values.iter().sum::<f32>(), 27.0);
+    }
+
+    #[test]
+    fn the_mask_is_what_is_gone_of_the_picture_under_all_paint() {
+        let mut paper = Paper::whole(Planes::flat(1, 1, 0.5));
+        paper.lay(0, 0.5, 0.8, [0.5; 3]);
+        paper.lay(0, 1.0, 0.5, [0.5; 3]);
+        let gone = 1.0 - (1.0 - 0.4) * (1.0 - 0.5);
+        assert!((paper.mask.values[0] - gone).abs() < 1e-6, "{}", paper.mask.values[0]);
+        let mut black = Paper::whole(Planes::flat(1, 1, 0.0));
+        black.lay(0, 0.5, 0.8, [1.0; 3]);
+        black.lay(0, 1.0, 0.5, [1.0; 3]);
+        assert!((black.picture.values[0] - gone).abs() < 1e-6, "white over black shows it");
+    }
+
+    #[test]
+    fn a_part_of_a_photograph_has_its_share_of_the_damage_at_the_photographs_width() {
+        let (mut on_parts, mut on_wholes) = (0.0, 0.0);
+        let masked = |paper: &Paper| paper.mask.values.iter().sum::<f32>() / paper.mask.area() as f32;
+        for step in 0..600 {
+            let mut part = Paper::part(Planes::flat(32, 32, 0.2), 128, &mut chances(step + 1_000));
+            let mut whole = Paper::whole(Planes::flat(128, 128, 0.2));
+            assert_eq!((part.unit, whole.unit), (0.5, 0.5));
+            for (_, stroke) in STRUCTURED {
+                stroke(&mut part, &mut chances(step));
+                stroke(&mut whole, &mut chances(step));
+            }
+            (on_parts, on_wholes) = (on_parts + masked(&part), on_wholes + masked(&whole));
+        }
+        let share = on_parts / on_wholes;
+        assert!((0.8..1.25).contains(&share), "{share} of the damage of wholes is on parts");
+        let small = Paper::part(Planes::flat(32, 16, 0.2), 32, &mut chances(0));
+        assert_eq!((small.extent, small.unit), ([[0.0, 32.0], [0.0, 16.0]], (512.0f64).sqrt() / 256.0));
     }
 
     #[test]
