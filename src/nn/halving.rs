@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use ganvas_kernels::Over;
 
-use super::{Conv2d, ConvConfig, Init, Linear, Normalization};
+use super::{Conv2d, ConvConfig, Init, Linear, Normalization, Pullback, chain};
 use crate::random::Draws;
 
 const SLOPE: f64 = 0.2;
@@ -69,5 +69,21 @@ impl HalvingDiscriminator {
             h = norm.leaky(layer.forward(h), SLOPE);
         }
         self.last.forward(self.hidden.leaky(h.flatten(1, 3), SLOPE, None))
+    }
+
+    /// [`HalvingDiscriminator::forward`] and its way back. Panics where the kernels that halve are of odd sides, for they leave out
+    /// the last pixels.
+    pub fn vjp(&self, x: Tensor<4>) -> (Tensor<2>, Pullback<2, 4>) {
+        let (mut h, mut back) = self.layers[0].leaky_vjp(x, SLOPE);
+        for (layer, norm) in self.layers[1..].iter().zip(&self.norms) {
+            let (y, through) = layer.vjp(h);
+            let (z, normal) = norm.leaky_vjp(y, SLOPE);
+            (h, back) = (z, chain(chain(normal, through), back));
+        }
+        let shape = h.dims();
+        let (hidden, to_hidden) = self.hidden.leaky_vjp(h.flatten(1, 3), SLOPE);
+        let (logits, to_last) = self.last.vjp(hidden);
+        let to_flat = chain(to_last, to_hidden);
+        (logits, Box::new(move |gradient| back(to_flat(gradient).reshape(shape))))
     }
 }

@@ -551,7 +551,7 @@ impl Recipe for Restore {
             total = total + (g_loss + matched * matching_weight) * gan_weight;
         }
         if let Some(eye) = &self.eye {
-            let [fake, new] = perceptual::jittered([fake.clone(), new], &cx.draws);
+            let [fake, new] = perceptual::closely([fake.clone(), new], &cx.draws);
             let distance = perceptual::distance(&eye.features(fake), &eye.features(new)).mean();
             scalars = scalars.with("perceptual", distance.clone());
             total = total + distance * perceptual_weight;

@@ -2,9 +2,12 @@
 //!
 //! Ledig et al. 2017, "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network": SRResNet by the
 //! squared distance first, then against a discriminator (sections 2 and 3.2). The content loss is between features of
-//! SqueezeNet 1.1 ([`crate::loss::perceptual`]) and not of VGG19, whose weights no package has.
+//! SqueezeNet 1.1 ([`crate::loss::perceptual`]), for no package has VGG19's weights; whoever has them can give them.
+
+use std::path::PathBuf;
 
 use burn::module::Module;
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use ganvas_kernels::pixel_shuffle;
 use schemars::JsonSchema;
@@ -16,7 +19,7 @@ use crate::data::images::{Crop, Images};
 use crate::data::source::Source;
 use crate::error::Result;
 use crate::loss::adversarial::Adversarial;
-use crate::loss::perceptual::{self, SqueezeNet};
+use crate::loss::eye::Eye;
 use crate::media::{Image, Media};
 use crate::nn::{BatchNorm, Conv2d, ConvConfig, HalvingConfig, HalvingDiscriminator, Init, Prelu, Statistics};
 use crate::optim::{AdamConfig, Trained, adam_problem};
@@ -55,6 +58,8 @@ pub struct Config {
     pub learning_rate: f64,
     /// Weight of the perceptual distance from the truth in the second stage.
     pub perceptual_weight: f64,
+    /// VGG19's weights, torchvision's file, to measure that distance as the paper does; without it SqueezeNet's features do.
+    pub vgg19: PathBuf,
     /// Weight of the adversarial loss.
     pub gan_weight: f64,
     /// Adam's beta1, for both players.
@@ -80,6 +85,7 @@ impl Default for Config {
             gan_kimg: 3_200.0,
             learning_rate: 1e-4,
             perceptual_weight: 1.0,
+            vgg19: PathBuf::new(),
             gan_weight: 1e-3,
             beta1: 0.9,
             beta2: 0.999,
@@ -253,13 +259,18 @@ impl Model for Generator {
     }
 }
 
+/// The distance of VGG19's features (equation 5), which section 3.2 scales by 1/12.75 to the size of pixels.
+fn of_vgg(fake: Tensor<4>, real: Tensor<4>) -> Tensor<1> {
+    ((relu(fake) - relu(real)) / 12.75).square().mean()
+}
+
 /// The players in training, and who judges what pictures look like.
 pub struct Srgan {
     config: Config,
     generator: Trained<Generator>,
     discriminator: Trained<HalvingDiscriminator>,
-    eye: Option<SqueezeNet>, // none before `equip`
-    d_learns: bool,          // in the second stage
+    eye: Option<Eye>, // none before `equip`
+    d_learns: bool,   // in the second stage
 }
 
 impl Recipe for Srgan {
@@ -324,7 +335,7 @@ impl Recipe for Srgan {
         let images = self.config.train.total_steps() * self.config.train.batch as u64;
         let (is_first, _) = self.config.stage(images); // at the end of the run
         if !is_first && self.config.perceptual_weight > 0.0 {
-            self.eye = Some(SqueezeNet::load(device, &mut |_| ())?);
+            self.eye = Some(Eye::open(&self.config.vgg19, device)?);
         }
         Ok(())
     }
@@ -362,8 +373,7 @@ impl Recipe for Srgan {
         scalars = scalars.with("g_loss", g_loss.clone());
         let content = match &self.eye {
             Some(eye) => {
-                let [fake, real] = perceptual::jittered([fake, real], &cx.draws);
-                let distance = perceptual::distance(&eye.features(fake), &eye.features(real)).mean();
+                let distance = eye.distance([fake, real], &cx.draws, of_vgg);
                 scalars = scalars.with("perceptual", distance.clone());
                 distance * perceptual_weight
             }

@@ -118,6 +118,11 @@ d_loss = relativistic_average(of_real, of_fake)
 g_loss = relativistic_average(discriminator(fake), discriminator(large))
 pixel = (fake - large).abs().mean()
 
+# R1 by gamma 1.5 (Mescheder et al. 2018, equation 9), by PyTorch's double backward.
+seen = large.clone().requires_grad_()
+(by_real,) = torch.autograd.grad(discriminator(seen).sum(), seen, create_graph=True)
+r1 = 0.75 * by_real.square().sum((1, 2, 3)).mean()
+
 
 def stored(value):
     if isinstance(value, torch.Tensor):
@@ -131,6 +136,8 @@ golden = {
     "logits": of_real,
     "d_loss": d_loss,
     "d_gradients": d.gradients(d_loss),
+    "r1": r1,
+    "r1_gradients": d.gradients(d_loss + r1),
     "g_loss": g_loss,
     "pixel": pixel,
     "g_gradients": g.gradients(0.01 * pixel + 5e-3 * g_loss),

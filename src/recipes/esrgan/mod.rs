@@ -1,10 +1,12 @@
 //! ESRGAN: pictures at four times their size, first as near to the truth as can be, then as real as can be.
 //!
 //! Wang et al. 2018, "ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks", with the constants of the authors'
-//! training code. The perceptual distance is between features of SqueezeNet 1.1 ([`crate::loss::perceptual`]) and not of
-//! VGG19, whose weights no package has. The compact network is Real-ESRGAN's (Wang et al. 2021).
+//! training code. The perceptual distance is between features of SqueezeNet 1.1 ([`crate::loss::perceptual`]), for no package has
+//! VGG19's weights; whoever has them can give them. The compact network is Real-ESRGAN's (Wang et al. 2021).
 
 mod generator;
+
+use std::path::PathBuf;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -18,7 +20,8 @@ use crate::data::source::Source;
 use crate::error::{Error, Result};
 use crate::foreign::Foreign;
 use crate::loss::adversarial::Adversarial;
-use crate::loss::perceptual::{self, SqueezeNet};
+use crate::loss::eye::Eye;
+use crate::loss::penalty::Penalty;
 use crate::media::{Image, Media};
 use crate::nn::{HalvingConfig, HalvingDiscriminator};
 use crate::optim::{AdamConfig, Trained, average_decay};
@@ -65,8 +68,12 @@ pub struct Config {
     pub pixel_weight: f64,
     /// Weight of the perceptual distance from the truth.
     pub perceptual_weight: f64,
+    /// VGG19's weights, torchvision's file, to measure that distance as the paper does; without it SqueezeNet's features do.
+    pub vgg19: PathBuf,
     /// Weight of the adversarial loss.
     pub gan_weight: f64,
+    /// Weight, gamma, of the penalty R1 on D's gradient by real pictures; 0 for none, as in the paper.
+    pub r1_weight: f64,
     /// Adam's beta1, for both players.
     pub beta1: f64,
     /// Adam's beta2, for both players.
@@ -97,7 +104,9 @@ impl Default for Config {
             learning_rate: 1e-4,
             pixel_weight: 0.01,
             perceptual_weight: 1.0,
+            vgg19: PathBuf::new(),
             gan_weight: 5e-3,
+            r1_weight: 0.0,
             beta1: 0.9,
             beta2: 0.999,
             average_kimg: 11.1, // 0.999 a step
@@ -143,10 +152,11 @@ impl Settings for Config {
             self.pixel_weight,
             self.perceptual_weight,
             self.gan_weight,
+            self.r1_weight,
             self.average_kimg,
         ];
         if weights.iter().any(|weight| !(*weight >= 0.0 && weight.is_finite())) {
-            return Some("psnr_kimg, gan_kimg, the three weights and average_kimg must be 0 or more".into());
+            return Some("psnr_kimg, gan_kimg, the four weights and average_kimg must be 0 or more".into());
         }
         self.data.problem()
     }
@@ -243,8 +253,8 @@ pub struct Esrgan {
     config: Config,
     generator: Trained<Enlarger>,
     discriminator: Trained<HalvingDiscriminator>,
-    eye: Option<SqueezeNet>, // none before `equip`
-    d_learns: bool,          // in the second stage
+    eye: Option<Eye>, // none before `equip`
+    d_learns: bool,   // in the second stage
 }
 
 impl Recipe for Esrgan {
@@ -344,13 +354,13 @@ impl Recipe for Esrgan {
         let images = self.config.train.total_steps() * batch as u64;
         let (is_first, _) = self.config.stage(images); // at the end of the run
         if !is_first && self.config.perceptual_weight > 0.0 {
-            self.eye = Some(SqueezeNet::load(device, &mut |_| ())?);
+            self.eye = Some(Eye::open(&self.config.vgg19, device)?);
         }
         Ok(())
     }
 
     fn step(&mut self, batch: Enlarged, cx: &StepCx) -> Scalars {
-        let Config { pixel_weight, perceptual_weight, gan_weight, average_kimg, .. } = self.config;
+        let Config { pixel_weight, perceptual_weight, gan_weight, r1_weight, average_kimg, .. } = self.config;
         let [small, real] = [batch.small, batch.large].map(|side| Tensor::<4>::from_data(side, cx.device));
         let n = real.dims()[0];
         let decay = average_decay(n, average_kimg, cx.images);
@@ -373,10 +383,14 @@ impl Recipe for Esrgan {
 
         // D
         let critic = self.discriminator.net();
-        let (of_real, of_fake) = (critic.forward(real.clone()), critic.forward(fake.clone().without_autodiff()));
+        let (of_real, back) = critic.vjp(real.clone());
+        let penalty = (r1_weight > 0.0).then(|| Penalty::zero_centred(r1_weight, (of_real.clone(), back)));
+        let of_fake = critic.forward(fake.clone().without_autodiff());
         let decided = LOSS.decided(of_real.clone(), of_fake.clone());
         let d_loss = LOSS.discriminator(of_real, of_fake);
-        let d_gradient = self.discriminator.descend(d_loss.clone(), rate, 0.0);
+        let total = penalty.iter().fold(d_loss.clone(), |total, penalty| total + penalty.clone());
+        let d_gradient = self.discriminator.descend(total, rate, 0.0);
+        let scalars = penalty.into_iter().fold(scalars, |scalars, penalty| scalars.with("d_penalty", penalty));
         let [of_real, of_fake] = decided;
         let mut scalars = scalars.with("d_loss", d_loss).with("d_gradient_norm", d_gradient).judged(of_real, of_fake);
 
@@ -386,9 +400,8 @@ impl Recipe for Esrgan {
         scalars = scalars.with("g_loss", g_loss.clone());
         let mut total = pixel * pixel_weight + g_loss * gan_weight;
         if let Some(eye) = &self.eye {
-            let features = |x: Tensor<4>| eye.features(x * 2.0 - 1.0);
-            let [fake, real] = perceptual::jittered([fake, real], &cx.draws);
-            let distance = perceptual::distance(&features(fake), &features(real)).mean();
+            let pictures = [fake, real].map(|x| x * 2.0 - 1.0);
+            let distance = eye.distance(pictures, &cx.draws, |fake, real| (fake - real).abs().mean());
             scalars = scalars.with("perceptual", distance.clone());
             total = total + distance * perceptual_weight;
         }
@@ -446,6 +459,12 @@ mod tests {
         let d_loss = LOSS.discriminator(of_real, of_fake);
         assert_near(d_loss.clone(), &golden["d_loss"], "D's loss");
         assert_gradients(&critic, &d_loss.backward(), &golden["d_gradients"], "D's loss");
+        let (again, back) = critic.vjp(real.clone());
+        assert_near(again.clone(), &golden["logits"], "D(x) with its way back");
+        let r1 = Penalty::zero_centred(1.5, (again.clone(), back));
+        assert_near(r1.clone(), &golden["r1"], "R1");
+        let d_loss = LOSS.discriminator(again, critic.forward(fake.clone().without_autodiff()));
+        assert_gradients(&critic, &(d_loss + r1).backward(), &golden["r1_gradients"], "D's loss with R1");
         let frozen = critic.no_grad();
         let g_loss = LOSS.generator(frozen.forward(fake.clone()), || frozen.forward(real.clone()));
         let pixel = (fake - real).abs().mean();
