@@ -597,6 +597,24 @@ fn a_model_s_answers_are_measured_beside_what_nobody_need_learn() {
     assert!(unchanged > 0.01 && unchanged < 0.2, "{unchanged}");
     assert!(value("the mean colour", "l1") > unchanged && value("runs/0001-pairs", "l1") > unchanged);
     assert!(value("the picture unchanged", "ssim") > value("the mean colour", "ssim"));
+
+    // Eight questions of three pictures of 64 pixels each, four beside each other.
+    done(folder, &["eval", "runs/0001-pairs", "--metric", "l1", "--panel", "seen.png"]);
+    let panel = image::open(folder.join("seen.png")).unwrap().to_rgb8();
+    assert_eq!(panel.dimensions(), (2 + 12 * 66, 2 + held.min(8).div_ceil(4) as u32 * 66));
+    for (given, wanted) in [(0, 2), (3, 5)] {
+        let pixel = |column: u32| panel.get_pixel(2 + column * 66, 2).0;
+        assert_eq!((pixel(given), pixel(wanted)), ([255; 3], [255; 3])); // their corners are white
+    }
+    for (wrong, part) in [
+        (&["runs/0001-pairs", "--panel", "seen.bmp"][..], ".jpg"),
+        (&["runs/0001-pairs", "runs/0001-pairs", "--panel", "seen.png"], "one run"),
+        (&["pairs", "--panel", "seen.png"], "one run"),
+    ] {
+        let refused = output(folder, &[&["eval"], wrong].concat());
+        assert_eq!(refused.status.code(), Some(2), "{wrong:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(part), "{wrong:?}");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub mod modes;
 pub mod music;
 pub mod neighbours;
 mod numpy;
+mod panel;
 pub mod parzen;
 mod passport;
 pub mod path_length;
@@ -29,6 +30,7 @@ pub use estimate::Estimate;
 pub use extractor::{Extractor, Network, Seen};
 pub use features::Features;
 pub use metric::{METRICS, Measure, Metric, metric};
+pub use panel::panel;
 pub use passport::{By, Drawn, Passport, Side, differences, table};
 pub use pictures::{Music, Part, Pictures, drawn};
 

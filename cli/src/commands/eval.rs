@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ganvas::data::fetch::Report;
+use ganvas::data::images::file::{Picture, writable};
 use ganvas::data::images::{Images, Shape};
 use ganvas::data::music;
 use ganvas::eval::{
@@ -11,7 +12,7 @@ use ganvas::eval::{
     Side, metric, table,
 };
 use ganvas::eval::{
-    answered_music, differences, drawn, group, of_features, of_model, of_music, of_pairs, wanted_music,
+    answered_music, differences, drawn, group, of_features, of_model, of_music, of_pairs, panel, wanted_music,
 };
 use ganvas::media::Media;
 use ganvas::{Error, Model, Question, RECIPES, RunDir, sample};
@@ -26,6 +27,7 @@ const ARRAYS: &[&str] = &["npz", "npy"];
 #[command(after_help = "Examples:
   ganvas eval runs/0002-stylegan2
   ganvas eval pictures/ --against my-photos/ --metric kid --json
+  ganvas eval runs/0003-pix2pix --baselines --panel seen.jpg
   ganvas eval runs/0001-mnist runs/0003-dcgan mnist:test --against mnist --metric fd --table
   ganvas eval runs/0004-songs melodies/ --against folk --metric music
   ganvas eval generated.npz --against real.npz --metric fd --metric kid --like torch-fidelity
@@ -68,6 +70,10 @@ pub struct Args {
     /// Beside the rows, how much each differs from the first: of runs that were asked the same this is surer than either.
     #[arg(long)]
     differences: bool,
+    /// Of a run that makes pictures of others, show eight held-out ones: what it was given, what it made and what it should have
+    /// made, as a .png, .jpg or .webp.
+    #[arg(long, value_name = "FILE")]
+    panel: Option<PathBuf>,
     /// Round and draw as another tool does.
     #[arg(long, value_name = "TOOL")]
     like: Option<Tool>,
@@ -127,6 +133,12 @@ impl Args {
 
 pub fn run(args: Args) -> anyhow::Result<()> {
     let network = args.network()?;
+    if let Some(file) = &args.panel {
+        writable(file)?;
+        if args.generated.len() > 1 || !args.generated[0].join("config.toml").is_file() {
+            return Err(Error::input(NO_PANEL).into());
+        }
+    }
     let named = args.metric.iter().map(|name| metric(name)).collect::<ganvas::Result<Vec<_>>>()?;
     let mut work = Work::new("measuring".to_owned());
     let mut measuring = Measuring { args: &args, named, network, against: None, music: None };
@@ -251,6 +263,9 @@ impl Measuring<'_> {
         super::train::fetch_own(&config)?;
         let questions = config.entry.questions(&config.text)?;
         let wanted = wanted_music(&questions);
+        if self.args.panel.is_some() && (questions.is_empty() || wanted.is_some()) {
+            return Err(Error::input(NO_PANEL).into());
+        }
         if let (Some(wanted), None) = (&wanted, &self.args.against) {
             let (questions, wanted) = (&questions[..n.min(questions.len())], &wanted[..n.min(wanted.len())]);
             let name = config.pictures()?.map_or_else(|| path.display().to_string(), |(_, name)| name);
@@ -306,6 +321,10 @@ impl Measuring<'_> {
             false => self.named.clone(),
         };
         let data = data.map_or_else(String::new, |(_, name)| name);
+        if let Some(file) = &self.args.panel {
+            let image = panel(model, questions.clone())?;
+            Picture { image, alpha: None, lost: Vec::new() }.write(file)?;
+        }
         let mut passports = Vec::new();
         for (what, mut questions) in group(questions) {
             questions.truncate(self.args.samples.map_or(MOST_SAMPLES, |samples| samples as usize));
@@ -425,6 +444,8 @@ impl Measuring<'_> {
 
 const UNLIKE: &str =
     "features compare with features; give two .npz files, one with --against, or pictures on both sides";
+
+const NO_PANEL: &str = "--panel shows what one run makes of pictures; give one run, of a recipe such as pix2pix";
 
 fn missing_against() -> Error {
     Error::input("give the real pictures with --against, such as --against mnist")

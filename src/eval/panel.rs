@@ -1,0 +1,140 @@
+//! What a model was given, what it made of it and what it should have made, side by side for the eye.
+
+use super::answers::group;
+use crate::data::degrade::Planes;
+use crate::data::degrade::resize::{Filter, resized};
+use crate::error::{Error, Result};
+use crate::media::{Image, Media, grid};
+use crate::recipe::{Model, Question, generate};
+
+/// Questions of a kind that are shown.
+const SHOWN: usize = 8;
+/// Most pictures side by side, where one question has no more.
+const WIDEST: usize = 12;
+/// Largest side of a picture in pixels; of larger ones the middle is shown.
+const SIDE: usize = 128;
+
+/// A given picture, what was made of it in one way after the other, and what it should have become.
+struct Row {
+    given: Image,
+    made: Vec<Image>,
+    wanted: Image,
+}
+
+/// A grid of eight questions of each kind (fewer where there are no more), evenly chosen and in their order: the picture that is
+/// given, brought to the size of what is wanted, then the answer, then what is wanted. Where several kinds are asked of the same
+/// pictures, all answers are in one row. An error for questions without pictures.
+pub fn panel(model: &dyn Model, questions: Vec<Question>) -> Result<Image> {
+    let mut rows = Vec::<Row>::new();
+    for (_, questions) in group(questions) {
+        let shown = questions.len().min(SHOWN);
+        for i in 0..shown {
+            let Question { request, wanted } = &questions[(2 * i + 1) * questions.len() / (2 * shown)];
+            let made = generate(model, request)?.into_iter().next();
+            let (Some(given), Some(Media::Image(made)), Some(Media::Image(wanted))) = (&request.picture, made, wanted)
+            else {
+                return Err(Error::input("a panel is of pictures that are made of others; this run is asked for none"));
+            };
+            match rows.iter_mut().find(|row| row.given == *given) {
+                Some(row) if row.wanted == *wanted => row.made.push(made),
+                Some(row) => {
+                    let before = std::mem::replace(&mut row.wanted, wanted.clone());
+                    row.made.extend([before, made]);
+                }
+                None => rows.push(Row { given: given.clone(), made: vec![made], wanted: wanted.clone() }),
+            }
+        }
+    }
+    let sides = rows.iter().map(|row| row.wanted.width.min(row.wanted.height));
+    let Some(side) = sides.min().map(|least| least.min(SIDE)) else {
+        return Err(Error::input("this run is asked for nothing when it is measured, so there is nothing to show"));
+    };
+    let across = rows.iter().map(|row| row.made.len() + 2).max().unwrap_or(1);
+    let cells = rows.iter().flat_map(|row| {
+        let Image { width, height, .. } = row.wanted;
+        let fit =
+            move |image: &Image| middle(&resized(&Planes::of(image), width, height, Filter::Bicubic).image(), side);
+        let all = [&row.given].into_iter().chain(&row.made).chain([&row.wanted]);
+        all.map(fit).collect::<Vec<Image>>()
+    });
+    Ok(grid(&cells.collect::<Vec<Image>>(), across * (WIDEST / across).max(1)))
+}
+
+/// The middle square of this side, in RGB.
+fn middle(image: &Image, side: usize) -> Image {
+    let part = image.cut([(image.width - side) / 2, (image.height - side) / 2], [side, side]);
+    match part.channels {
+        3 => part,
+        _ => Image::new(side, side, 3, part.pixels.iter().flat_map(|level| [*level; 3]).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parts::Parts;
+    use crate::recipe::{Input, Request, Weights};
+
+    /// Makes every pixel four of them, as much lighter as is asked for.
+    struct Lighter;
+
+    const LIGHT: Input = Input::Text { name: "light", usual: "10" };
+
+    impl Weights for Lighter {
+        fn weights(&mut self, _visit: &mut Parts) {}
+    }
+
+    impl Model for Lighter {
+        fn inputs(&self) -> Vec<Input> {
+            vec![Input::Picture, LIGHT]
+        }
+
+        fn generate(&self, request: &Request) -> Result<Vec<Media>> {
+            let more = request.text(LIGHT).parse::<u8>().unwrap();
+            let mut made = request.picture.clone().unwrap().enlarged(2);
+            made.pixels.iter_mut().for_each(|level| *level += more);
+            Ok(vec![Media::Image(made)])
+        }
+    }
+
+    fn flat(side: usize, channels: usize, level: u8) -> Image {
+        Image::new(side, side, channels, vec![level; side * side * channels])
+    }
+
+    fn asked(level: u8, wanted: u8, light: &str) -> Question {
+        let mut question = Question::picture(flat(2, 1, level), Some(flat(4, 1, wanted)));
+        question.request.with.insert("light".into(), light.into());
+        question
+    }
+
+    #[test]
+    fn rows_are_evenly_chosen_and_hold_the_given_picture_all_answers_and_what_is_wanted() {
+        let of = |light| (0..16).map(move |level| asked(level, level + 100, light));
+        let found = panel(&Lighter, of("10").chain(of("20")).collect()).unwrap();
+        // Of sixteen questions every second, four cells for each and three rows side by side.
+        let cell = |level: u8| flat(4, 3, level);
+        let rows = [1, 3, 5, 7, 9, 11, 13, 15].map(|level| [level, level + 10, level + 20, level + 100].map(cell));
+        assert_eq!(found, grid(&rows.concat(), 12));
+    }
+
+    #[test]
+    fn what_another_kind_of_question_wants_stands_beside_its_own_answer() {
+        let found = panel(&Lighter, vec![asked(1, 100, "10"), asked(1, 200, "20")]).unwrap();
+        assert_eq!(found, grid(&[1, 11, 100, 21, 200].map(|level| flat(4, 3, level)), 10));
+    }
+
+    #[test]
+    fn large_pictures_are_cut_to_their_middle() {
+        let mut wide = flat(300, 3, 7);
+        wide.pixels[..300 * 3 * 80].fill(200);
+        let found = middle(&wide, 128);
+        assert_eq!((found.shape(), found.pixels.iter().max()), ([128, 128, 3], Some(&7)));
+    }
+
+    #[test]
+    fn without_pictures_to_show_the_sentence_says_so() {
+        assert!(panel(&Lighter, Vec::new()).unwrap_err().to_string().contains("nothing to show"));
+        let unknown = Question { wanted: None, ..asked(1, 2, "10") };
+        assert!(panel(&Lighter, vec![unknown]).unwrap_err().to_string().contains("asked for none"));
+    }
+}
