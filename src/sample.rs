@@ -11,8 +11,9 @@ use crate::run::{Checkpoint, RunDir};
 
 /// The model of a checkpoint, ready to generate on the CPU.
 pub fn model(config: &Resolved, checkpoint: &Checkpoint) -> Result<Box<dyn Model>> {
+    let parts = checkpoint.model()?; // before there is a model: the file's bytes and a model are never in memory together
     let mut model = config.entry.model(&config.text, &Device::flex())?;
-    let mut load = Parts::load(checkpoint.model()?);
+    let mut load = Parts::load(parts);
     model.weights(&mut load);
     load.loaded()?;
     Ok(model)

@@ -57,8 +57,6 @@ fn main() -> ExitCode {
     {
         return match workload(name) {
             Ok(workload) => {
-                // SAFETY: it sets one number in a table, mimalloc's purge delay, and no other thread runs yet.
-                unsafe { libmimalloc_sys::mi_option_set(15, -1) }
                 serve::serve(workload, THREADS);
                 ExitCode::SUCCESS
             }

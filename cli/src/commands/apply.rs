@@ -15,6 +15,7 @@ use ganvas::{DAMAGE, Error, Model, RECIPES, Request, RunDir, SHOW, Translation, 
 use serde_json::{Value, json};
 
 use super::sample::named;
+use crate::memory;
 use crate::progress::{Work, say};
 
 /// So many times larger than what a model learned from, a picture looks strange to it.
@@ -97,6 +98,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let config = run.config(RECIPES)?;
     let checkpoint = sample::checkpoint(&run, args.checkpoint.as_deref())?;
     let model = sample::model(&config, &checkpoint)?;
+    memory::give_back();
     let Some(translation) = model.translation() else {
         let run = args.run.display();
         return Err(Error::input(format!(
