@@ -13,7 +13,7 @@ use crate::random::Draws;
 #[derive(Debug)]
 pub enum Eye {
     /// What can be had: SqueezeNet 1.1, by its features of seven layers.
-    SqueezeNet(SqueezeNet),
+    SqueezeNet(Box<SqueezeNet>),
     /// The papers': VGG19, by the features of its last convolution.
     Vgg19(Vgg19),
 }
@@ -22,7 +22,7 @@ impl Eye {
     /// VGG19 from the file at `vgg19`, or SqueezeNet, which pip brings, where that is empty. The error names the way out.
     pub fn open(vgg19: &Path, device: &Device) -> Result<Self> {
         Ok(match vgg19.as_os_str().is_empty() {
-            true => Eye::SqueezeNet(SqueezeNet::load(device, &mut |_| ())?),
+            true => Eye::SqueezeNet(Box::new(SqueezeNet::load(device, &mut |_| ())?)),
             false => Eye::Vgg19(Vgg19::load(vgg19, device)?),
         })
     }
