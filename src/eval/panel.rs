@@ -28,21 +28,26 @@ pub fn panel(model: &dyn Model, questions: Vec<Question>) -> Result<Image> {
     let mut rows = Vec::<Row>::new();
     for (_, questions) in group(questions) {
         let shown = questions.len().min(SHOWN);
-        for i in 0..shown {
-            let Question { request, wanted } = &questions[(2 * i + 1) * questions.len() / (2 * shown)];
+        let chosen = (0..shown).map(|i| &questions[(2 * i + 1) * questions.len() / (2 * shown)]).collect::<Vec<_>>();
+        // The rows of the kind before, where it was asked of the same pictures
+        let before = rows.len().saturating_sub(shown);
+        let givens = chosen.iter().filter_map(|question| question.request.picture.as_ref());
+        let is_again = rows[before..].iter().map(|row| &row.given).eq(givens);
+        for (i, Question { request, wanted }) in chosen.into_iter().enumerate() {
             let made = generate(model, request)?.into_iter().next();
             let (Some(given), Some(Media::Image(made)), Some(Media::Image(wanted))) = (&request.picture, made, wanted)
             else {
                 return Err(Error::input("a panel is of pictures that are made of others; this run is asked for none"));
             };
-            match rows.iter_mut().find(|row| row.given == *given) {
-                Some(row) if row.wanted == *wanted => row.made.push(made),
-                Some(row) => {
-                    let before = std::mem::replace(&mut row.wanted, wanted.clone());
-                    row.made.extend([before, made]);
-                }
-                None => rows.push(Row { given: given.clone(), made: vec![made], wanted: wanted.clone() }),
+            if !is_again {
+                rows.push(Row { given: given.clone(), made: vec![made], wanted: wanted.clone() });
+                continue;
             }
+            let row = &mut rows[before + i];
+            if row.wanted != *wanted {
+                row.made.push(std::mem::replace(&mut row.wanted, wanted.clone()));
+            }
+            row.made.push(made);
         }
     }
     let sides = rows.iter().map(|row| row.wanted.width.min(row.wanted.height));
@@ -115,6 +120,13 @@ mod tests {
         let cell = |level: u8| flat(4, 3, level);
         let rows = [1, 3, 5, 7, 9, 11, 13, 15].map(|level| [level, level + 10, level + 20, level + 100].map(cell));
         assert_eq!(found, grid(&rows.concat(), 12));
+    }
+
+    #[test]
+    fn pictures_that_are_alike_have_a_row_each() {
+        let of = |light| [asked(1, 100, light), asked(1, 100, light)];
+        let found = panel(&Lighter, [of("10"), of("20")].concat()).unwrap();
+        assert_eq!(found, grid(&[1, 11, 21, 100, 1, 11, 21, 100].map(|level| flat(4, 3, level)), 12));
     }
 
     #[test]

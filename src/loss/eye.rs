@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 
-use super::perceptual::{SqueezeNet, closely, distance};
+use super::perceptual::SqueezeNet;
 use super::vgg::Vgg19;
 use crate::error::Result;
 use crate::random::Draws;
@@ -36,10 +36,7 @@ impl Eye {
         by_paper: fn(Tensor<4>, Tensor<4>) -> Tensor<1>,
     ) -> Tensor<1> {
         match self {
-            Eye::SqueezeNet(net) => {
-                let [fake, real] = closely([fake, real], draws);
-                distance(&net.features(fake), &net.features(real)).mean()
-            }
+            Eye::SqueezeNet(net) => net.loss([fake, real], draws),
             Eye::Vgg19(net) => by_paper(net.features(fake), net.features(real)),
         }
     }

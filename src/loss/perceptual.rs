@@ -140,6 +140,12 @@ impl SqueezeNet {
         features
     }
 
+    /// How different pictures `[n, 1 or 3, side, side]` in [-1, 1] look, as a loss `[1]`: their [`distance`] in the mean, seen closely.
+    pub fn loss(&self, pictures: [Tensor<4>; 2], draws: &Draws) -> Tensor<1> {
+        let [a, b] = closely(pictures, draws);
+        distance(&self.features(a), &self.features(b)).mean()
+    }
+
     /// The last features, averaged over the picture: `[n, 512]`.
     pub fn pooled(&self, pictures: Tensor<4>) -> Tensor<2> {
         let last = self.features(pictures).pop().expect("seven layers");
@@ -170,7 +176,7 @@ fn enlarged(x: Tensor<4>, factor: usize) -> Tensor<4> {
 ///
 /// The network looks at every second pixel, then at every fourth. A generator whose pictures always lie alike to it, or that has
 /// pixels nobody looks at, learns a pattern of that period, which lessens the distance and which every eye sees.
-pub fn closely<const N: usize>(pictures: [Tensor<4>; N], draws: &Draws) -> [Tensor<4>; N] {
+fn closely<const N: usize>(pictures: [Tensor<4>; N], draws: &Draws) -> [Tensor<4>; N] {
     let mut stream = draws.stream("perceptual.place");
     let [top, left] = [(); 2].map(|()| stream.random_range(0..JITTER));
     pictures.map(|x| {

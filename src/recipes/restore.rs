@@ -23,7 +23,7 @@ use crate::data::images::{Crop, Images};
 use crate::data::source::Source;
 use crate::error::Result;
 use crate::loss::adversarial::{Adversarial, binary_cross_entropy};
-use crate::loss::perceptual::{self, SqueezeNet};
+use crate::loss::perceptual::SqueezeNet;
 use crate::media::{Image, Media, between};
 use crate::nn::{Conv2d, ConvConfig, Init, PatchConfig, PatchDiscriminator, of_pictures, patches};
 use crate::optim::{AdamConfig, Trained, adam_problem, average_decay, linear_decay};
@@ -551,8 +551,7 @@ impl Recipe for Restore {
             total = total + (g_loss + matched * matching_weight) * gan_weight;
         }
         if let Some(eye) = &self.eye {
-            let [fake, new] = perceptual::closely([fake.clone(), new], &cx.draws);
-            let distance = perceptual::distance(&eye.features(fake), &eye.features(new)).mean();
+            let distance = eye.loss([fake.clone(), new], &cx.draws);
             scalars = scalars.with("perceptual", distance.clone());
             total = total + distance * perceptual_weight;
         }
