@@ -176,6 +176,9 @@ fn mode_collapse(history: &History) -> Option<Finding> {
 
 fn g_frozen(history: &History) -> Option<Finding> {
     let (change, real) = (history.now("sample_change")?, history.now("real_spread")?);
+    if history.now("d_loss").is_some() && history.now("g_loss").is_none() {
+        return None; // D learns alone: some recipes begin so
+    }
     (change <= limits::FROZEN * real).then(|| {
         let sentence = "The samples are the same as at the look before.".to_owned();
         Finding::new(sentence, &[("sample_change", change)])

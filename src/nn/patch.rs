@@ -17,6 +17,8 @@ pub struct PatchConfig {
     pub width: usize,
     /// How often the side is halved: 0 to 5 for patches of 1, 16, 34, 70, 142 and 286 pixels; 0 looks at single pixels.
     pub layers: usize,
+    /// Whether there are norms; without them every layer has a bias.
+    pub norms: bool,
     /// Whether the norms scale and shift.
     pub affine: bool,
     /// Where the weights begin.
@@ -30,13 +32,13 @@ pub struct PatchConfig {
 #[derive(Module, Debug)]
 pub struct PatchDiscriminator {
     layers: Vec<Conv2d>,
-    norms: Vec<InstanceNorm>, // after each layer but the first and the last
+    norms: Vec<InstanceNorm>, // after each layer but the first and the last; empty for none
 }
 
 impl PatchDiscriminator {
     /// At the start of training. `name` makes its draws its own.
     pub fn new(config: PatchConfig, draws: &Draws, name: &str, device: &Device) -> Self {
-        let PatchConfig { inputs, width, layers, affine, init } = config;
+        let PatchConfig { inputs, width, layers, norms: has_norms, affine, init } = config;
         let (kernel, padding) = if layers == 0 { (1, 0) } else { (4, 1) };
         let mut plan = vec![(inputs, width, layers > 0)]; // from, to, whether it halves
         for i in 1..=layers.max(1) {
@@ -44,13 +46,14 @@ impl PatchDiscriminator {
         }
         plan.push((width * channels(layers.max(1)), 1, false));
         let last = plan.len() - 1;
-        let norms = plan[1..last].iter().enumerate().map(|(i, (_, outputs, _))| {
+        let normal = if has_norms { &plan[1..last] } else { &[] };
+        let norms = normal.iter().enumerate().map(|(i, (_, outputs, _))| {
             InstanceNorm::new(affine, *outputs, draws, &format!("{name}.norms.{i}"), device)
         });
         let norms = norms.collect();
         let layers = plan.iter().enumerate().map(|(i, (inputs, outputs, halves))| {
             let (inputs, outputs, stride) = (*inputs, *outputs, if *halves { 2 } else { 1 });
-            let bias = i == 0 || i == last; // a norm takes a bias away again
+            let bias = !has_norms || i == 0 || i == last; // a norm takes a bias away again
             let config = ConvConfig { inputs, outputs, kernel, stride, padding, groups: 1, bias, init };
             Conv2d::new(config, draws, &format!("{name}.layers.{i}"), device)
         });
@@ -66,8 +69,12 @@ impl PatchDiscriminator {
     pub fn features(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
         let last = self.layers.len() - 1;
         let mut features = vec![self.layers[0].leaky(x, SLOPE)];
-        for (layer, norm) in self.layers[1..last].iter().zip(&self.norms) {
-            features.push(norm.leaky(layer.forward(features[features.len() - 1].clone()), SLOPE));
+        for (i, layer) in self.layers[1..last].iter().enumerate() {
+            let x = features[i].clone();
+            features.push(match self.norms.get(i) {
+                Some(norm) => norm.leaky(layer.forward(x), SLOPE),
+                None => layer.leaky(x, SLOPE),
+            });
         }
         features.push(self.layers[last].forward(features[features.len() - 1].clone()));
         features
@@ -104,16 +111,11 @@ mod tests {
             let side = 400;
             let device = Device::flex().autodiff();
             let init = Init::Normal { deviation: 1.0 };
-            let config = PatchConfig { inputs: 1, width: 1, layers, affine: false, init };
-            let mut net = PatchDiscriminator::new(config, &Draws::new(1, 0), "patch", &device);
-            let last = net.layers.len() - 1;
+            let config = PatchConfig { inputs: 1, width: 1, layers, norms: false, affine: false, init };
             // A norm sees the whole picture; what a patch is by the convolutions is seen without.
-            net.norms.clear();
+            let net = PatchDiscriminator::new(config, &Draws::new(1, 0), "patch", &device);
             let x = wave([1, 1, side, side], 0.21).autodiff().require_grad();
-            let mut h = x.clone();
-            for (i, layer) in net.layers.iter().enumerate() {
-                h = layer.leaky(h, if i < last { SLOPE } else { 1.0 });
-            }
+            let h = net.forward(x.clone());
             let middle = h.dims()[3] / 2;
             let logit = h.slice([0..1, 0..1, middle..middle + 1, middle..middle + 1]);
             let gradient = x.grad(&logit.sum().backward()).unwrap().without_autodiff();

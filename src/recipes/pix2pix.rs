@@ -300,6 +300,7 @@ impl Recipe for Pix2pix {
             inputs: 2 * CHANNELS,
             width: config.d_width,
             layers: config.d_layers,
+            norms: true,
             affine: true,
             init: INIT,
         };

@@ -494,6 +494,7 @@ impl Recipe for Restore {
             inputs: CHANNELS,
             width: config.d_width,
             layers: config.d_layers,
+            norms: true,
             affine: false,
             init: D_INIT,
         };

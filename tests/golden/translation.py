@@ -4,6 +4,10 @@ The networks are written out from Isola et al. 2017 (section 3 and appendix 6.1)
 7), in the slow way: padding, convolution, normalisation and activation one after the other. pix2pix: 64x64, 4 channels in
 both networks' first layers, no dropout, 2 pairs. CycleGAN: 16x16, 4 channels, 2 residual blocks, discriminators that halve
 the side once, 2 pictures of each domain. A layer before a norm has no bias; norms are those of each picture, epsilon 1e-5.
+"plain" is CycleGAN with what it may have instead: generators that add to the picture a last layer's result, of which weights
+and bias are used times 0.02 (the weights also by 1 / sqrt of their inputs), with doublings of pixels before 3x3 convolutions,
+and each pixel's features brought to a mean square of 1 (1e-8 under the root) in place of the norms, with biases;
+discriminators without norms, with biases; cycle and identity of the way from B times 0.25.
 
 Nothing is drawn at random. The p-th parameter of a network, in the order in which it is listed below, is
 
@@ -113,12 +117,12 @@ def unet(p, x, levels):
 
 
 # The discriminator of patches: layers, then norms
-def patch_parameters(inputs, width, layers, affine):
+def patch_parameters(inputs, width, layers, affine, normalized=True):
     p, channels = Network(), lambda i: width * 2 ** min(i, 3)
     kernel, inner = (4, layers) if layers else (1, 1)
     p.conv("layers.0", width, inputs, kernel, True)
     for i in range(1, inner + 1):
-        p.conv(f"layers.{i}", channels(i), channels(i - 1), kernel, False)
+        p.conv(f"layers.{i}", channels(i), channels(i - 1), kernel, not normalized)
     p.conv(f"layers.{inner + 1}", 1, channels(inner), kernel, True)
     for i in range(1, inner + 1):
         if affine:
@@ -148,31 +152,40 @@ def receptive_field(layers):
 
 
 # CycleGAN's generator: first, down, blocks, up, last
-def resnet_parameters(width, blocks):
+def resnet_parameters(width, blocks, plain=False):
     p = Network()
-    p.conv("first", width, 3, 7, False)
+    p.conv("first", width, 3, 7, plain)
     for i in range(2):
-        p.conv(f"down.{i}", width * 2 ** (i + 1), width * 2**i, 3, False)
+        p.conv(f"down.{i}", width * 2 ** (i + 1), width * 2**i, 3, plain)
     for i in range(blocks):
-        p.conv(f"blocks.{i}.first", 4 * width, 4 * width, 3, False)
-        p.conv(f"blocks.{i}.second", 4 * width, 4 * width, 3, False)
+        p.conv(f"blocks.{i}.first", 4 * width, 4 * width, 3, plain)
+        p.conv(f"blocks.{i}.second", 4 * width, 4 * width, 3, plain)
     for i in range(2):
-        p.conv(f"up.{i}", width * 2 ** (2 - i), width * 2 ** (1 - i), 3, False)
+        ends = [width * 2 ** (2 - i), width * 2 ** (1 - i)]
+        p.conv(f"up.{i}", *(reversed(ends) if plain else ends), 3, plain)
     p.conv("last", 3, width, 7, True)
     return p
 
 
-def resnet(p, x, blocks):
+def resnet(p, x, blocks, plain=False):
     mirrored = lambda x, width: F.pad(x, [width] * 4, mode="reflect")
-    h = F.relu(p.normal(p.convolved("first", mirrored(x, 3))))
+    normal = (lambda x: x / ((x**2).mean(1, keepdim=True) + 1e-8).sqrt()) if plain else p.normal
+    h = F.relu(normal(p.convolved("first", mirrored(x, 3))))
     for i in range(2):
-        h = F.relu(p.normal(p.convolved(f"down.{i}", h, 2, 1)))
+        h = F.relu(normal(p.convolved(f"down.{i}", h, 2, 1)))
     for i in range(blocks):
-        inner = F.relu(p.normal(p.convolved(f"blocks.{i}.first", mirrored(h, 1))))
-        h = h + p.normal(p.convolved(f"blocks.{i}.second", mirrored(inner, 1)))
+        inner = F.relu(normal(p.convolved(f"blocks.{i}.first", mirrored(h, 1))))
+        h = h + normal(p.convolved(f"blocks.{i}.second", mirrored(inner, 1)))
     for i in range(2):
-        h = F.relu(p.normal(p.transposed(f"up.{i}", h, 2, 1, 1)))
-    return torch.tanh(p.convolved("last", mirrored(h, 3)))
+        if plain:
+            h = p.convolved(f"up.{i}", h.repeat_interleave(2, 2).repeat_interleave(2, 3), 1, 1)
+        else:
+            h = p.transposed(f"up.{i}", h, 2, 1, 1)
+        h = F.relu(normal(h))
+    if not plain:
+        return torch.tanh(p.convolved("last", mirrored(h, 3)))
+    weight, bias = p["last.weight"], p["last.bias"]
+    return x + F.conv2d(mirrored(h, 3), weight * (0.02 / math.sqrt(weight[0].numel())), bias * 0.02)
 
 
 def bce(logits, label):
@@ -206,30 +219,32 @@ def pix2pix():
     }
 
 
-def cyclegan():
+def cyclegan(plain=False):
     a, b = wave([N, 3, 16, 16], 0.013), wave([N, 3, 16, 16], 0.017)
     # One network after the other: those of the second continue the count of the first.
     both = Network()
     for way in ["to_b", "to_a"]:
-        for name, value in resnet_parameters(4, 2).values.items():
+        for name, value in resnet_parameters(4, 2, plain).values.items():
             both.declare(f"{way}.{name}", list(value.shape))
     net = lambda way: view(both, way)
-    d_a, d_b = patch_parameters(3, 4, 1, False), patch_parameters(3, 4, 1, False)
-    g, f = (lambda x: resnet(net("to_b"), x, 2)), (lambda x: resnet(net("to_a"), x, 2))
+    d_a, d_b = (patch_parameters(3, 4, 1, False, not plain) for _ in range(2))
+    judged = lambda d, x: patch(d, x, 1, False, not plain)
+    g, f = (lambda x: resnet(net("to_b"), x, 2, plain)), (lambda x: resnet(net("to_a"), x, 2, plain))
     fake_b, fake_a = g(a), f(b)
-    adversarial = squares(patch(d_b, fake_b, 1, False), 1.0) + squares(patch(d_a, fake_a, 1, False), 1.0)
-    cycle = (f(fake_b) - a).abs().mean() + (g(fake_a) - b).abs().mean()
-    identity = (g(b) - b).abs().mean() + (f(a) - a).abs().mean()
-    total = adversarial + 10 * cycle + 5 * identity
+    adversarial = squares(judged(d_b, fake_b), 1.0) + squares(judged(d_a, fake_a), 1.0)
+    cycles = [(f(fake_b) - a).abs().mean(), (g(fake_a) - b).abs().mean()]
+    identities = [(g(b) - b).abs().mean(), (f(a) - a).abs().mean()]
+    back = 0.25 if plain else 1.0
+    total = adversarial + 10 * (cycles[0] + back * cycles[1]) + 5 * (identities[0] + back * identities[1])
     d_losses = [
-        (squares(patch(d, real, 1, False), 1.0) + squares(patch(d, fake.detach(), 1, False), 0.0)) * 0.5
+        (squares(judged(d, real), 1.0) + squares(judged(d, fake.detach()), 0.0)) * 0.5
         for d, real, fake in [(d_a, a, fake_a), (d_b, b, fake_b)]
     ]
     return {
         "fake_b": fake_b.flatten().tolist(),
         "adversarial": adversarial.item(),
-        "cycle": cycle.item(),
-        "identity": identity.item(),
+        "cycle": sum(cycles).item(),
+        "identity": sum(identities).item(),
         "g_gradients": both.gradients(total),
         "d_losses": [loss.item() for loss in d_losses],
         "d_gradients": [d.gradients(loss) for d, loss in zip([d_a, d_b], d_losses)],
@@ -254,4 +269,4 @@ def rounded(value):
 
 if __name__ == "__main__":
     out = Path(__file__).with_name("translation.json")
-    out.write_text(json.dumps(rounded({"pix2pix": pix2pix(), "cyclegan": cyclegan()})) + "\n")
+    out.write_text(json.dumps(rounded({"pix2pix": pix2pix(), "cyclegan": cyclegan(), "plain": cyclegan(plain=True)})) + "\n")
