@@ -129,6 +129,14 @@ fn a_g_without_a_learning_rate_is_frozen() {
 }
 
 #[test]
+fn a_g_that_begins_after_its_critics_is_not_frozen_before() {
+    let small = ["resolution=16", "width=2", "blocks=1", "d_width=2", "d_layers=1", "train.batch=4"];
+    let run = ["d_first_kimg=1", "train.steps=60", "train.log_every_kimg=0.02"];
+    let found = found("cyclegan", &[&small[..], &run[..]].concat());
+    assert!(found.iter().all(|episode| episode.diagnosis.name != "g_frozen"), "{found:?}");
+}
+
+#[test]
 fn a_learning_rate_that_is_too_high_explodes_a_layer_by_name_and_ends_in_no_number() {
     let found =
         found("goodfellow", &["learning_rate=0.5", "average_kimg=0", "train.steps=120", "train.log_every_kimg=0.2"]);
