@@ -17,12 +17,21 @@ pub struct PatchConfig {
     pub width: usize,
     /// How often the side is halved: 0 to 5 for patches of 1, 16, 34, 70, 142 and 286 pixels; 0 looks at single pixels.
     pub layers: usize,
-    /// Whether there are norms; without them every layer has a bias.
-    pub norms: bool,
-    /// Whether the norms scale and shift.
-    pub affine: bool,
+    /// What stands after each layer but the first and the last.
+    pub norms: Norms,
     /// Where the weights begin.
     pub init: Init,
+}
+
+/// The norms of a [`PatchDiscriminator`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Norms {
+    /// No norms: every layer has a bias instead.
+    None,
+    /// Over each picture, without scale and shift.
+    Plain,
+    /// Over each picture, with scale and shift.
+    Affine,
 }
 
 /// Pictures `[n, inputs, h, w]` to a logit for each patch, `[n, 1, h', w']` (Isola et al. 2017, "Image-to-Image Translation
@@ -38,7 +47,7 @@ pub struct PatchDiscriminator {
 impl PatchDiscriminator {
     /// At the start of training. `name` makes its draws its own.
     pub fn new(config: PatchConfig, draws: &Draws, name: &str, device: &Device) -> Self {
-        let PatchConfig { inputs, width, layers, norms: has_norms, affine, init } = config;
+        let PatchConfig { inputs, width, layers, norms: kind, init } = config;
         let (kernel, padding) = if layers == 0 { (1, 0) } else { (4, 1) };
         let mut plan = vec![(inputs, width, layers > 0)]; // from, to, whether it halves
         for i in 1..=layers.max(1) {
@@ -46,14 +55,14 @@ impl PatchDiscriminator {
         }
         plan.push((width * channels(layers.max(1)), 1, false));
         let last = plan.len() - 1;
-        let normal = if has_norms { &plan[1..last] } else { &[] };
-        let norms = normal.iter().enumerate().map(|(i, (_, outputs, _))| {
-            InstanceNorm::new(affine, *outputs, draws, &format!("{name}.norms.{i}"), device)
+        let normalized = if kind == Norms::None { &[] } else { &plan[1..last] };
+        let norms = normalized.iter().enumerate().map(|(i, (_, outputs, _))| {
+            InstanceNorm::new(kind == Norms::Affine, *outputs, draws, &format!("{name}.norms.{i}"), device)
         });
         let norms = norms.collect();
         let layers = plan.iter().enumerate().map(|(i, (inputs, outputs, halves))| {
             let (inputs, outputs, stride) = (*inputs, *outputs, if *halves { 2 } else { 1 });
-            let bias = !has_norms || i == 0 || i == last; // a norm takes a bias away again
+            let bias = kind == Norms::None || i == 0 || i == last; // a norm takes a bias away again
             let config = ConvConfig { inputs, outputs, kernel, stride, padding, groups: 1, bias, init };
             Conv2d::new(config, draws, &format!("{name}.layers.{i}"), device)
         });
@@ -111,7 +120,7 @@ mod tests {
             let side = 400;
             let device = Device::flex().autodiff();
             let init = Init::Normal { deviation: 1.0 };
-            let config = PatchConfig { inputs: 1, width: 1, layers, norms: false, affine: false, init };
+            let config = PatchConfig { inputs: 1, width: 1, layers, norms: Norms::None, init };
             // A norm sees the whole picture; what a patch is by the convolutions is seen without.
             let net = PatchDiscriminator::new(config, &Draws::new(1, 0), "patch", &device);
             let x = wave([1, 1, side, side], 0.21).autodiff().require_grad();

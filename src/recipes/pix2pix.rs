@@ -17,7 +17,8 @@ use crate::error::Result;
 use crate::loss::adversarial::Adversarial;
 use crate::media::{Image, Media, between};
 use crate::nn::{
-    Conv2d, ConvConfig, ConvTranspose2d, Init, InstanceNorm, PatchConfig, PatchDiscriminator, of_pictures, patches,
+    Conv2d, ConvConfig, ConvTranspose2d, Init, InstanceNorm, Norms, PatchConfig, PatchDiscriminator, of_pictures,
+    patches,
 };
 use crate::optim::{AdamConfig, Trained, average_decay, linear_decay};
 use crate::parts::Parts;
@@ -300,8 +301,7 @@ impl Recipe for Pix2pix {
             inputs: 2 * CHANNELS,
             width: config.d_width,
             layers: config.d_layers,
-            norms: true,
-            affine: true,
+            norms: Norms::Affine,
             init: INIT,
         };
         let draws = Draws::new(config.train.seed, 0);

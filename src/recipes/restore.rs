@@ -25,7 +25,7 @@ use crate::error::Result;
 use crate::loss::adversarial::{Adversarial, binary_cross_entropy};
 use crate::loss::perceptual::SqueezeNet;
 use crate::media::{Image, Media, between};
-use crate::nn::{Conv2d, ConvConfig, Init, PatchConfig, PatchDiscriminator, of_pictures, patches};
+use crate::nn::{Conv2d, ConvConfig, Init, Norms, PatchConfig, PatchDiscriminator, of_pictures, patches};
 use crate::optim::{AdamConfig, Trained, adam_problem, average_decay, linear_decay};
 use crate::parts::Parts;
 use crate::random::Draws;
@@ -494,8 +494,7 @@ impl Recipe for Restore {
             inputs: CHANNELS,
             width: config.d_width,
             layers: config.d_layers,
-            norms: true,
-            affine: false,
+            norms: Norms::Plain,
             init: D_INIT,
         };
         let critic = |i: usize| {
