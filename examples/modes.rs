@@ -54,12 +54,13 @@ fn main() -> Result<()> {
 fn judged(sets: &[String]) -> Result<(usize, f64)> {
     let folder = tempfile::tempdir().map_err(|error| ganvas::Error::failed(error.to_string()))?;
     let config = Resolved::new(recipe("grid")?, None, sets)?;
-    let session = config.open(&Device::flex())?;
+    let device = Device::flex();
+    let session = config.open(&device)?;
     let run = RunDir::create(folder.path(), "grid", &config)?;
-    if train(&run, &run.lock()?, &config, session, None, &mut |_| ControlFlow::Continue(())).is_err() {
+    if train(&run, &run.lock()?, &config, session, None, &device, &mut |_| ControlFlow::Continue(())).is_err() {
         return Ok((0, 0.0));
     }
-    let model = sample::model(&config, &sample::checkpoint(&run, None)?)?;
+    let model = sample::model(&config, &sample::checkpoint(&run, None)?, &device)?;
     let mut near = [0; 25];
     for sample in sample::generate(model.as_ref(), &Request::seeds(0..SAMPLES))? {
         let Media::Point([x, y]) = sample else { continue };

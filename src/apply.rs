@@ -3,10 +3,9 @@
 use crate::data::fetch::{Progress, Report};
 use crate::error::{Error, Result};
 use crate::media::{Image, Media};
-use crate::recipe::{Model, Request, Translation, generate};
+use crate::model::{Model, Tiling, made, taken_picture};
+use crate::request::{PICTURE, Sample, Value};
 
-/// What is assumed to be free where the system does not tell.
-const UNKNOWN: u64 = 2 << 30;
 /// Pixels over which one tile gives way to the next.
 const SEAM: usize = 16;
 /// Bytes for each pixel of the whole picture and of its result, while the tiles are put together.
@@ -26,8 +25,8 @@ pub struct Plan {
 impl Plan {
     /// The plan for a picture of these sides within so many bytes: whole where it fits, else in the largest square tiles that
     /// fit. An error when not even the smallest tile does.
-    pub fn new(translation: &Translation, [width, height]: [usize; 2], memory: u64) -> Result<Self> {
-        let Translation { multiple, scale, bytes, bytes_per_pixel, .. } = *translation;
+    pub fn new(tiling: &Tiling, [width, height]: [usize; 2], memory: u64) -> Result<Self> {
+        let Tiling { multiple, scale, bytes, bytes_per_pixel, .. } = *tiling;
         let up = |side: usize| side.next_multiple_of(multiple);
         let (width, height) = (up(width), up(height));
         let needs = |tile: [usize; 2]| (tile[0] * tile[1]) as u64 * bytes_per_pixel as u64;
@@ -36,7 +35,7 @@ impl Plan {
         if whole.bytes <= memory {
             return Ok(whole);
         }
-        let least = (2 * overlap(translation)).next_multiple_of(multiple);
+        let least = (2 * overlap(tiling)).next_multiple_of(multiple);
         let room = memory.saturating_sub(around) as f64 / bytes_per_pixel as f64;
         let side = room.sqrt() as usize / multiple * multiple;
         if side < least {
@@ -48,8 +47,8 @@ impl Plan {
                 size(memory)
             )));
         }
-        let tile = [width, height].map(|whole| smallest(whole, side.min(whole), translation));
-        let tiles = [(width, tile[0]), (height, tile[1])].map(|(whole, tile)| places(whole, tile, translation).len());
+        let tile = [width, height].map(|whole| smallest(whole, side.min(whole), tiling));
+        let tiles = [(width, tile[0]), (height, tile[1])].map(|(whole, tile)| places(whole, tile, tiling).len());
         Ok(Plan { tile, tiles, bytes: around + needs(tile) })
     }
 
@@ -60,25 +59,25 @@ impl Plan {
 }
 
 /// How far two neighbouring tiles lie over each other: each is true only so far from its edge as the model sees.
-fn overlap(translation: &Translation) -> usize {
-    2 * translation.reach + SEAM
+fn overlap(tiling: &Tiling) -> usize {
+    2 * tiling.reach + SEAM
 }
 
 /// Where tiles begin along a side: the last one ends with the whole.
-fn places(whole: usize, tile: usize, translation: &Translation) -> Vec<usize> {
-    let step = (tile - overlap(translation).min(tile - 1)) / translation.multiple * translation.multiple;
-    let step = step.max(translation.multiple);
+fn places(whole: usize, tile: usize, tiling: &Tiling) -> Vec<usize> {
+    let step = (tile - overlap(tiling).min(tile - 1)) / tiling.multiple * tiling.multiple;
+    let step = step.max(tiling.multiple);
     let mut places = (0..).map(|i| i * step).take_while(|start| start + tile < whole).collect::<Vec<usize>>();
     places.push(whole - tile);
     places
 }
 
 /// The smallest tile, as a side of the whole, that needs no more places than this one: all of them are as large.
-fn smallest(whole: usize, tile: usize, translation: &Translation) -> usize {
-    let count = places(whole, tile, translation).len();
-    let fair = (whole + (count - 1) * overlap(translation)).div_ceil(count).next_multiple_of(translation.multiple);
-    let mut sides = (fair..tile).step_by(translation.multiple);
-    sides.find(|side| places(whole, *side, translation).len() <= count).unwrap_or(tile)
+fn smallest(whole: usize, tile: usize, tiling: &Tiling) -> usize {
+    let count = places(whole, tile, tiling).len();
+    let fair = (whole + (count - 1) * overlap(tiling)).div_ceil(count).next_multiple_of(tiling.multiple);
+    let mut sides = (fair..tile).step_by(tiling.multiple);
+    sides.find(|side| places(whole, *side, tiling).len() <= count).unwrap_or(tile)
 }
 
 /// How much a tile says at each of its places along a side, `length` results from `start` on out of `whole`: nothing where it
@@ -93,53 +92,86 @@ fn weights(start: usize, length: usize, whole: usize, reach: usize, seam: usize)
     (0..length).map(weight).collect()
 }
 
-/// What a model turns a picture into, with all else that `request` gives. The picture is mirrored at its edges up to the sides
-/// that the model takes, and the result cut. Panics for a model that takes no picture.
-pub fn apply(model: &dyn Model, request: &Request, picture: &Image, plan: &Plan, report: Report<'_>) -> Result<Image> {
-    let Some(translation) = model.translation() else { panic!("a model without pictures to take") };
-    let Translation { channels, multiple, scale, reach, .. } = translation;
+/// What a model turns a picture into, with all else that is `asked`: a picture for each of the things shown, by their names, or
+/// what the model makes first. The picture is mirrored at its edges up to the sides that the model takes, and the results cut.
+/// Panics for a model that cannot go through a picture in tiles.
+pub fn apply(
+    model: &dyn Model,
+    (asked, shown): (&Sample, &[Option<&str>]),
+    picture: &Image,
+    plan: &Plan,
+    report: Report<'_>,
+) -> Result<Vec<Image>> {
+    let (Some(tiling), Some((channels, _))) = (model.tiling(), taken_picture(model)) else {
+        panic!("a model without pictures to take in tiles")
+    };
+    let Tiling { multiple, scale, reach, .. } = tiling;
     let (width, height) = (picture.width.next_multiple_of(multiple), picture.height.next_multiple_of(multiple));
     let size = [picture.width, picture.height].map(|side| side * scale);
     let ask = |part: Image| {
-        let request = Request { picture: Some(part), ..request.clone() };
-        match generate(model, &request)?.into_iter().next() {
-            Some(Media::Image(image)) => Ok(image),
+        let sample = asked.clone().with(PICTURE, Value::Media(Media::Image(part)));
+        let made = made(model, &[sample], shown)?.into_iter().map(|mut made| match made.remove(0) {
+            Media::Image(image) => Ok(image),
             _ => Err(Error::input("this model makes something else than pictures out of pictures")),
-        }
+        });
+        made.collect::<Result<Vec<Image>>>()
     };
-    let (columns, rows) = (places(width, plan.tile[0], &translation), places(height, plan.tile[1], &translation));
+    let (columns, rows) = (places(width, plan.tile[0], &tiling), places(height, plan.tile[1], &tiling));
     let total = Some((columns.len() * rows.len()) as u64);
     if total == Some(1) {
         report(Progress { what: "translating", done: 0, total });
-        return Ok(ask(part(picture, [0, 0], [width, height], channels))?.cut([0, 0], size));
+        let whole = ask(part(picture, [0, 0], [width, height], channels))?;
+        return Ok(whole.iter().map(|image| image.cut([0, 0], size)).collect());
     }
-    let (wide, high) = (width * scale, height * scale);
-    let (mut sums, mut weight_sums, mut out_channels) = (Vec::new(), vec![0.0_f32; wide * high], channels);
+    let mut wholes = shown.iter().map(|_| Whole::new([width * scale, height * scale])).collect::<Vec<_>>();
     for (j, &top) in rows.iter().enumerate() {
         for (i, &left) in columns.iter().enumerate() {
             report(Progress { what: "translating", done: (j * columns.len() + i) as u64, total });
-            let made = ask(part(picture, [left, top], plan.tile, channels))?;
-            out_channels = made.channels;
-            sums.resize(wide * high * out_channels, 0.0_f32);
-            let along = |start: usize, length: usize, whole: usize| {
-                weights(start * scale, length, whole * scale, reach * scale, SEAM * scale)
-            };
-            let (across, down) = (along(left, made.width, width), along(top, made.height, height));
-            for (y, down) in down.iter().enumerate() {
-                for (x, across) in across.iter().enumerate() {
-                    let (weight, at) = (across * down, (top * scale + y) * wide + left * scale + x);
-                    weight_sums[at] += weight;
-                    for c in 0..out_channels {
-                        let level = made.pixels[(y * made.width + x) * out_channels + c];
-                        sums[at * out_channels + c] += weight * f32::from(level);
-                    }
+            for (whole, made) in wholes.iter_mut().zip(ask(part(picture, [left, top], plan.tile, channels))?) {
+                whole.add(&made, [left, top].map(|at| at * scale), [reach, SEAM].map(|pixels| pixels * scale));
+            }
+        }
+    }
+    Ok(wholes.into_iter().map(|whole| whole.image().cut([0, 0], size)).collect())
+}
+
+/// A picture put together from tiles that lie over each other.
+struct Whole {
+    sides: [usize; 2],
+    channels: usize,
+    sums: Vec<f32>,
+    weights: Vec<f32>,
+}
+
+impl Whole {
+    fn new(sides: [usize; 2]) -> Self {
+        Whole { sides, channels: 1, sums: Vec::new(), weights: vec![0.0; sides[0] * sides[1]] }
+    }
+
+    /// Adds a tile that begins here.
+    fn add(&mut self, tile: &Image, [left, top]: [usize; 2], [reach, seam]: [usize; 2]) {
+        let [wide, high] = self.sides;
+        self.channels = tile.channels;
+        self.sums.resize(wide * high * tile.channels, 0.0);
+        let across = weights(left, tile.width, wide, reach, seam);
+        let down = weights(top, tile.height, high, reach, seam);
+        for (y, down) in down.iter().enumerate() {
+            for (x, across) in across.iter().enumerate() {
+                let (weight, at) = (across * down, (top + y) * wide + left + x);
+                self.weights[at] += weight;
+                for c in 0..tile.channels {
+                    let level = tile.pixels[(y * tile.width + x) * tile.channels + c];
+                    self.sums[at * tile.channels + c] += weight * f32::from(level);
                 }
             }
         }
     }
-    let levels = sums.iter().enumerate().map(|(i, sum)| (sum / weight_sums[i / out_channels]).round() as u8);
-    let whole = Image::new(wide, high, out_channels, levels.collect());
-    Ok(whole.cut([0, 0], size))
+
+    fn image(&self) -> Image {
+        let [wide, high] = self.sides;
+        let levels = self.sums.iter().enumerate().map(|(i, sum)| (sum / self.weights[i / self.channels]).round() as u8);
+        Image::new(wide, high, self.channels, levels.collect())
+    }
 }
 
 /// A part of a picture, mirrored beyond its edges, in grey or RGB.
@@ -170,15 +202,6 @@ fn mirrored(at: usize, length: usize) -> usize {
     if at < length { at } else { turn - at }
 }
 
-/// Half of the memory that is free, in bytes, where the system tells; else 1 GiB.
-pub fn usual_memory() -> u64 {
-    let found = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-        Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
-    });
-    found.unwrap_or(UNKNOWN) / 2
-}
-
 /// Bytes as people write them: "210 MB", "1.3 GB".
 pub fn size(bytes: u64) -> String {
     match bytes as f64 / 1e6 {
@@ -190,8 +213,10 @@ pub fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::field::{Field, Range};
+    use crate::model::{Given, Made, Weights};
     use crate::parts::Parts;
-    use crate::recipe::{Input, Weights};
+    use burn::tensor::{Device, Tensor};
 
     /// Averages over the square of pixels that it reaches, and gives each pixel twice in both directions.
     struct Blur;
@@ -200,43 +225,41 @@ mod tests {
 
     impl Weights for Blur {
         fn weights(&mut self, _visit: &mut Parts) {}
+        fn device(&self) -> Device {
+            Device::flex()
+        }
     }
 
     impl Model for Blur {
-        fn inputs(&self) -> Vec<Input> {
-            vec![Input::Picture]
+        fn takes(&self) -> Vec<Field> {
+            vec![Field::picture(PICTURE, 3, Some(16), Range::Unit)]
         }
-        fn generate(&self, request: &Request) -> Result<Vec<Media>> {
-            let picture = request.picture.as_ref().unwrap();
-            assert!(picture.width.is_multiple_of(4) && picture.height.is_multiple_of(4), "{:?}", picture.shape());
+        fn makes(&self) -> Vec<Field> {
+            vec![Field::picture("result", 3, None, Range::Unit)]
+        }
+        fn forward(&self, given: Given) -> Made {
+            let x = given.tensor::<4>(PICTURE);
+            let [_, channels, height, width] = x.dims();
+            assert!(width.is_multiple_of(4) && height.is_multiple_of(4), "{width}x{height}");
+            let values = x.into_data().iter::<f32>().collect::<Vec<f32>>();
             let mean = |x: usize, y: usize, c: usize| {
-                let (mut sum, mut count) = (0, 0);
-                for y in y.saturating_sub(REACH)..(y + REACH + 1).min(picture.height) {
-                    for x in x.saturating_sub(REACH)..(x + REACH + 1).min(picture.width) {
-                        sum += u32::from(picture.pixels[(y * picture.width + x) * 3 + c]);
-                        count += 1;
+                let (mut sum, mut count) = (0.0, 0.0);
+                for y in y.saturating_sub(REACH)..(y + REACH + 1).min(height) {
+                    for x in x.saturating_sub(REACH)..(x + REACH + 1).min(width) {
+                        sum += values[(c * height + y) * width + x];
+                        count += 1.0;
                     }
                 }
-                (sum / count) as u8
+                sum / count
             };
-            let mut pixels = Vec::new();
-            for y in 0..2 * picture.height {
-                for x in 0..2 * picture.width {
-                    pixels.extend((0..3).map(|c| mean(x / 2, y / 2, c)));
-                }
-            }
-            Ok(vec![Media::Image(Image::new(2 * picture.width, 2 * picture.height, 3, pixels))])
+            let all = (0..channels).flat_map(|c| (0..2 * height).map(move |y| (c, y)));
+            let mean = &mean;
+            let all = all.flat_map(|(c, y)| (0..2 * width).map(move |x| mean(x / 2, y / 2, c))).collect::<Vec<f32>>();
+            let data = burn::tensor::TensorData::new(all, [1, channels, 2 * height, 2 * width]);
+            Made::one("result", Tensor::<4>::from_data(data, &Device::flex()))
         }
-        fn translation(&self) -> Option<Translation> {
-            Some(Translation {
-                channels: 3,
-                side: Some(16),
-                multiple: 4,
-                scale: 2,
-                reach: REACH,
-                bytes: 0,
-                bytes_per_pixel: 1000,
-            })
+        fn tiling(&self) -> Option<Tiling> {
+            Some(Tiling { multiple: 4, scale: 2, reach: REACH, bytes: 0, bytes_per_pixel: 1000 })
         }
     }
 
@@ -246,8 +269,8 @@ mod tests {
     }
 
     fn applied(picture: &Image, memory: u64) -> (Image, Plan) {
-        let plan = Plan::new(&Blur.translation().unwrap(), [picture.width, picture.height], memory).unwrap();
-        (apply(&Blur, &Request::seeds([0]), picture, &plan, &mut |_| {}).unwrap(), plan)
+        let plan = Plan::new(&Blur.tiling().unwrap(), [picture.width, picture.height], memory).unwrap();
+        (apply(&Blur, (&Sample::seed(0), &[None]), picture, &plan, &mut |_| {}).unwrap().remove(0), plan)
     }
 
     #[test]
@@ -258,10 +281,10 @@ mod tests {
         for memory in [3_400_000, 4_500_000, 8_000_000] {
             let (tiled, plan) = applied(&picture, memory);
             assert!(plan.count() > 1 && plan.bytes <= memory, "{plan:?}");
-            let translation = Blur.translation().unwrap();
+            let tiling = Blur.tiling().unwrap();
             for (whole, tile, count) in [(132, plan.tile[0], plan.tiles[0]), (100, plan.tile[1], plan.tiles[1])] {
-                assert_eq!(places(whole, tile, &translation).len(), count);
-                assert!(tile == whole || places(whole, tile - 4, &translation).len() > count, "{plan:?} is too large");
+                assert_eq!(places(whole, tile, &tiling).len(), count);
+                assert!(tile == whole || places(whole, tile - 4, &tiling).len() > count, "{plan:?} is too large");
             }
             let apart = tiled.pixels.iter().zip(&whole.pixels).map(|(a, b)| a.abs_diff(*b)).max();
             assert!(apart <= Some(1), "{plan:?}: {apart:?}");
@@ -277,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_picture_that_does_not_fit_even_in_tiles_is_refused_with_the_way_out() {
-        let error = Plan::new(&Blur.translation().unwrap(), [3000, 3000], 100_000_000).unwrap_err();
+        let error = Plan::new(&Blur.tiling().unwrap(), [3000, 3000], 100_000_000).unwrap_err();
         let sentence = error.to_string();
         assert!(error.exit_code() == 2 && sentence.contains("--memory") && sentence.contains("--side"), "{sentence}");
     }

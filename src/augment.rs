@@ -6,9 +6,10 @@
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use ganvas_kernels::{Warp, unwarp, warp};
 
+use crate::device;
 use crate::parts::Parts;
 use crate::random::Draws;
 
@@ -127,13 +128,13 @@ impl Lots<'_> {
     /// From U(low, high).
     fn uniform(&self, what: &str, low: f32, high: f32) -> Vec<f64> {
         let name = format!("{}.{what}", self.name);
-        Self::values(self.draws.uniform(&name, [self.count], (low, high), &Device::flex()))
+        Self::values(self.draws.uniform(&name, [self.count], (low, high), &device::cpu()))
     }
 
     /// From N(0, deviation²).
     fn normal(&self, what: &str, deviation: f64) -> Vec<f64> {
         let name = format!("{}.{what}", self.name);
-        let drawn = Self::values(self.draws.normal(&name, [self.count], &Device::flex()));
+        let drawn = Self::values(self.draws.normal(&name, [self.count], &device::cpu()));
         drawn.into_iter().map(|value| value * deviation).collect()
     }
 
@@ -353,7 +354,7 @@ mod tests {
     fn wave(shape: [usize; 4], rate: f64, dtype: DType) -> Tensor<4> {
         let value = |i: usize| (rate * (i + 1) as f64 + 0.3 * (0.01 * (i * i) as f64).sin()).sin() as f32;
         let values = (0..shape.iter().product()).map(|i| f64::from(value(i))).collect::<Vec<_>>();
-        Tensor::from_data(TensorData::new(values, shape).convert_dtype(dtype), (&Device::flex().autodiff(), dtype))
+        Tensor::from_data(TensorData::new(values, shape).convert_dtype(dtype), (&device::cpu().autodiff(), dtype))
     }
 
     fn close(what: &str, found: Vec<f64>, wanted: &[f64], tolerance: f64) {
@@ -523,7 +524,7 @@ mod tests {
     fn logits(positive: usize, negative: usize) -> Tensor<2> {
         let values = [vec![0.3_f32; positive], vec![-2.0; negative]].concat();
         let count = values.len();
-        Tensor::from_data(TensorData::new(values, [count, 1]), &Device::flex().autodiff())
+        Tensor::from_data(TensorData::new(values, [count, 1]), &device::cpu().autodiff())
     }
 
     #[test]

@@ -1,18 +1,16 @@
 //! Configuration: defaults < file < `--set`, where the struct is the file and its docs are the comments.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use burn::tensor::Device;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::data::images::Images;
+use crate::data::gaussians::Mixture;
+use crate::data::source::{Drawing, Split};
 use crate::error::{Error, Result};
-use crate::recipe::{Entry, Session};
 
 /// A recipe's configuration. Its `Default` holds the paper's values; its docs become the comments of the file.
-pub trait Settings: Serialize + DeserializeOwned + Default + JsonSchema + 'static {
+pub trait Settings: Clone + Serialize + DeserializeOwned + Default + JsonSchema + Send + Sync + 'static {
     /// The settings every recipe has.
     fn train(&self) -> &Train;
     /// Chooses what the configuration leaves open, which may depend on the data, and says what it chose and why, a line for
@@ -20,8 +18,12 @@ pub trait Settings: Serialize + DeserializeOwned + Default + JsonSchema + 'stati
     fn settle(&mut self) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
-    /// What is wrong with values that have the right types, as one sentence with the way out.
+    /// What is wrong with values that have the right types and ranges, as one sentence with the way out.
     fn problem(&self) -> Option<String> {
+        None
+    }
+    /// What the points come from; none for a recipe of pictures or music.
+    fn mixture(&self) -> Option<Mixture> {
         None
     }
 }
@@ -96,12 +98,27 @@ impl Default for Train {
 }
 
 impl Train {
+    /// The usual settings with so many thousands of images between two lines of scalars, two previews and two checkpoints.
+    pub fn every([log_every_kimg, preview_every_kimg, checkpoint_every_kimg]: [f64; 3]) -> Self {
+        Train { log_every_kimg, preview_every_kimg, checkpoint_every_kimg, ..Train::default() }
+    }
+
     /// The number of steps of the whole run.
     pub fn total_steps(&self) -> u64 {
         match self.steps {
             0 => (self.kimg * 1000.0 / self.batch as f64).ceil() as u64,
             steps => steps,
         }
+    }
+
+    /// The number of images of the whole run.
+    pub fn total_images(&self) -> u64 {
+        self.total_steps() * self.batch as u64
+    }
+
+    /// How the batches of a split are drawn.
+    pub fn drawing(&self, split: Split) -> Drawing {
+        Drawing { split, seed: self.seed, batch: self.batch }
     }
 
     fn problem(&self) -> Option<String> {
@@ -158,179 +175,8 @@ pub struct Change {
     pub default: Option<String>,
 }
 
-/// A complete configuration, as text and as the part the trainer reads.
-#[derive(Clone)]
-pub struct Resolved {
-    /// The recipe it configures.
-    pub entry: Entry,
-    /// The complete file, commented.
-    pub text: String,
-    /// The settings every recipe has.
-    pub train: Train,
-}
-
-impl Resolved {
-    /// The recipe's defaults, overlaid with a file (its text and its path for messages) and `key=value` settings.
-    ///
-    /// Errors point at the line, or at the setting, and name the nearest right key.
-    pub fn new(entry: Entry, file: Option<(&str, &Path)>, sets: &[String]) -> Result<Self> {
-        let (text, path) = file.unwrap_or(("", Path::new("defaults")));
-        let (text, train) = (entry.resolve)(text, path)?;
-        let resolved = Resolved { entry, text, train };
-        // Together, because two settings may fit only each other; one after the other to say which is wrong.
-        let together = sets.iter().try_fold(resolved.text.clone(), |text, set| resolved.put(&text, set));
-        match together.and_then(|text| (entry.resolve)(&text, Path::new("config"))) {
-            Ok((text, train)) => Ok(Resolved { entry, text, train }),
-            Err(_) => sets.iter().try_fold(resolved, |resolved, set| resolved.with(set)),
-        }
-    }
-
-    /// The recipe a configuration file names by its key `recipe`, out of those given.
-    pub fn recipe_of(text: &str, path: &Path, recipes: &[Entry]) -> Result<Entry> {
-        let table = toml::from_str::<toml::Table>(text).map_err(|error| shown(&error, path))?;
-        let names = || recipes.iter().map(|entry| entry.info.name);
-        let Some(name) = table.get("recipe").and_then(toml::Value::as_str) else {
-            return Err(Error::input(format!(
-                "{} names no recipe; begin it with a line like recipe = \"{}\"",
-                path.display(),
-                names().next().unwrap_or_default()
-            )));
-        };
-        let found = recipes.iter().find(|entry| entry.info.name == name).copied();
-        found.ok_or_else(|| Error::input(format!("{}: {}", path.display(), unknown_recipe(name, names()))))
-    }
-
-    /// The same with everything chosen that it leaves open, and what was chosen and why, a line for each.
-    pub fn settled(&self) -> Result<(Self, Vec<String>)> {
-        let (text, said) = (self.entry.settle)(&self.text)?;
-        Ok((Resolved { text, ..self.clone() }, said))
-    }
-
-    /// Opens the data and builds the state of step 0.
-    pub fn open(&self, device: &Device) -> Result<Box<dyn Session>> {
-        self.entry.open(&self.text, device)
-    }
-
-    /// The folder of the user's own data that the key `data.path` names, if any.
-    pub fn data_path(&self) -> Option<PathBuf> {
-        let table = toml::from_str::<toml::Table>(&self.text).ok()?;
-        let path = table.get("data")?.get("path")?.as_str()?;
-        (!path.is_empty()).then(|| PathBuf::from(path))
-    }
-
-    /// The keys that are not as the recipe's defaults have them.
-    pub fn changes(&self) -> Result<Vec<Change>> {
-        let default = Resolved::new(self.entry, None, &[])?;
-        let [ours, defaults] = [self, &default].map(|config| {
-            let mut found = BTreeMap::new();
-            let table = toml::from_str::<toml::Table>(&config.text).unwrap_or_default();
-            by_key("", &toml::Value::Table(table), &mut found);
-            found
-        });
-        let changed = ours.into_iter().filter(|(key, value)| defaults.get(key) != Some(value));
-        let change = |(key, value): (String, String)| Change { default: defaults.get(&key).cloned(), key, value };
-        Ok(changed.map(change).collect())
-    }
-
-    /// The same with half of each learning rate, and what that changed; an error for a recipe without one.
-    pub fn slower(&self) -> Result<(Self, Vec<Change>)> {
-        let mut table = toml::from_str::<toml::Table>(&self.text).unwrap_or_default();
-        let mut changes = Vec::new();
-        let mut config = self.clone();
-        for (key, value) in table.iter_mut().filter(|(key, _)| key.ends_with("learning_rate")) {
-            let before = value.to_string();
-            match value {
-                toml::Value::Array(rates) => rates.iter_mut().for_each(halve),
-                _ => halve(value),
-            }
-            config = config.with(&format!("{key}={value}"))?;
-            changes.push(Change { key: key.clone(), value: value.to_string(), default: Some(before) });
-        }
-        match changes.is_empty() {
-            true => Err(Error::failed(format!("{} has no learning_rate to lower", self.entry.info.name))),
-            false => Ok((config, changes)),
-        }
-    }
-
-    /// The pictures a run learns from, and what to call them; none for a recipe that needs none. A set of its own must have
-    /// been fetched.
-    pub fn pictures(&self) -> Result<Option<(Images, String)>> {
-        let (path, name) = match (self.data_path(), self.entry.info.dataset) {
-            (Some(path), _) => (path.clone(), path.display().to_string()),
-            (None, Some(name)) => {
-                let set = crate::data::set(name)?;
-                (set.usual((set.folder)()?), name.to_owned())
-            }
-            (None, None) => return Ok(None),
-        };
-        let table = toml::from_str::<toml::Table>(&self.text).ok();
-        let data = table.and_then(|mut table| table.remove("data")?.try_into::<Images>().ok());
-        let data = data.unwrap_or_else(|| Images::at(&path)); // of a recipe with settings of its own
-        Ok(Some((Images { path, ..data }, name)))
-    }
-
-    /// The same with one `key=value` set.
-    pub fn with(&self, set: &str) -> Result<Self> {
-        let text = self.put(&self.text, set)?;
-        match (self.entry.resolve)(&text, Path::new("config")) {
-            Ok((text, train)) => Ok(Resolved { entry: self.entry, text, train }),
-            Err(error) => {
-                let sentence = error.to_string();
-                let reason = sentence.lines().rfind(|line| !line.contains('|')).unwrap_or(&sentence);
-                Err(Error::input(format!("--set {set}: {}", reason.trim_start_matches("config: "))))
-            }
-        }
-    }
-
-    /// A configuration's text with one `key=value` put in, not looked at yet.
-    fn put(&self, text: &str, set: &str) -> Result<String> {
-        let Some((key, value)) = set.split_once('=') else {
-            return Err(Error::input(format!("--set {set}: write key=value, as in --set train.kimg=500")));
-        };
-        let (key, value) = (key.trim(), value.trim());
-        let keys = (self.entry.keys)();
-        if !keys.0.iter().any(|known| known.path == key) {
-            let nearest = keys.nearest(key).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            return Err(Error::input(format!("--set {set}: {} has no key `{key}`{nearest}", self.entry.info.name)));
-        }
-        let value = toml::from_str::<toml::Table>(&format!("v = {value}"))
-            .ok()
-            .and_then(|mut table| table.remove("v"))
-            .unwrap_or_else(|| toml::Value::String(value.to_owned()));
-        let failed = |error: &dyn std::fmt::Display| Error::input(format!("--set {set}: {error}"));
-        let mut table = toml::from_str::<toml::Table>(text).map_err(|error| failed(&error))?;
-        put(&mut table, key, value);
-        if key == "train.kimg" {
-            put(&mut table, "train.steps", toml::Value::Integer(0)); // the length asked for last is the one meant
-        }
-        toml::to_string(&table).map_err(|error| failed(&error))
-    }
-}
-
-/// The error for a name that is no recipe.
-pub fn unknown_recipe<'a>(name: &str, names: impl Iterator<Item = &'a str> + Clone) -> Error {
-    let nearest = nearest(name, names.clone()).map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
-    let all = names.collect::<Vec<_>>().join(", ");
-    Error::input(format!("there is no recipe `{name}`.{nearest} There are: {all}"))
-}
-
-fn halve(rate: &mut toml::Value) {
-    if let Some(value) = rate.as_float() {
-        *rate = toml::Value::Float(value / 2.0);
-    }
-}
-
-/// Every value that is no table, by its whole key.
-fn by_key(key: &str, value: &toml::Value, found: &mut BTreeMap<String, String>) {
-    match value {
-        toml::Value::Table(table) => table.iter().for_each(|(name, value)| {
-            by_key(&if key.is_empty() { name.clone() } else { format!("{key}.{name}") }, value, found);
-        }),
-        value => _ = found.insert(key.to_owned(), value.to_string()),
-    }
-}
-
-fn put(table: &mut toml::Table, key: &str, value: toml::Value) {
+/// Puts a value under a dotted key.
+pub(crate) fn put(table: &mut toml::Table, key: &str, value: toml::Value) {
     match key.split_once('.') {
         None => {
             table.insert(key.to_owned(), value);
@@ -342,6 +188,11 @@ fn put(table: &mut toml::Table, key: &str, value: toml::Value) {
             }
         }
     }
+}
+
+/// What is wrong with a configuration's values, as one sentence with the way out.
+pub fn problem_of<C: Settings>(config: &C) -> Option<String> {
+    config.train().problem().or_else(|| config.problem())
 }
 
 /// Reads a configuration: the struct's defaults overlaid with `text`. `path` is for the messages.
@@ -361,7 +212,7 @@ pub fn parse<C: Settings>(text: &str, path: &Path) -> Result<C> {
     given.remove("recipe");
     overlay(&mut table, given);
     let config = C::deserialize(table).map_err(|error| fail(&error))?;
-    match config.train().problem().or_else(|| config.problem()) {
+    match problem_of(&config) {
         None => Ok(config),
         Some(problem) => Err(fail(&problem)),
     }
@@ -381,7 +232,7 @@ fn overlay(base: &mut toml::Table, over: toml::Table) {
 const WHOLE: &str = "expected a whole number";
 
 /// A TOML error with its line, a caret, and the nearest right name when a key is unknown.
-fn shown(error: &toml::de::Error, path: &Path) -> Error {
+pub(crate) fn shown(error: &toml::de::Error, path: &Path) -> Error {
     let error_text = error.to_string().replace("expected usize", WHOLE).replace("expected u64", WHOLE);
     let error_text = error_text.replace("expected u32", WHOLE).replace("expected f64", "expected a number");
     let mut sentence = format!("{}: {}", path.display(), error_text.trim_end());
@@ -396,7 +247,7 @@ fn shown(error: &toml::de::Error, path: &Path) -> Error {
 }
 
 /// The likeliest of `names` to be meant by `given`, if any is near.
-fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     names
         .map(|name| (strsim::jaro_winkler(given, name), name))
         .filter(|(similarity, _)| *similarity > 0.75)
@@ -405,11 +256,12 @@ fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a 
 }
 
 /// The keys of a configuration with their docs, read off the struct.
-pub struct Keys(Vec<Key>);
+pub struct Keys(pub(crate) Vec<Key>);
 
-struct Key {
+/// One key.
+pub(crate) struct Key {
     /// Dotted, such as `train.kimg`.
-    path: String,
+    pub path: String,
     doc: String,
     /// The names a choice may take, with their docs.
     choices: Vec<(String, String)>,
@@ -428,7 +280,7 @@ impl Keys {
         self.0.iter().find(|key| key.path == path)
     }
 
-    fn nearest(&self, given: &str) -> Option<&str> {
+    pub(crate) fn nearest(&self, given: &str) -> Option<&str> {
         let by_leaf = self.0.iter().find(|key| key.path.rsplit('.').next() == Some(given));
         by_leaf.map(|key| key.path.as_str()).or_else(|| nearest(given, self.0.iter().map(|key| key.path.as_str())))
     }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use burn::tensor::TensorData;
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Tensor, TensorData};
 
 use crate::error::{Error, Result};
 use crate::ncnn::{self, Layer};
@@ -24,6 +25,46 @@ pub fn of_shape<'a>(tensors: &'a Tensors, name: &str, wanted: &[usize]) -> std::
     let tensor = tensors.get(name).ok_or_else(|| format!("it has no {name}"))?;
     let found = tensor.shape().to_vec();
     if found == wanted { Ok(tensor) } else { Err(format!("its {name} is {found:?} and should be {wanted:?}")) }
+}
+
+/// A network with every parameter out of a state dict, by the name that `called` gives for its path; where that gives none, it
+/// stays as it is. Reasons as in [`of_shape`].
+pub fn filled<M: Module>(
+    net: M,
+    tensors: &Tensors,
+    called: impl Fn(&str) -> Option<String>,
+) -> std::result::Result<M, String> {
+    let mut fill = Fill { path: Vec::new(), tensors, called: &called, problem: None };
+    let net = net.map(&mut fill);
+    fill.problem.map_or(Ok(net), Err)
+}
+
+struct Fill<'a> {
+    path: Vec<String>,
+    tensors: &'a Tensors,
+    called: &'a dyn Fn(&str) -> Option<String>,
+    problem: Option<String>,
+}
+
+impl ModuleMapper for Fill<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(name) = (self.called)(&self.path.join(".")) else { return param };
+        match of_shape(self.tensors, &name, &param.dims()) {
+            Ok(data) => {
+                param.map(|old| Tensor::from_data(data.clone(), &old.device()).set_require_grad(old.is_require_grad()))
+            }
+            Err(problem) => {
+                self.problem.get_or_insert(problem);
+                param
+            }
+        }
+    }
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
 }
 
 impl Foreign {

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
 use serde::Serialize;
 
 use crate::aside::write_aside;
-use crate::config::Resolved;
 use crate::data::fetch::{Archive, Client, Report, sha256};
+use crate::device;
+use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::foreign::Foreign;
 use crate::parts::Parts;
-use crate::recipe::Entry;
+
 use crate::run::{Event, EventLog, Record, RunDir, Writing};
 
 /// Characters of a reason for a refusal: names in a file may be as long as the file.
@@ -162,12 +162,11 @@ impl Published {
 pub fn import(found: &Found, recipes: &[Entry], root: &Path) -> Result<RunDir> {
     let refused = |why: &str| Error::input(format!("{} cannot be imported: {}", found.card.source, printable(why)));
     let foreign = Foreign::decode(&found.files).map_err(|why| refused(&why))?;
-    let device = Device::flex();
-    let adopted = recipes.iter().find_map(|entry| Some((*entry, entry.adopt(&foreign, &device)?)));
-    let (entry, adopted) = adopted
+    let device = device::cpu();
+    let adopted = recipes.iter().find_map(|entry| entry.adopt(&foreign, &device));
+    let adopted = adopted
         .ok_or_else(|| refused("no recipe has a network of this kind; `ganvas import --help` says which are known"))?;
-    let (text, mut model) = adopted.map_err(|why| refused(&why))?;
-    let config = Resolved::new(entry, Some((&text, Path::new("config.toml"))), &[])?;
+    let (config, mut model) = adopted.map_err(|why| refused(&why))?;
     let run = RunDir::create_at(root, &config)?;
     let written = write(&run, found, &mut |visit| model.weights(visit));
     if written.is_err() {

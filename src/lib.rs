@@ -10,14 +10,15 @@
 //! # let runs = std::env::temp_dir().join(format!("ganvas-doc-{}", std::process::id()));
 //! let sets = ["train.steps=20".to_owned()];
 //! let config = Resolved::new(recipe("ring")?, None, &sets)?;
-//! let session = config.open(&Device::flex())?;
+//! let device = Device::flex();
+//! let session = config.open(&device)?;
 //! let run = RunDir::create(&runs, "toy", &config)?;
-//! train(&run, &run.lock()?, &config, session, None, &mut |progress| {
+//! train(&run, &run.lock()?, &config, session, None, &device, &mut |progress| {
 //!     assert!(progress.step <= progress.total_steps);
 //!     ControlFlow::Continue(())
 //! })?;
 //!
-//! let model = sample::model(&config, &sample::checkpoint(&run, None)?)?;
+//! let model = sample::model(&config, &sample::checkpoint(&run, None)?, &device)?;
 //! let samples = sample::generate(model.as_ref(), &Request::seeds(0..64))?;
 //! assert_eq!(samples.len(), 64);
 //! # std::fs::remove_dir_all(&runs).ok();
@@ -31,13 +32,18 @@ mod aside;
 pub mod augment;
 pub mod config;
 pub mod data;
+pub mod device;
 pub mod doctor;
+mod entry;
 mod error;
 pub mod eval;
+pub mod field;
 mod foreign;
 pub mod import;
 pub mod loss;
 pub mod media;
+pub mod memory;
+pub mod model;
 mod ncnn;
 pub mod nn;
 pub mod optim;
@@ -47,27 +53,34 @@ pub mod project;
 pub mod random;
 mod recipe;
 mod recipes;
+pub mod request;
 pub mod run;
 mod safetensors;
 pub mod sample;
+mod session;
+mod step;
 mod train;
 
 pub use aside::write_aside;
 pub use burn::tensor::Device;
-pub use config::Resolved;
+pub use data::gaussians::Mixture;
+pub use data::source::Split;
+pub use entry::{Configured, Entry, Resolved};
 pub use error::{Error, Result};
 pub use foreign::Foreign;
+pub use model::{Model, StyleSpace, Tiling, Weights};
 pub use ncnn::{Layer, Op};
-pub use recipe::{
-    Adopted, Configured, DAMAGE, Entry, Game, Info, Input, Latent, Mixture, Model, Prior, Question, Recipe, Request,
-    SHOW, Scalars, Session, Split, StepCx, StyleSpace, Translation, Weights,
-};
+pub use random::Prior;
+pub use recipe::{Adopted, Game, Info, Recipe, Setup};
 pub use recipes::RECIPES;
+pub use request::{Example, Latent, Request, Sample, Value};
 pub use run::RunDir;
-pub use train::{Outcome, Progress, Trial, Watch, peak_memory, train, try_out};
+pub use session::Session;
+pub use step::{Scalars, StepCx};
+pub use train::{Outcome, Progress, Trial, Watch, train, try_out};
 
 /// The recipe called `name`; the error names the nearest.
 pub fn recipe(name: &str) -> Result<Entry> {
     let found = RECIPES.iter().find(|entry| entry.info.name == name).copied();
-    found.ok_or_else(|| config::unknown_recipe(name, RECIPES.iter().map(|entry| entry.info.name)))
+    found.ok_or_else(|| entry::unknown_recipe(name, RECIPES.iter().map(|entry| entry.info.name)))
 }

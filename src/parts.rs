@@ -1,5 +1,6 @@
 //! The named parts of a recipe: what a checkpoint must hold, and where the first bad number is.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -79,6 +80,7 @@ enum Visit<'a> {
     Load { parts: BTreeMap<String, Tensors>, problem: Option<String> },
     Count(Vec<(String, usize)>),
     Health(&'a mut Vec<(String, LayerHealth)>),
+    Sampler(&'a mut Option<Box<dyn Any>>),
 }
 
 impl<'a> Parts<'a> {
@@ -101,6 +103,11 @@ impl<'a> Parts<'a> {
     /// A visit that collects every layer's health, in the order of the step, as (part, layer).
     pub fn health(into: &'a mut Vec<(String, LayerHealth)>) -> Self {
         Parts { visit: Visit::Health(into) }
+    }
+
+    /// A visit that takes a copy of the network to sample from.
+    pub fn sampler(into: &'a mut Option<Box<dyn Any>>) -> Self {
+        Parts { visit: Visit::Sampler(into) }
     }
 
     /// Ends a [`Parts::save`] visit: hands over the last part, and returns the first error of the sink.
@@ -168,7 +175,7 @@ impl<'a> Parts<'a> {
                 let mut restore = Restore { part, path: Vec::new(), tensors, problem };
                 *module = module.clone().map(&mut restore);
             }
-            Visit::Save { .. } | Visit::Count(_) | Visit::Health(_) => {}
+            Visit::Save { .. } | Visit::Count(_) | Visit::Health(_) | Visit::Sampler(_) => {}
         }
     }
 
@@ -184,7 +191,7 @@ impl<'a> Parts<'a> {
                     *tensor = Tensor::from_data(data, &tensor.device());
                 }
             }
-            Visit::Save { .. } | Visit::Count(_) | Visit::Health(_) => {}
+            Visit::Save { .. } | Visit::Count(_) | Visit::Health(_) | Visit::Sampler(_) => {}
         }
     }
 
@@ -202,7 +209,7 @@ impl<'a> Parts<'a> {
                     _ => miss(problem, format!("{part}: {name} is missing")),
                 }
             }
-            Visit::Save { .. } | Visit::Count(_) | Visit::Health(_) => {}
+            Visit::Save { .. } | Visit::Count(_) | Visit::Health(_) | Visit::Sampler(_) => {}
         }
     }
 
@@ -211,7 +218,14 @@ impl<'a> Parts<'a> {
         match &mut self.visit {
             Visit::Count(counts) => counts.push((part.to_owned(), net.num_params())),
             Visit::Health(into) => into.extend(layers.iter().map(|layer| (part.to_owned(), layer.clone()))),
-            Visit::Save { .. } | Visit::Load { .. } => {}
+            Visit::Save { .. } | Visit::Load { .. } | Visit::Sampler(_) => {}
+        }
+    }
+
+    /// The network to sample from, for who asks for it.
+    pub fn model<M: 'static>(&mut self, sampler: impl FnOnce() -> M) {
+        if let Visit::Sampler(into) = &mut self.visit {
+            **into = Some(Box::new(sampler()));
         }
     }
 }

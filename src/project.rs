@@ -6,16 +6,16 @@
 use std::path::PathBuf;
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
 use crate::data::fetch::{Progress, Report};
 use crate::data::images::{self, Shape};
 use crate::error::{Error, Result};
 use crate::loss::perceptual::{self, SqueezeNet};
 use crate::media::Image;
+use crate::model::{Model, StyleSpace};
 use crate::optim::{AdamConfig, Trained};
 use crate::random::Draws;
-use crate::recipe::{Model, StyleSpace};
 
 const RATE: f64 = 0.1;
 const RAMP_UP: f64 = 0.05; // shares of the steps
@@ -62,7 +62,7 @@ pub fn pictures(model: &dyn Model, files: &[PathBuf], steps: u64, report: Report
     let space = model.style_space().ok_or_else(|| {
         Error::input("this model has no styles to look among; leave --project out, or train stylegan2")
     })?;
-    let device = Device::flex();
+    let device = model.device();
     let [_, channels, side, _] = (space.pictures)(space.average.clone()).dims();
     let given = Tensor::<4>::from_data(images::read(files, Shape { channels, side })?.pixels, &device);
     let net = SqueezeNet::load(&device, report)?;
@@ -91,14 +91,14 @@ pub fn project(
     report: &mut dyn FnMut(u64),
 ) -> Tensor<2> {
     let start = space.average.clone().repeat_dim(0, n).autodiff();
-    let mut style = Trained::new(Style { w: Param::from_tensor(start) }, AdamConfig::with_beta1(0.9), false);
+    let mut style = Trained::new(Style { w: Param::from_tensor(start) }, AdamConfig::with_beta1(0.9), 0.0);
+    let spread = (space.spread)();
     for step in 0..steps {
         let t = step as f64 / steps as f64;
         let w = style.net().w.val();
-        let noise =
-            Draws::new(0, step).normal("project.noise", w.dims(), &space.average.device()) * noise(t, space.spread);
+        let noise = Draws::new(0, step).normal("project.noise", w.dims(), &space.average.device()) * noise(t, spread);
         let loss = distance((space.pictures)(w + noise)).sum();
-        style.descend(loss, rate(t), 0.0);
+        style.descend_by(loss, rate(t), 0.0);
         report(step + 1);
     }
     style.sampler().w.val()
@@ -130,7 +130,8 @@ mod tests {
         let target = pictures(wanted.clone());
         let space = StyleSpace {
             average: Tensor::zeros([1, 4], &device),
-            spread: 2.0,
+            spread: Box::new(|| 2.0),
+            layers: 1,
             styles: Box::new(|_| panic!("a projection begins at the average")),
             pictures: Box::new(pictures),
         };

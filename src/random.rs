@@ -50,6 +50,11 @@ impl Draws {
         Tensor::from_data(TensorData::new(values, shape), device)
     }
 
+    /// One value from U(0, 1).
+    pub fn share(&self, name: &str) -> f64 {
+        unit(&mut self.stream(name)).into()
+    }
+
     /// The randomness of one dropout; its mask follows from this and the elements' indices.
     pub fn dropout(&self, name: &str, share: f64) -> Dropout {
         Dropout { key: self.stream(name).next_u64(), share }
@@ -70,6 +75,46 @@ impl Draws {
         assert!(n > 0, "no index lies below 0");
         let mut stream = self.stream(name);
         (0..count).map(|_| below(&mut stream, n)).collect()
+    }
+}
+
+/// The distribution of a latent vector's independent entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Prior {
+    /// N(0, 1).
+    #[default]
+    Normal,
+    /// U(-1, 1).
+    Uniform,
+}
+
+impl Prior {
+    /// Independent entries under this prior.
+    pub fn draw<const D: usize>(self, draws: &Draws, name: &str, shape: [usize; D], device: &Device) -> Tensor<D> {
+        match self {
+            Prior::Normal => draws.normal(name, shape, device),
+            Prior::Uniform => draws.uniform(name, shape, (-1.0, 1.0), device),
+        }
+    }
+
+    /// The share `t` of the way from a to b `[1, width]`: along the great circle under the normal prior, whose
+    /// vectors lie near a sphere (Shoemake 1985), along the line under the uniform one.
+    pub fn between(self, a: Tensor<2>, b: Tensor<2>, t: f32) -> Tensor<2> {
+        let (from, to) = match self {
+            Prior::Uniform => (1.0 - t, t),
+            Prior::Normal => {
+                let length = |v: &Tensor<2>| v.clone().square().sum().sqrt().into_scalar::<f32>();
+                let dot = (a.clone() * b.clone()).sum().into_scalar::<f32>();
+                let angle = (dot / (length(&a) * length(&b))).clamp(-1.0, 1.0).acos();
+                if angle.sin() < 1e-4 {
+                    (1.0 - t, t) // the same direction, or opposite ones
+                } else {
+                    (((1.0 - t) * angle).sin() / angle.sin(), (t * angle).sin() / angle.sin())
+                }
+            }
+        };
+        a * from + b * to
     }
 }
 
@@ -117,6 +162,16 @@ mod tests {
         let mut stream = Draws::new(7, 11).stream("z");
         assert_eq!([stream.next_u64(), stream.next_u64()], [4151575807024806810, 12288585670653857515]);
         assert_eq!(Draws::new(7, 11).permutation("p", 8), [3, 1, 2, 4, 5, 6, 7, 0]);
+    }
+
+    #[test]
+    fn the_way_between_two_latents_is_an_arc_under_the_normal_prior_and_a_line_under_the_uniform_one() {
+        let vector = |x, y| Tensor::<2>::from_data([[x, y]], &Device::flex());
+        let half = |prior: Prior| values(prior.between(vector(1.0, 0.0), vector(0.0, 1.0), 0.5));
+        let near = |values: Vec<f32>, wanted: f32| values.iter().all(|v| (v - wanted).abs() < 1e-6);
+        assert!(near(half(Prior::Normal), 0.5_f32.sqrt()) && near(half(Prior::Uniform), 0.5));
+        let same = Prior::Normal.between(vector(1.0, 0.0), vector(1.0, 0.0), 0.3);
+        assert!(values(same).iter().all(|v| v.is_finite()), "no division by the sine of no angle");
     }
 
     #[test]

@@ -2,17 +2,17 @@
 
 use burn::tensor::Device;
 
-use crate::config::Resolved;
+use crate::entry::Resolved;
 use crate::error::{Error, Result};
+use crate::model::Model;
+pub use crate::model::generate;
 use crate::parts::Parts;
-use crate::recipe::Model;
-pub use crate::recipe::generate;
 use crate::run::{Checkpoint, RunDir};
 
-/// The model of a checkpoint, ready to generate on the CPU.
-pub fn model(config: &Resolved, checkpoint: &Checkpoint) -> Result<Box<dyn Model>> {
+/// The model of a checkpoint, ready to generate on a device.
+pub fn model(config: &Resolved, checkpoint: &Checkpoint, device: &Device) -> Result<Box<dyn Model>> {
     let parts = checkpoint.model()?; // before there is a model: the file's bytes and a model are never in memory together
-    let mut model = config.entry.model(&config.text, &Device::flex())?;
+    let mut model = config.model(device)?;
     let mut load = Parts::load(parts);
     model.weights(&mut load);
     load.loaded()?;

@@ -20,7 +20,7 @@ fn config(name: &str, sets: &[&str]) -> Resolved {
 fn watched(runs: &Path, config: &Resolved, watch: &mut Watch) -> (RunDir, ganvas::Result<Outcome>) {
     let run = RunDir::create(runs, "ill", config).unwrap();
     let session = config.open(&Device::flex()).unwrap();
-    let outcome = train(&run, &run.lock().unwrap(), config, session, None, watch);
+    let outcome = train(&run, &run.lock().unwrap(), config, session, None, &Device::flex(), watch);
     (run, outcome)
 }
 

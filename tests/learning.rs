@@ -28,7 +28,8 @@ fn mnist_learns_where_digits_have_ink_within_fifty_thousand_images() {
     let sets = ["train.steps=400".to_owned(), "train.seed=3".to_owned()];
     let config = Resolved::new(recipe("mnist").unwrap(), None, &sets).unwrap();
     let run = RunDir::create(folder.path(), "mnist", &config).unwrap();
-    train(&run, &run.lock().unwrap(), &config, config.open(&Device::flex()).unwrap(), None, &mut |_| {
+    let device = Device::flex();
+    train(&run, &run.lock().unwrap(), &config, config.open(&device).unwrap(), None, &device, &mut |_| {
         ControlFlow::Continue(())
     })
     .unwrap();
@@ -43,9 +44,9 @@ fn mnist_learns_where_digits_have_ink_within_fifty_thousand_images() {
         mean_picture(pictures)
     };
     let request = Request::seeds(0..500);
-    let untrained = config.entry.model(&config.text, &Device::flex()).unwrap().generate(&request).unwrap();
-    let model = sample::model(&config, &sample::checkpoint(&run, None).unwrap()).unwrap();
-    let trained = model.generate(&request).unwrap();
+    let untrained = sample::generate(config.model(&device).unwrap().as_ref(), &request).unwrap();
+    let model = sample::model(&config, &sample::checkpoint(&run, None).unwrap(), &device).unwrap();
+    let trained = sample::generate(model.as_ref(), &request).unwrap();
     let (before, after) = (distance(&mean_of(&untrained), &real), distance(&mean_of(&trained), &real));
     let black = distance(&[0.0; PIXELS], &real); // what drawing nothing at all would reach
     let found = format!("{after:.0} from the real mean picture; {before:.0} before, {black:.0} for black pictures");

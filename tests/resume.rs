@@ -18,7 +18,7 @@ fn open(config: &Resolved) -> Box<dyn Session> {
 }
 
 fn go(run: &RunDir, config: &Resolved, from: Option<&Checkpoint>) -> ganvas::Result<Outcome> {
-    train(run, &run.lock()?, config, open(config), from, &mut |_| ControlFlow::Continue(()))
+    train(run, &run.lock()?, config, open(config), from, &Device::flex(), &mut |_| ControlFlow::Continue(()))
 }
 
 /// A run of 20 steps with a checkpoint every 10.
@@ -145,14 +145,15 @@ fn a_stop_writes_a_checkpoint_and_the_run_goes_on_as_if_it_had_not_been() {
         }
     };
     assert_eq!(
-        train(&run, &run.lock().unwrap(), &config, open(&config), None, &mut stop_at(8)).unwrap(),
+        train(&run, &run.lock().unwrap(), &config, open(&config), None, &Device::flex(), &mut stop_at(8)).unwrap(),
         Outcome::Stopped
     );
     let from = run.checkpoint(None).unwrap().unwrap();
     assert_eq!((from.step(), from.name().as_str()), (8, "00000002k"));
     // A second stop within the same thousand images has a name of its own, so that the first stays until then.
     assert_eq!(
-        train(&run, &run.lock().unwrap(), &config, open(&config), Some(&from), &mut stop_at(9)).unwrap(),
+        train(&run, &run.lock().unwrap(), &config, open(&config), Some(&from), &Device::flex(), &mut stop_at(9))
+            .unwrap(),
         Outcome::Stopped
     );
     let from = run.checkpoint(None).unwrap().unwrap();
@@ -199,7 +200,7 @@ fn not_a_number_stops_within_its_step_and_names_the_scalar_and_the_layers_gradie
     let config = ring(&["learning_rate=1e30", "train.steps=9"]); // the first update overflows the second step
     let run = RunDir::create(folder.path(), "ring", &config).unwrap();
     let mut steps = 0;
-    let result = train(&run, &run.lock().unwrap(), &config, open(&config), None, &mut |progress| {
+    let result = train(&run, &run.lock().unwrap(), &config, open(&config), None, &Device::flex(), &mut |progress| {
         steps = progress.step;
         ControlFlow::Continue(())
     });

@@ -3,6 +3,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
+use ganvas::StepCx;
 use ganvas::optim::{AdamConfig, Trained};
 use ganvas::random::Draws;
 use ganvas_kernels::{Act, Conv, Norm, Normalized, Over, bce_with_logits, bias_act, conv_transpose2d, conv2d, norm};
@@ -173,8 +174,8 @@ impl Dcgan {
         let (device, adam) = (Device::flex(), AdamConfig::with_beta1(0.5));
         let at_rest = |layer: &Layer| [zeros(layer.to), zeros(layer.to) + 1.0];
         Dcgan {
-            g: Trained::new(Generator::new(&device.clone().autodiff()), adam, false),
-            d: Trained::new(Discriminator::new(&device.clone().autodiff()), adam, false),
+            g: Trained::new(Generator::new(&device.clone().autodiff()), adam, 0.0),
+            d: Trained::new(Discriminator::new(&device.clone().autodiff()), adam, 0.0),
             running_g: GENERATOR[..4].iter().map(at_rest).collect(),
             running_d: DISCRIMINATOR[1..4].iter().map(at_rest).collect(),
             real: noise([BATCH, 3, 64, 64], 90, 0.5, &device),
@@ -190,7 +191,7 @@ impl Dcgan {
             (loss.clone().into_scalar::<f64>(), loss.backward())
         };
         let ((on_real, real), (on_fake, fake)) = (backwards(self.real.clone(), 1.0), backwards(fake, 0.0));
-        let norm = self.d.descend_along(vec![real, fake], 2e-4, 0.0);
+        let norm = self.d.descend_along(vec![real, fake], 2e-4, &StepCx::new(0, 0, BATCH, &Device::flex()));
         [on_real + on_fake, norm.into_scalar::<f64>()]
     }
 
@@ -204,7 +205,7 @@ impl Dcgan {
 
 fn descended<M: Module>(net: &mut Trained<M>, loss: Tensor<1>) -> [f64; 2] {
     let value = loss.clone().into_scalar::<f64>();
-    [value, net.descend(loss, 2e-4, 0.0).into_scalar::<f64>()]
+    [value, net.descend_by(loss, 2e-4, 0.0).into_scalar::<f64>()]
 }
 
 fn open() -> Opened {

@@ -8,7 +8,7 @@ use std::{fs, io};
 use ganvas::apply::{Plan, apply};
 use ganvas::data::images::file::Picture;
 use ganvas::import::{Found, import};
-use ganvas::{Model, RECIPES, Request, RunDir, sample};
+use ganvas::{Device, Model, RECIPES, RunDir, Sample, sample};
 
 use crate::rrdb;
 use crate::workload::{Opened, Rival, Workload, numbers};
@@ -90,7 +90,7 @@ fn prepare(python: &str) -> Result<(), String> {
 /// What `apply` has ready before its first picture.
 struct Enlarger {
     model: Box<dyn Model>,
-    request: Request,
+    asked: Sample,
 }
 
 impl Enlarger {
@@ -98,15 +98,18 @@ impl Enlarger {
         let run = RunDir::open(&at("run")).expect(PREPARED);
         let config = run.config(RECIPES).expect(PREPARED);
         let checkpoint = sample::checkpoint(&run, None).expect(PREPARED);
-        Enlarger { model: sample::model(&config, &checkpoint).expect(PREPARED), request: Request::seeds([0]) }
+        Enlarger {
+            model: sample::model(&config, &checkpoint, &Device::flex()).expect(PREPARED),
+            asked: Sample::seed(0),
+        }
     }
 
     fn enlarged(&self, picture: &Picture) -> Picture {
-        let translation = self.model.translation().expect("a network that enlarges");
-        let plan = Plan::new(&translation, [picture.image.width, picture.image.height], MEMORY);
+        let tiling = self.model.tiling().expect("a network that enlarges");
+        let plan = Plan::new(&tiling, [picture.image.width, picture.image.height], MEMORY);
         let plan = plan.expect("memory for the smallest tiles");
-        let image = apply(self.model.as_ref(), &self.request, &picture.image, &plan, &mut |_| {});
-        picture.turned_into(image.expect("the picture that was asked for"))
+        let image = apply(self.model.as_ref(), (&self.asked, &[None]), &picture.image, &plan, &mut |_| {});
+        picture.turned_into(image.expect("the picture that was asked for").remove(0))
     }
 }
 

@@ -1,6 +1,5 @@
 //! The MNIST GAN's step at batch 128, as the recipe `mnist` trains it.
 
-use ganvas::random::Draws;
 use ganvas::{Device, Resolved, StepCx, recipe};
 
 use crate::count::{self, Layers};
@@ -34,7 +33,7 @@ fn open() -> Opened {
     Opened {
         numbers: Vec::new(),
         step: Box::new(move || {
-            let cx = StepCx { step, images: step * BATCH as u64, draws: Draws::new(0, step), device: &device };
+            let cx = StepCx::new(0, step, BATCH, &device);
             session.step(&cx).expect("a step").read();
             step += 1;
         }),

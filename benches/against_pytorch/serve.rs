@@ -3,7 +3,7 @@
 use std::io::stdin;
 use std::time::Instant;
 
-use ganvas::peak_memory;
+use ganvas::memory::peak;
 use serde_json::{Value, json};
 
 use crate::workload::Workload;
@@ -52,5 +52,5 @@ fn say(mut line: Value) {
 
 /// In 10⁶ bytes; null where the system does not tell.
 fn peak_memory_mb() -> Value {
-    json!(peak_memory().map(|bytes| (bytes as f64 / 1e5).round() / 10.0))
+    json!(peak().map(|bytes| (bytes as f64 / 1e5).round() / 10.0))
 }

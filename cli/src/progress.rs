@@ -80,7 +80,7 @@ impl Training {
         let steps = progress.step.saturating_sub(self.first_step).max(1) as f64; // it may have gone back
         let left = elapsed / steps * (progress.total_steps - progress.step) as f64;
         let speed = steps * self.kimg_per_step * 1000.0 / elapsed.max(1e-9);
-        let scalars = progress.scalars.iter().take(SHOWN).map(|(name, value)| format!("{name} {value:.3}"));
+        let scalars = progress.scalars.read().into_iter().take(SHOWN).map(|(name, value)| format!("{name} {value:.3}"));
         let message = format!(
             "{:.1}/{:.0} kimg  {}  {speed:.0} img/s  {} left",
             progress.images as f64 / 1000.0,

@@ -1,14 +1,15 @@
 //! Photographs, and what old age made of them: pictures to restore with masks of what is gone.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 
 use super::degrade::Planes;
 use super::degrade::ageing::{Ageing, aged};
 use super::images::{self, Images, Shape};
-use super::source::Source;
+use super::source::{Asked, Drawing, Source, Split};
+use crate::device;
 use crate::error::Result;
-use crate::media::Image;
 use crate::random::Draws;
+use crate::request::{Batch, Example, SHOW};
 
 /// What is learned from when no other pictures are given.
 pub const SET: &str = "photos";
@@ -26,10 +27,24 @@ pub struct Aged {
     pub new: TensorData,
 }
 
+/// What a picture of where the damage is is called beside the result.
+pub const DAMAGE: &str = "damage";
+
+impl Batch for Aged {
+    /// What each should become, then where its damage is.
+    fn examples(&self) -> Vec<Example> {
+        let [old, damage, new] = [&self.old, &self.signed_damage(), &self.new].map(images::images_of);
+        let restored = old.iter().cloned().zip(new).map(|(old, new)| Example::pair(old, new));
+        let damaged = old.iter().cloned().zip(damage);
+        let damaged = damaged.map(|(old, damage)| Example::pair(old, damage).with(SHOW, DAMAGE));
+        restored.chain(damaged).collect()
+    }
+}
+
 impl Aged {
-    /// The pictures of one kind, in [-1, 1].
-    pub fn images(side: &TensorData) -> Vec<Image> {
-        Image::from_signed(Tensor::<4>::from_data(side.clone(), &Device::flex()))
+    fn signed_damage(&self) -> TensorData {
+        let values = self.damage.iter::<f32>().map(|value| 2.0 * value - 1.0).collect::<Vec<f32>>();
+        TensorData::new(values, self.damage.shape().clone())
     }
 
     /// Pictures `[n, 3, side, side]` in [-1, 1], each aged by its own draws.
@@ -55,40 +70,29 @@ impl Aged {
     }
 }
 
-/// Held-out pictures to measure with, `[old, damage, new]` each, always the same: the four squares of this side around the
-/// middle of each picture that has room for them.
-pub fn test(images: &Images, ageing: &Ageing, side: usize) -> Result<Vec<[Image; 3]>> {
+/// Held-out pictures to measure with, always the same: the four squares of this side around the middle of each picture that has
+/// room for them.
+fn test(images: &Images, ageing: &Ageing, side: usize) -> Result<Vec<Example>> {
     let whole = images::test_whole(images, SET, ASKED / 4)?.into_iter();
     let squares = whole.filter(|picture| picture.width.min(picture.height) >= 2 * side).flat_map(|picture| {
         let (left, top) = (picture.width / 2 - side, picture.height / 2 - side);
         let places = [[0, 0], [side, 0], [0, side], [side, side]].map(|[x, y]| [left + x, top + y]);
-        places.map(|place| picture.cut(place, [side, side]).to_signed(&Device::flex()))
+        places.map(|place| picture.cut(place, [side, side]).to_signed(&device::cpu()))
     });
     let squares = squares.collect::<Vec<Tensor<4>>>();
     if squares.is_empty() {
         return Ok(Vec::new());
     }
-    let batch = Aged::of(&Tensor::cat(squares, 0).into_data(), ageing, &Draws::new(0, 0));
-    let shown = |mask: &TensorData| {
-        let signed = Tensor::<4>::from_data(mask.clone(), &Device::flex()) * 2.0 - 1.0;
-        Image::from_signed(signed)
-    };
-    let (old, new) = (Aged::images(&batch.old), Aged::images(&batch.new));
-    let all = old.into_iter().zip(shown(&batch.damage)).zip(new);
-    Ok(all.map(|((old, damage), new)| [old, damage, new]).collect())
+    Ok(Aged::of(&Tensor::cat(squares, 0).into_data(), ageing, &Draws::new(0, 0)).examples())
 }
 
 /// The batches of [`images::open`], each picture beside what became of it; those held out are for previews.
-pub fn open(
-    images: &Images,
-    ageing: &Ageing,
-    side: usize,
-    (seed, batch): (u64, usize),
-    held_out: bool,
-) -> Result<Box<dyn Source<Aged>>> {
-    let batch = if held_out { PREVIEWED } else { batch };
-    let new = images::open(images, SET, Shape { channels: 3, side }, seed, batch, held_out)?;
-    Ok(Box::new(Ages { new, ageing: ageing.clone(), seed }))
+pub fn open(images: &Images, ageing: &Ageing, side: usize, drawing: Drawing) -> Result<Box<dyn Source<Aged>>> {
+    if drawing.split == Split::Test {
+        return Ok(Box::new(Asked(test(images, ageing, side)?)));
+    }
+    let new = images::open(images, SET, Shape { channels: 3, side }, drawing.showing(PREVIEWED))?;
+    Ok(Box::new(Ages { new, ageing: ageing.clone(), seed: drawing.seed }))
 }
 
 struct Ages {

@@ -1,6 +1,6 @@
 //! Pictures and the small ones that a network learns to enlarge to them.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,10 +8,12 @@ use super::degrade::Planes;
 use super::degrade::resize::{Filter, resized};
 use super::degrade::super_resolution::{SecondOrder, degraded};
 use super::images::{self, Crop, Images, Shape};
-use super::source::Source;
+use super::source::{Asked, Drawing, Source, Split};
+use crate::device;
 use crate::error::Result;
-use crate::media::{Image, Media, between};
+use crate::media::Image;
 use crate::random::Draws;
+use crate::request::{Batch, Example};
 
 /// What is learned when no other pictures are given.
 pub const SET: &str = "photos";
@@ -54,35 +56,31 @@ pub struct Enlarged {
     pub large: TensorData,
 }
 
-impl Enlarged {
-    /// The pictures of one size.
-    pub fn images(side: &TensorData) -> Vec<Image> {
-        Image::from_signed(Tensor::<4>::from_data(side.clone(), &Device::flex()) * 2.0 - 1.0)
-    }
-
-    /// Samples, each between the small picture it was made of and the large one that it should be, and how many make a row.
-    pub fn beside(&self, samples: Vec<Media>) -> (Vec<Media>, usize) {
-        let (small, large) = (Self::images(&self.small), Self::images(&self.large));
-        let small = small.iter().zip(&large).map(|(small, large)| small.enlarged(large.width / small.width)).collect();
-        (between(small, samples, large), 6)
+impl Batch for Enlarged {
+    fn examples(&self) -> Vec<Example> {
+        let [small, large] = [&self.small, &self.large].map(images_of);
+        small.into_iter().zip(large).map(|(small, large)| Example::pair(small, large)).collect()
     }
 }
 
-/// Held-out pictures to measure with, `[small, large]` each, always the same, the large one `times` as large: of this side, or
-/// where details are learned the middle of the whole picture, up to 512 pixels a side.
-pub fn test(images: &Images, (side, times): (usize, usize), degradation: Degradation) -> Result<Vec<[Image; 2]>> {
+/// The pictures of one size.
+fn images_of(side: &TensorData) -> Vec<Image> {
+    Image::from_signed(Tensor::<4>::from_data(side.clone(), &device::cpu()) * 2.0 - 1.0)
+}
+
+/// Held-out pictures to measure with, always the same, the large one `times` as large: of this side, or where details are learned
+/// the middle of the whole picture, up to 512 pixels a side.
+fn test(images: &Images, (side, times): (usize, usize), degradation: Degradation) -> Result<Vec<Example>> {
     let draws = Draws::new(0, 0);
     if images.crop == Crop::Detail {
         let whole = images::test_whole(images, SET, ASKED)?.into_iter();
         let whole = whole.filter(|picture| picture.width.min(picture.height) >= times);
         let large = whole.map(|picture| middle(&picture, times)).enumerate();
         let small = |i: usize, large: &Image| degradation.small(&Planes::of(large), times, &draws, &name(i)).image();
-        return Ok(large.map(|(i, large)| [small(i, &large), large]).collect());
+        return Ok(large.map(|(i, large)| Example::pair(small(i, &large), large)).collect());
     }
     let batch = images::test(images, SET, Shape { channels: 3, side }, ASKED)?;
-    let Enlarged { small, large } = beside(batch, times, degradation, &draws);
-    let pairs = Enlarged::images(&small).into_iter().zip(Enlarged::images(&large));
-    Ok(pairs.map(|(small, large)| [small, large]).collect())
+    Ok(beside(batch, times, degradation, &draws).examples())
 }
 
 /// The middle of a picture, its sides multiples of `times` and at most [`LARGEST`].
@@ -102,12 +100,13 @@ pub fn open(
     images: &Images,
     (side, times): (usize, usize),
     degradation: Degradation,
-    (seed, batch): (u64, usize),
-    held_out: bool,
+    drawing: Drawing,
 ) -> Result<Box<dyn Source<Enlarged>>> {
-    let batch = if held_out { PREVIEWED } else { batch };
-    let large = images::open(images, SET, Shape { channels: 3, side }, seed, batch, held_out)?;
-    Ok(Box::new(Beside { large, times, degradation, seed }))
+    if drawing.split == Split::Test {
+        return Ok(Box::new(Asked(test(images, (side, times), degradation)?)));
+    }
+    let large = images::open(images, SET, Shape { channels: 3, side }, drawing.showing(PREVIEWED))?;
+    Ok(Box::new(Beside { large, times, degradation, seed: drawing.seed }))
 }
 
 struct Beside {

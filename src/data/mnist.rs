@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::aside::write_aside;
 use crate::data::fetch::{self, Progress, Report};
-use crate::data::source::{Order, Sampling, Source};
+use crate::data::source::{Asked, Drawing, Order, Sampling, Source, Split};
 use crate::error::{Error, Result};
 use crate::media::{Image, Media};
+use crate::request::{self, Example};
 
 /// One of the four files, as published.
 pub struct IdxFile {
@@ -176,7 +177,11 @@ impl Default for Pictures {
 impl Pictures {
     /// The batches of those to learn from, or of those `held_out`; the same for the same seed and step. Errors when none are
     /// left to learn from. There may be none held out. Panics when the batch is 0.
-    pub fn open(&self, (seed, batch): (u64, usize), held_out: bool) -> Result<Batches> {
+    pub fn open(&self, drawing: Drawing) -> Result<Box<dyn Source<Batch>>> {
+        if drawing.split == Split::Test {
+            return Ok(Box::new(Asked(Vec::new())));
+        }
+        let (Drawing { seed, batch, .. }, held_out) = (drawing, drawing.is_held_out());
         let folder = if self.path.as_os_str().is_empty() {
             let folder = default_dir()?;
             fetch(&folder, &mut |_| {})?;
@@ -194,24 +199,36 @@ impl Pictures {
         }
         let (first, items) = if held_out { (count - held, held) } else { (0, count - held) };
         let order = (items > 0).then(|| Order::new(seed, items, batch, self.sampling));
-        Ok(Batches { images, first, items, order })
+        Ok(Box::new(Batches { images, first, items, order }))
     }
 }
 
-/// Batches `[n, 784]` of training pictures or of those held out of them: f32 from 0 (paper) to 1 (ink).
-pub struct Batches {
+/// Pictures on the host, `[n, 784]`: f32 from 0 (paper) to 1 (ink).
+#[derive(Clone, Debug)]
+pub struct Batch(pub TensorData);
+
+impl request::Batch for Batch {
+    fn examples(&self) -> Vec<Example> {
+        let pixels = self.0.iter::<f32>().collect::<Vec<f32>>();
+        let greys = pixels.chunks(PIXELS).map(|grey| Image::from_unit(28, 28, 1, grey));
+        greys.map(|image| Example::real(Media::Image(image))).collect()
+    }
+}
+
+/// Batches of training pictures or of those held out of them.
+struct Batches {
     images: Raw, // each is read when a batch has it: the system keeps them at hand while it has room
     first: usize,
     items: usize,
     order: Option<Order>, // None when there is nothing to draw
 }
 
-impl Source<TensorData> for Batches {
+impl Source<Batch> for Batches {
     fn items(&self) -> usize {
         self.items
     }
 
-    fn batch(&self, step: u64) -> Result<TensorData> {
+    fn batch(&self, step: u64) -> Result<Batch> {
         let Some(order) = &self.order else { return Err(Error::input("there are no pictures to draw a batch from")) };
         let indices = order.indices(step);
         let mut greys = vec![0; indices.len() * PIXELS];
@@ -219,14 +236,8 @@ impl Source<TensorData> for Batches {
             self.images.read((self.first + *index as usize) * PIXELS, grey).map_err(Error::input)?;
         }
         let pixels = greys.into_iter().map(|grey| f32::from(grey) / 255.0).collect::<Vec<f32>>();
-        Ok(TensorData::new(pixels, [indices.len(), PIXELS]))
+        Ok(Batch(TensorData::new(pixels, [indices.len(), PIXELS])))
     }
-}
-
-/// A batch of [`Batches`] as pictures.
-pub fn images(batch: &TensorData) -> Vec<Media> {
-    let pixels = batch.iter::<f32>().collect::<Vec<f32>>();
-    pixels.chunks(PIXELS).map(|grey| Media::Image(Image::from_unit(28, 28, 1, grey))).collect()
 }
 
 /// What [`check`] found.
@@ -710,14 +721,17 @@ pub(crate) mod tests {
     #[test]
     fn training_pictures_and_held_out_ones_are_apart_and_all_there() {
         let pictures = Pictures::default();
-        let [train, held] = [false, true].map(|held_out| pictures.open((0, 128), held_out).unwrap());
-        assert_eq!((train.first, train.items, held.first, held.items), (0, 55_000, 55_000, 5_000));
-        let batch = train.batch(3).unwrap();
+        let [train, held] = [Split::Train, Split::Validation].map(|split| {
+            let drawing = Drawing { split, seed: 0, batch: 128 };
+            pictures.open(drawing).unwrap()
+        });
+        assert_eq!((train.items(), held.items()), (55_000, 5_000));
+        let Batch(batch) = train.batch(3).unwrap();
         assert_eq!(batch.shape().to_vec(), [128, 784]);
         let pixels = batch.iter::<f32>().collect::<Vec<f32>>();
         assert!(pixels.iter().all(|p| (0.0..=1.0).contains(p)) && pixels.contains(&1.0));
         let all = Pictures { validation_images: 0, sampling: Sampling::WithReplacement, ..pictures };
-        let held = all.open((0, 128), true).unwrap();
+        let held = all.open(Drawing { split: Split::Validation, seed: 0, batch: 128 }).unwrap();
         assert_eq!(held.items(), 0);
         assert!(held.batch(0).is_err());
     }

@@ -10,6 +10,7 @@ pub mod emoji;
 pub mod enlarged;
 pub mod faces;
 pub mod fetch;
+pub mod gaussians;
 pub mod images;
 pub mod mnist;
 pub mod music;

@@ -2,8 +2,43 @@
 
 use std::sync::Mutex;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::random::Draws;
+use crate::request::Example;
+
+/// Which part of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// What the networks learn from.
+    Train,
+    /// Held out; may be empty.
+    Validation,
+    /// What a measurement asks, always the same, out of what no step sees.
+    Test,
+}
+
+/// How batches are to be drawn from data.
+#[derive(Clone, Copy, Debug)]
+pub struct Drawing {
+    /// Out of which part.
+    pub split: Split,
+    /// The seed of the order.
+    pub seed: u64,
+    /// How many of a batch.
+    pub batch: usize,
+}
+
+impl Drawing {
+    /// Whether it is of what no step learns from.
+    pub fn is_held_out(&self) -> bool {
+        self.split != Split::Train
+    }
+
+    /// The same with so many of a held-out batch, for a preview of them.
+    pub fn showing(self, batch: usize) -> Self {
+        if self.is_held_out() { Drawing { batch, ..self } } else { self }
+    }
+}
 
 /// A supply of batches. The batch of a step is a function of the step alone.
 pub trait Source<B>: Send {
@@ -11,6 +46,27 @@ pub trait Source<B>: Send {
     fn items(&self) -> usize;
     /// The batch of one step. Errors when an item cannot be read or the source is empty.
     fn batch(&self, step: u64) -> Result<B>;
+    /// Of [`Split::Test`], what a measurement asks; empty for data of which a model draws more of the kind.
+    fn asked(&self) -> Vec<Example> {
+        Vec::new()
+    }
+}
+
+/// No batches, and what a measurement asks.
+pub struct Asked(pub Vec<Example>);
+
+impl<B> Source<B> for Asked {
+    fn items(&self) -> usize {
+        0
+    }
+
+    fn batch(&self, _step: u64) -> Result<B> {
+        Err(Error::failed("what a measurement asks has no batches"))
+    }
+
+    fn asked(&self) -> Vec<Example> {
+        self.0.clone()
+    }
 }
 
 /// How items are drawn.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use self::history::History;
-use self::rules::{Finding, NOT_FINITE, RULES, Rule};
+use self::rules::{Finding, NOT_FINITE, RULES, Rule, tried};
 pub use self::samples::Examiner;
 use crate::run::{Diagnosis, Event, Record};
 
@@ -20,6 +20,8 @@ use crate::run::{Diagnosis, Event, Record};
 #[derive(Default)]
 pub struct Doctor {
     history: History,
+    /// The keys of the run's configuration, where its log says them.
+    keys: Vec<String>,
     states: BTreeMap<&'static str, State>,
 }
 
@@ -43,10 +45,18 @@ impl Doctor {
 
     /// What a record newly says: diagnoses that begin, and those that have passed, with `ended`.
     pub fn hear(&mut self, record: &Record) -> Vec<Diagnosis> {
+        if let Event::Started { keys, .. } = &record.event {
+            self.keys.clone_from(keys);
+        }
         match self.history.take(record) {
             true => RULES.iter().filter_map(|rule| self.examine(rule)).collect(),
             false => Vec::new(),
         }
+    }
+
+    /// The diagnosis of a value that is not finite, told in `sentence`, of this step.
+    pub fn not_finite(&self, sentence: String, step: u64) -> Diagnosis {
+        diagnosis(&NOT_FINITE, Finding { sentence, evidence: BTreeMap::new() }, step, &self.keys)
     }
 
     fn examine(&mut self, rule: &Rule) -> Option<Diagnosis> {
@@ -67,7 +77,7 @@ impl Doctor {
         state.looks = 0;
         match found {
             Some(found) => {
-                let diagnosis = diagnosis(rule, found, state.since_step);
+                let diagnosis = diagnosis(rule, found, state.since_step, &self.keys);
                 state.open = Some(diagnosis.clone());
                 Some(diagnosis)
             }
@@ -116,24 +126,32 @@ pub fn episodes(records: &[Record]) -> Vec<Episode> {
     episodes
 }
 
-fn diagnosis(rule: &Rule, found: Finding, since_step: u64) -> Diagnosis {
+fn diagnosis(rule: &Rule, found: Finding, since_step: u64, keys: &[String]) -> Diagnosis {
     Diagnosis {
         name: rule.name.to_owned(),
         sentence: found.sentence,
         evidence: found.evidence,
         leads_to: rule.leads_to.to_owned(),
-        remedy: rule.remedy.to_owned(),
+        remedy: tried(rule.remedy, keys),
         since_step,
         ended: false,
     }
 }
 
-/// The diagnosis of a value that is not finite, told in `sentence`, of this step.
-pub fn not_finite(sentence: String, step: u64) -> Diagnosis {
-    diagnosis(&NOT_FINITE, Finding { sentence, evidence: BTreeMap::new() }, step)
-}
-
 /// Whether a run seldom recovers from the illness of this name.
 pub fn is_grave(name: &str) -> bool {
     RULES.iter().chain([&NOT_FINITE]).any(|rule| rule.name == name && rule.is_grave)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_names_the_keys_that_the_run_has_and_no_others() {
+        let remedy: &[rules::Advice] = &[("lower {}", "learning_rate"), ("raise {}", "gamma"), ("stop", "")];
+        let keys = ["adam.learning_rate", "train.seed"].map(str::to_owned);
+        assert_eq!(tried(remedy, &keys), "Lower adam.learning_rate; stop.");
+        assert_eq!(tried(remedy, &[]), "Lower learning_rate; raise gamma; stop.");
+    }
 }

@@ -12,12 +12,29 @@ pub struct Rule {
     pub name: &'static str,
     /// What comes of it.
     pub leads_to: &'static str,
-    /// What to try.
-    pub remedy: &'static str,
+    /// What to try, each where the run has a key for it.
+    pub remedy: &'static [Advice],
     /// Whether a run seldom recovers by itself, so that `train.on_trouble` applies.
     pub is_grave: bool,
     /// Looks at the newest look; what was found when it is as ill as the rule says.
     pub find: fn(&History) -> Option<Finding>,
+}
+
+/// One thing to try: what, with `{}` for the key, and the last part of the key; empty for what every run has.
+pub type Advice = (&'static str, &'static str);
+
+/// What to try in a run that has these keys: all that is known where nobody knows its keys.
+pub fn tried(remedy: &[Advice], keys: &[String]) -> String {
+    let of = |(what, key): &Advice| {
+        let is_it = |known: &&String| *known == key || known.ends_with(&format!(".{key}"));
+        match keys.iter().find(is_it) {
+            Some(known) => Some(what.replace("{}", known)),
+            None => (key.is_empty() || keys.is_empty()).then(|| what.replace("{}", key)),
+        }
+    };
+    let all = remedy.iter().filter_map(of).collect::<Vec<_>>().join("; ");
+    let mut letters = all.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).chain(['.']).collect())
 }
 
 /// What a rule found.
@@ -39,8 +56,11 @@ impl Finding {
 pub const NOT_FINITE: Rule = Rule {
     name: "not_finite",
     leads_to: "Every weight it reaches is lost; nothing more is learned.",
-    remedy: "Lower learning_rate; `ganvas train --on-trouble rollback` halves it and goes on from the last good checkpoint.",
-    is_grave: true,
+    remedy: &[
+        ("lower {}", "learning_rate"),
+        ("`ganvas train --on-trouble rollback` halves it and goes on from the last good checkpoint", ""),
+    ],
+        is_grave: true,
     find: |_| None,
 };
 
@@ -49,82 +69,131 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "d_too_strong",
         leads_to: "G knows that it is wrong and hardly which way to go; it stands still, or repeats a few samples.",
-        remedy: "Lower learning_rate; weaken D (real_label, dropout); penalise D's gradient (penalty, gamma) where the recipe can; \
-                 change train.seed.",
+        remedy: &[
+            ("lower {}", "learning_rate"),
+            ("lower {}, D's target for real samples", "real_label"),
+            ("raise {}", "dropout"),
+            ("set {} to \"r1\" or \"r1r2\"", "penalty"),
+            ("raise {}", "gamma"),
+            ("raise {}", "r1_weight"),
+            ("change {}", "train.seed"),
+        ],
         is_grave: true,
         find: d_too_strong,
     },
     Rule {
         name: "mode_collapse",
         leads_to: "G draws a few samples for every seed; kinds it has given up come back late, or never.",
-        remedy: "Change train.seed or lower learning_rate; loss = \"relativistic\" with penalty = \"r1r2\" (dcgan, grid) or the \
-                 recipe r3gan; raise train.batch.",
+        remedy: &[
+            ("change {}", "train.seed"),
+            ("lower {}", "learning_rate"),
+            ("set {} to \"relativistic\"", "loss"),
+            ("set {} to \"r1r2\"", "penalty"),
+            ("raise {}", "gamma"),
+            ("raise {}", "train.batch"),
+        ],
         is_grave: true,
         find: mode_collapse,
     },
     Rule {
         name: "g_frozen",
         leads_to: "G is not trained: its samples stay the same however long the run is.",
-        remedy: "Set learning_rate above 0; in a recipe of your own, see whether G's loss depends on G's weights.",
+        remedy: &[
+            ("set {} above 0", "learning_rate"),
+            ("in a recipe of your own, see whether G's loss depends on G's weights", ""),
+        ],
         is_grave: true,
         find: g_frozen,
     },
     Rule {
         name: "oscillation",
         leads_to: "The players chase each other and neither gets better; whether the last checkpoint is good is luck.",
-        remedy: "Lower learning_rate; sample from the average of G's weights (average_kimg); penalise D's gradient (penalty, \
-                 gamma) where the recipe can.",
+        remedy: &[
+            ("lower {}", "learning_rate"),
+            ("sample from the average of G's weights by {}", "average_kimg"),
+            ("set {} to \"r1\" or \"r1r2\"", "penalty"),
+            ("raise {}", "gamma"),
+        ],
         is_grave: false,
         find: oscillation,
     },
     Rule {
         name: "exploding_gradient",
         leads_to: "Updates go no useful way, and soon some value is not a number.",
-        remedy: "Lower learning_rate; penalise D's gradient more (penalty, gamma) where the recipe can.",
+        remedy: &[
+            ("lower {}", "learning_rate"),
+            ("set {} to \"r1\" or \"r1r2\"", "penalty"),
+            ("raise {}", "gamma"),
+        ],
         is_grave: true,
         find: exploding_gradient,
     },
     Rule {
         name: "vanishing_gradient",
         leads_to: "That layer and those before it learn nothing more.",
-        remedy: "If it is G's: generator_loss = \"non_saturating\" (loss in dcgan and grid). Lower learning_rate; change \
-                 train.seed.",
+        remedy: &[
+            ("if it is G's, set {} to \"non_saturating\"", "generator_loss"),
+            ("if it is G's, set {} to \"non_saturating\"", "loss"),
+            ("lower {}", "learning_rate"),
+            ("change {}", "train.seed"),
+        ],
         is_grave: false,
         find: vanishing_gradient,
     },
     Rule {
         name: "dead_units",
         leads_to: "The network is smaller than it looks, and these units do not come back by themselves.",
-        remedy: "Lower learning_rate; change train.seed; in a recipe of your own, use leaky ReLU.",
+        remedy: &[
+            ("lower {}", "learning_rate"),
+            ("change {}", "train.seed"),
+            ("in a recipe of your own, use leaky ReLU", ""),
+        ],
         is_grave: false,
         find: dead_units,
     },
     Rule {
         name: "d_memorises",
         leads_to: "D knows its samples by heart, so what it teaches G holds for no others; samples get worse from here.",
-        remedy: "Add data; use an earlier checkpoint; augment_target (stylegan2); a larger penalty; more dropout (mnist, \
-                 goodfellow).",
+        remedy: &[
+            ("add data", ""),
+            ("use an earlier checkpoint", ""),
+            ("raise {}", "augment_target"),
+            ("raise {}", "penalty_weight"),
+            ("raise {}", "gamma"),
+            ("raise {}", "dropout"),
+        ],
         is_grave: false,
         find: d_memorises,
     },
     Rule {
         name: "learning_stalled",
         leads_to: "More training of this kind changes nothing.",
-        remedy: "Stop; try another train.seed, loss or size of the networks (width).",
+        remedy: &[
+            ("stop", ""),
+            ("try another {}", "train.seed"),
+            ("try another {}", "loss"),
+            ("try other sizes of the networks by {}", "width"),
+        ],
         is_grave: false,
         find: learning_stalled,
     },
     Rule {
         name: "slow",
         leads_to: "The run takes more than twice as long as was said.",
-        remedy: "See what else uses the processor; set train.threads to the number of free cores.",
+        remedy: &[
+            ("see what else uses the processor", ""),
+            ("set {} to the number of free cores", "train.threads"),
+        ],
         is_grave: false,
         find: slow,
     },
     Rule {
         name: "disk_full_soon",
         leads_to: "The next checkpoint cannot be written, and the run ends.",
-        remedy: "Free some space; set train.keep_checkpoints = 1.",
+        remedy: &[
+            ("free some space", ""),
+            ("set {} = 1", "train.keep_checkpoints"),
+        ],
         is_grave: false,
         find: disk_full_soon,
     },

@@ -2,20 +2,20 @@
 
 use std::path::Path;
 
-use burn::tensor::Device;
-
 use super::Like;
 use super::extractor::{Extractor, Network, Seen};
 use super::metric::{Measure, Metric};
 use super::passport::{By, Passport, Side, sha256_of};
 use super::pictures::{Music, Part, Pictures, drawn};
 use crate::data::fetch::Report;
+use crate::data::gaussians::Mixture;
 use crate::data::holds_digits;
 use crate::data::images::{self, Images, Shape};
+use crate::device;
 use crate::error::{Error, Result};
 use crate::loss::perceptual::SqueezeNet;
 use crate::media::{Image, Media};
-use crate::recipe::{Mixture, Model, StyleSpace};
+use crate::model::{Model, StyleSpace};
 
 /// Pictures for the choice of a Parzen window's width, as in the first GAN's published code.
 const VALIDATION: usize = 1000;
@@ -242,7 +242,7 @@ fn of_styles(
     report: Report<'_>,
 ) -> Result<Vec<Passport>> {
     let Measure::Styles(measure) = metric.measure else { return Err(misplaced(metric)) };
-    let net = SqueezeNet::load(&Device::flex(), report)?;
+    let net = SqueezeNet::load(&device::cpu(), report)?;
     let measured = measure(space, &net, [first, side.samples as u64], report)?;
     let by = Extractor::SqueezeNet(Box::new(net)).by();
     let by = By { resize: Some("none".to_owned()), quantisation: Some("none".to_owned()), ..by };

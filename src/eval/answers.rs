@@ -9,51 +9,56 @@ use crate::data::degrade::Planes;
 use crate::data::degrade::resize::{Filter, resized};
 use crate::data::fetch::{Progress, Report};
 use crate::error::{Error, Result};
+use crate::field::Kind;
 use crate::media::{Image, Media, Notes};
-use crate::recipe::{DAMAGE, Latent, Model, Question, Request, SHOW, generate};
+use crate::model::{Model, TRUNCATION, generate};
+use crate::request::{Example, Latent, Request, SHOW, Sample, Value};
 
-/// The passports of what a model answers to questions, pictures or music; `data` is what to call the place that they come from.
+/// The passports of what a model makes of what it is asked, pictures or music; `data` is what to call the place that it comes from.
 /// An error for metrics that do not suit.
-pub fn of_questions(
+pub fn of_asked(
     metrics: &[Metric],
     model: &dyn Model,
     (name, run): (&str, Drawn),
     data: &str,
-    questions: &[Question],
+    asked: &[Example],
     report: Report<'_>,
 ) -> Result<Vec<Passport>> {
-    if wanted_music(questions).is_some() {
-        return of_music(metrics, &answered_music(model, (name, run), questions, report)?);
+    if wanted_music(asked).is_some() {
+        return of_music(metrics, &answered_music(model, (name, run), asked, report)?);
     }
     let mut passports = Vec::new();
-    for group in group(questions.to_vec()) {
+    for group in group(asked.to_vec()) {
         let answers = Answers::of_model(model, (name, run.clone()), data, &group, report)?;
         passports.extend(answers.measure(metrics, report)?);
     }
     Ok(passports)
 }
 
-/// The music that questions want; none where they want anything else.
-pub fn wanted_music(questions: &[Question]) -> Option<Vec<Notes>> {
-    let notes = |question: &Question| match &question.wanted {
+/// The music that is wanted; none where anything else is.
+pub fn wanted_music(asked: &[Example]) -> Option<Vec<Notes>> {
+    let notes = |example: &Example| match &example.wanted {
         Some(Media::Notes(notes)) => Some(notes.clone()),
         _ => None,
     };
-    questions.iter().map(notes).collect::<Option<Vec<_>>>().filter(|music| !music.is_empty())
+    asked.iter().map(notes).collect::<Option<Vec<_>>>().filter(|music| !music.is_empty())
 }
 
-/// The music that a model answers, by the run's first seed and those after it.
+/// The music that a model makes of what it is asked, by the run's first seed and those after it.
 pub fn answered_music(
     model: &dyn Model,
     (name, run): (&str, Drawn),
-    questions: &[Question],
+    asked: &[Example],
     report: Report<'_>,
 ) -> Result<Music> {
-    let mut pieces = Vec::with_capacity(questions.len());
-    for (done, question) in questions.iter().enumerate() {
-        report(Progress { what: "answering", done: done as u64, total: Some(questions.len() as u64) });
-        let (latents, truncation) = (vec![Latent::Seed(run.first_seed + done as u64)], run.truncation);
-        let request = Request { latents, truncation, ..question.request.clone() };
+    let mut pieces = Vec::with_capacity(asked.len());
+    for (done, example) in asked.iter().enumerate() {
+        report(Progress { what: "answering", done: done as u64, total: Some(asked.len() as u64) });
+        let latent = Latent::Seed(run.first_seed + done as u64);
+        let request = Request { samples: vec![Sample { latent, ..example.asked.clone() }] };
+        let truncation = Some(run.truncation).filter(|share| *share != 1.0);
+        let request =
+            truncation.map_or(request.clone(), |share| request.with(TRUNCATION, &Value::Text(share.to_string())));
         match generate(model, &request)?.into_iter().next() {
             Some(Media::Notes(notes)) => pieces.push(notes),
             _ => return Err(Error::input(format!("{name} makes no music to hold against other music"))),
@@ -67,54 +72,59 @@ pub fn answered_music(
 /// Answers and what they should have been, in the order of the questions.
 pub struct Answers {
     what: Option<String>,
-    is_of_damage: bool,
+    /// Whether they show where something is, rather than a picture.
+    is_of_mask: bool,
     pairs: Vec<[Image; 2]>,
     sides: [Side; 2],
 }
 
-/// The questions by the words and texts that they give beside a picture, each group with these as a name; none where nothing
-/// is given. A group keeps the order of its questions.
-pub fn group(questions: Vec<Question>) -> Vec<(Option<String>, Vec<Question>)> {
-    let mut groups = Vec::<(Option<String>, Vec<Question>)>::new();
-    for question in questions {
-        let given = question.request.with.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>();
+/// What is asked, by the words and texts that are given beside a picture, each group with these as a name; none where nothing is
+/// given. A group keeps its order.
+pub fn group(asked: Vec<Example>) -> Vec<(Option<String>, Vec<Example>)> {
+    let mut groups = Vec::<(Option<String>, Vec<Example>)>::new();
+    for example in asked {
+        let given = example.asked.texts().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>();
         let name = (!given.is_empty()).then(|| given.join(", "));
         match groups.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, group)) => group.push(question),
-            None => groups.push((name, vec![question])),
+            Some((_, group)) => group.push(example),
+            None => groups.push((name, vec![example])),
         }
     }
     groups
 }
 
 impl Answers {
-    /// What a model answers to a [`group`] of questions. `data` is what to call the place that they come from.
+    /// What a model makes of a [`group`]. `data` is what to call the place that they come from.
     pub fn of_model(
         model: &dyn Model,
         (name, run): (&str, Drawn),
         data: &str,
-        (what, questions): &(Option<String>, Vec<Question>),
+        (what, asked): &(Option<String>, Vec<Example>),
         report: Report<'_>,
     ) -> Result<Self> {
-        let mut made = Vec::with_capacity(questions.len());
-        for (done, question) in questions.iter().enumerate() {
-            report(Progress { what: "answering", done: done as u64, total: Some(questions.len() as u64) });
-            match generate(model, &question.request)?.into_iter().next() {
+        let mut made = Vec::with_capacity(asked.len());
+        for (done, example) in asked.iter().enumerate() {
+            report(Progress { what: "answering", done: done as u64, total: Some(asked.len() as u64) });
+            let request = Request { samples: vec![example.asked.clone()] };
+            match generate(model, &request)?.into_iter().next() {
                 Some(Media::Image(image)) => made.push(image),
                 _ => return Err(Error::input(format!("{name} makes no pictures to hold against others"))),
             }
         }
-        let mut answers = Self::of(name, made, data, questions)?;
+        let shown = asked.first().and_then(|example| example.asked.text(SHOW));
+        let is_of_mask =
+            model.makes().iter().any(|field| Some(field.name.as_str()) == shown && field.kind == Kind::Mask);
+        let mut answers = Self::of(name, made, data, asked)?;
         answers.sides[0].run = Some(run);
-        Ok(Answers { what: what.clone(), ..answers })
+        Ok(Answers { what: what.clone(), is_of_mask, ..answers })
     }
 
     /// What nobody need learn: the given pictures as they are, brought to the size of the wanted ones by MATLAB's bicubic filter
     /// where that is another, and the wanted ones' mean colour everywhere. A model that is no better has learned nothing.
-    pub fn baselines(data: &str, (what, questions): &(Option<String>, Vec<Question>)) -> Result<Vec<Self>> {
-        let given = questions.iter().map(|question| question.request.picture.clone());
+    pub fn baselines(&self, data: &str, asked: &[Example]) -> Result<Vec<Self>> {
+        let given = asked.iter().map(|example| example.asked.picture().cloned());
         let given = given.collect::<Option<Vec<_>>>().ok_or_else(|| Error::input("there are no given pictures"))?;
-        let wanted = wanted(data, questions)?;
+        let wanted = wanted(data, asked)?;
         let channels = wanted[0].channels;
         let mean = |channel: usize| {
             let levels = wanted.iter().flat_map(|image| image.pixels.iter().skip(channel).step_by(channels));
@@ -136,33 +146,31 @@ impl Answers {
         let given = is_alike.then_some((name, given)); // a photograph says nothing of where its damage is
         let named = given.into_iter().chain([("the mean colour", flat)]);
         let named = named.map(|(name, made)| {
-            let answers = Self::of(name, made, data, questions)?;
-            Ok(Answers { what: what.clone(), ..answers })
+            let answers = Self::of(name, made, data, asked)?;
+            Ok(Answers { what: self.what.clone(), is_of_mask: self.is_of_mask, ..answers })
         });
         named.collect()
     }
 
-    fn of(name: &str, made: Vec<Image>, data: &str, questions: &[Question]) -> Result<Self> {
-        let pairs = made.into_iter().zip(wanted(data, questions)?).map(|(made, wanted)| [made, wanted]);
+    fn of(name: &str, made: Vec<Image>, data: &str, asked: &[Example]) -> Result<Self> {
+        let pairs = made.into_iter().zip(wanted(data, asked)?).map(|(made, wanted)| [made, wanted]);
         let pairs = pairs.collect::<Vec<_>>();
         let side = |i: usize, name: String, part| {
             let sha256 = sha256_of(pairs.iter().map(|pair| &pair[i].pixels));
             Side { name, part, samples: pairs.len(), sha256, run: None }
         };
         let sides = [side(0, name.to_owned(), None), side(1, data.to_owned(), Some(Part::Test))];
-        let asks_damage =
-            |question: &Question| question.request.with.get(SHOW.name()).is_some_and(|shown| shown == DAMAGE);
-        Ok(Answers { what: None, is_of_damage: questions.iter().all(asks_damage), pairs, sides })
+        Ok(Answers { what: None, is_of_mask: false, pairs, sides })
     }
 
     /// The passports of metrics of pairs, and of metrics that hold all answers against all wanted pictures by SqueezeNet's
-    /// features; each number is called after its group, too. Metrics of masks are of answers that show damage, and no others
+    /// features; each number is called after its group, too. Metrics of masks are of answers that show where something is, and no others
     /// are: the rest is left out. An error for metrics of something else.
     pub fn measure(&self, metrics: &[Metric], report: Report<'_>) -> Result<Vec<Passport>> {
         let [generated, real] = &self.sides;
         let mut passports = Vec::new();
         for metric in metrics {
-            if matches!(metric.measure, Measure::Masks(_)) != self.is_of_damage {
+            if matches!(metric.measure, Measure::Masks(_)) != self.is_of_mask {
                 continue;
             }
             passports.extend(match metric.measure {
@@ -186,9 +194,9 @@ impl Answers {
     }
 }
 
-/// The answers that questions should have.
-fn wanted(data: &str, questions: &[Question]) -> Result<Vec<Image>> {
-    let images = questions.iter().map(|question| match &question.wanted {
+/// The answers that should be given.
+fn wanted(data: &str, asked: &[Example]) -> Result<Vec<Image>> {
+    let images = asked.iter().map(|example| match &example.wanted {
         Some(Media::Image(image)) => Some(image.clone()),
         _ => None,
     });
@@ -206,10 +214,12 @@ mod tests {
     fn whoever_enlarges_is_held_against_the_picture_resized() {
         let asked = |side: usize| {
             let given = Image::new(side, side, 1, vec![90; side * side]);
-            (None, vec![Question::picture(given, Some(Image::new(8, 8, 1, vec![100; 64])))])
+            vec![Example::pair(given, Image::new(8, 8, 1, vec![100; 64]))]
         };
         for (side, name) in [(8, "the picture unchanged"), (2, "the picture resized")] {
-            let [given, mean] = Answers::baselines("data", &asked(side)).unwrap().try_into().ok().unwrap();
+            let asked = asked(side);
+            let answers = Answers::of("made", vec![Image::new(8, 8, 1, vec![0; 64])], "data", &asked).unwrap();
+            let [given, mean] = answers.baselines("data", &asked).unwrap().try_into().ok().unwrap();
             assert_eq!(given.sides[0].name, name);
             assert_eq!(given.pairs[0][0], Image::new(8, 8, 1, vec![90; 64]));
             assert_eq!(mean.pairs[0][0], Image::new(8, 8, 1, vec![100; 64]));

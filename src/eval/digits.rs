@@ -13,6 +13,7 @@ use crate::data::fetch::{self, Progress, Report};
 use crate::data::images::signed;
 use crate::data::mnist::{self, Part};
 use crate::data::source::{Order, Sampling};
+use crate::device;
 use crate::error::{Error, Result};
 use crate::nn::{Conv2d, ConvConfig, Init, Linear};
 use crate::optim::{AdamConfig, Trained};
@@ -87,7 +88,7 @@ impl Digits {
 
     fn load_from(cache: &Path, report: Report<'_>) -> Result<Self> {
         let path = cache.join(FILE);
-        let mut net = Net::new(&Device::flex());
+        let mut net = Net::new(&device::cpu());
         let kept = std::fs::read(&path)
             .ok()
             .and_then(|bytes| Some((safetensors::decode(&bytes).ok()?, fetch::sha256(&bytes))));
@@ -145,13 +146,13 @@ pub fn class(logits: &[f64]) -> usize {
 /// `[n, 1, 28, 28]` in [-1, 1].
 fn tensor(levels: impl Iterator<Item = u8>, n: usize) -> Tensor<4> {
     let values = levels.map(signed).collect::<Vec<f32>>();
-    Tensor::from_data(TensorData::new(values, [n, 1, 28, 28]), &Device::flex())
+    Tensor::from_data(TensorData::new(values, [n, 1, 28, 28]), &device::cpu())
 }
 
 fn train(digits: &mnist::Digits, steps: u64, report: Report<'_>) -> Net {
-    let device = Device::flex();
+    let device = device::cpu();
     let n = digits.len().min(LEARNED_FROM);
-    let mut net = Trained::new(Net::new(&device.clone().autodiff()), AdamConfig::with_beta1(0.9), false);
+    let mut net = Trained::new(Net::new(&device.clone().autodiff()), AdamConfig::with_beta1(0.9), 0.0);
     let order = Order::new(0, n, BATCH, Sampling::Shuffle);
     for step in 0..steps {
         report(Progress { what: "learning to read digits", done: step, total: Some(steps) });
@@ -175,7 +176,7 @@ fn train(digits: &mnist::Digits, steps: u64, report: Report<'_>) -> Net {
         let [_, logits] = net.net().forward(x, Some(draws.dropout("digits.dropout", DROPOUT)));
         let loss = -(log_softmax(logits, 1) * Tensor::<2>::from_data(one_hot, &device)).sum() / indices.len() as f64;
         let left = 1.0 - step as f64 / steps as f64;
-        net.descend(loss, RATE * left, 0.0);
+        net.descend_by(loss, RATE * left, 0.0);
     }
     net.sampler()
 }

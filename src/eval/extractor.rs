@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use image::imageops::{FilterType, resize};
 use image::{ImageBuffer, Luma, Rgb};
 
@@ -13,6 +13,7 @@ use super::passport::{By, Side, sha256_of};
 use super::pictures::Pictures;
 use crate::data::fetch::{Progress, Report};
 use crate::data::images::signed;
+use crate::device;
 use crate::error::{Error, Result};
 use crate::loss::perceptual::{SQUEEZENET_SHA256, SqueezeNet};
 use crate::media::Image;
@@ -73,7 +74,7 @@ impl Extractor {
     pub fn load(network: Network<'_>, report: Report<'_>) -> Result<Self> {
         Ok(match network {
             Network::Pixels => Extractor::Pixels,
-            Network::SqueezeNet => Extractor::SqueezeNet(Box::new(SqueezeNet::load(&Device::flex(), report)?)),
+            Network::SqueezeNet => Extractor::SqueezeNet(Box::new(SqueezeNet::load(&device::cpu(), report)?)),
             Network::Digits => Extractor::Digits(Box::new(Digits::load(report)?)),
             Network::Inception(weights) => Extractor::Inception(Box::new(Inception::load(weights)?)),
         })
@@ -199,5 +200,5 @@ fn batch(images: &[Image]) -> Tensor<4> {
     };
     let values = images.iter().flat_map(resized).map(signed).collect::<Vec<f32>>();
     let shape = [images.len(), side as usize, side as usize, channels];
-    Tensor::<4>::from_data(TensorData::new(values, shape), &Device::flex()).permute([0, 3, 1, 2])
+    Tensor::<4>::from_data(TensorData::new(values, shape), &device::cpu()).permute([0, 3, 1, 2])
 }

@@ -13,6 +13,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use ganvas_kernels::{Conv, conv2d};
 
 use crate::data::fetch;
+use crate::device;
 use crate::error::{Error, Result};
 use crate::media::Image;
 use crate::pickle;
@@ -265,7 +266,7 @@ impl Inception {
     }
 
     fn new(give: Give<'_>) -> Result<Self> {
-        let device = Device::flex();
+        let device = device::cpu();
         let (mut blocks, mut channels) = (Vec::new(), 3);
         for (name, branches) in plan() {
             let (mut built, mut outputs) = (Vec::new(), 0);
@@ -290,7 +291,7 @@ impl Inception {
     /// Features `[n, 2048]` and logits without bias `[n, 1008]` of pictures of one size.
     pub fn look(&self, pictures: &[Image]) -> [Tensor<2>; 2] {
         let values = pictures.iter().flat_map(resized).collect::<Vec<f32>>();
-        let x = Tensor::<4>::from_data(TensorData::new(values, [pictures.len(), 3, SIDE, SIDE]), &Device::flex());
+        let x = Tensor::<4>::from_data(TensorData::new(values, [pictures.len(), 3, SIDE, SIDE]), &device::cpu());
         self.forward(x, &mut |_, _| ())
     }
 

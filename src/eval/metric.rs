@@ -1,6 +1,6 @@
 //! The metrics by name, and what each is a measure of.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 
 use super::classes::{self, Classes};
@@ -15,11 +15,13 @@ use super::parzen::{self, LogLikelihood};
 use super::passport::{By, Passport, Side};
 use super::{Like, frechet, inception_score, kernel, path_length};
 use crate::data::fetch::Report;
+use crate::data::gaussians::Mixture;
 use crate::data::images::signed;
+use crate::device;
 use crate::error::{Error, Result};
 use crate::loss::perceptual::{self, SqueezeNet};
 use crate::media::{Image, Notes};
-use crate::recipe::{Mixture, StyleSpace};
+use crate::model::StyleSpace;
 
 /// Subsets, and samples in one, of a kernel distance in other tools.
 const SUBSETS: (usize, usize) = (100, 1000);
@@ -40,8 +42,30 @@ pub struct Metric {
     pub name: &'static str,
     /// What it says, in one sentence.
     pub sentence: &'static str,
+    /// What it is taken of where nobody names a metric.
+    pub usual: &'static [On],
     /// What it takes, and how it is taken.
     pub measure: Measure,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// Pictures, beside real ones.
+    Pictures,
+    /// Features that were given.
+    Features,
+    /// Pictures that were made of others, beside what they should be.
+    Answers,
+    /// Points in the plane.
+    Points,
+    /// Pieces of music.
+    Music,
+}
+
+/// The metrics that are usual of something.
+pub fn usual(on: On) -> Vec<Metric> {
+    METRICS.iter().filter(|metric| metric.usual.contains(&on)).copied().collect()
 }
 
 /// What a metric takes, and how it is taken.
@@ -71,6 +95,7 @@ pub enum Measure {
 pub const METRICS: &[Metric] = &[
     Metric {
         name: "fd",
+        usual: &[On::Pictures, On::Features],
         sentence: "Fréchet distance of two Gaussians; 0 is best, and few samples make it larger",
         measure: Measure::Features(|generated, real, like| {
             enough(generated)?;
@@ -79,6 +104,7 @@ pub const METRICS: &[Metric] = &[
     },
     Metric {
         name: "kid",
+        usual: &[On::Pictures, On::Features, On::Answers],
         sentence: "kernel distance, unbiased; 0 is best, and it may fall below",
         measure: Measure::Features(|generated, real, like| {
             enough(generated)?;
@@ -95,6 +121,7 @@ pub const METRICS: &[Metric] = &[
     },
     Metric {
         name: "is",
+        usual: &[On::Pictures],
         sentence: "Inception score of the generated samples, whose features must be logits; more is better",
         measure: Measure::Logits(|generated, _, like| {
             enough(generated)?;
@@ -106,6 +133,7 @@ pub const METRICS: &[Metric] = &[
     },
     Metric {
         name: "prc",
+        usual: &[On::Pictures, On::Features],
         sentence: "precision and recall by three nearest neighbours; 1 is best, and they depend on the number of samples",
         measure: Measure::Features(|generated, real, _| {
             enough(generated)?;
@@ -116,6 +144,7 @@ pub const METRICS: &[Metric] = &[
     },
     Metric {
         name: "prdc",
+        usual: &[On::Pictures, On::Features],
         sentence: "precision, recall, density and coverage by five nearest neighbours; they depend on the number of samples",
         measure: Measure::Features(|generated, real, _| {
             enough(generated)?;
@@ -126,6 +155,7 @@ pub const METRICS: &[Metric] = &[
     },
     Metric {
         name: "classes",
+        usual: &[On::Pictures],
         sentence: "the classes a classifier sees: how many are met, and how far their shares are from the real ones (0 is best)",
         measure: Measure::Logits(|generated, real, _| {
             enough(generated)?;
@@ -138,6 +168,7 @@ pub const METRICS: &[Metric] = &[
     },
     Metric {
         name: "memory",
+        usual: &[On::Pictures, On::Features],
         sentence: "share of samples that are no copies of training samples (authenticity); held-out samples show what is usual",
         measure: Measure::Features(|generated, real, _| {
             Ok(vec![("authenticity", neighbours::authenticity(&generated.features, &real.features)?)])
@@ -145,6 +176,7 @@ pub const METRICS: &[Metric] = &[
     },
     Metric {
         name: "parzen",
+        usual: &[],
         sentence: "Parzen-window log-likelihood of a set's test pictures in nats, as in the first GAN's paper; more is better",
         measure: Measure::Likelihood(|generated, validation, test| {
             let LogLikelihood { mean, error, sigma } = parzen::log_likelihood(generated, validation, test)?;
@@ -153,11 +185,13 @@ pub const METRICS: &[Metric] = &[
     },
     Metric {
         name: "l1",
+        usual: &[On::Answers],
         sentence: "mean absolute difference, as a share of the range, of pictures from those of the same names; 0 is best",
         measure: Measure::Pairs(|pairs, border| of_pairs(pairs, border, |pair| Ok(pair.l1()))),
     },
     Metric {
         name: "psnr",
+        usual: &[],
         sentence: "peak signal-to-noise ratio in decibels of pictures against those of the same names; more is better",
         measure: Measure::Pairs(|pairs, border| {
             of_pairs(pairs, border, |pair| match pair.psnr() {
@@ -170,16 +204,19 @@ pub const METRICS: &[Metric] = &[
     },
     Metric {
         name: "ssim",
+        usual: &[On::Answers],
         sentence: "structural similarity of pictures to those of the same names; 1 is best",
         measure: Measure::Pairs(|pairs, border| of_pairs(pairs, border, Pair::ssim)),
     },
     Metric {
         name: "ms-ssim",
+        usual: &[],
         sentence: "structural similarity over five scales, for pictures of at least 176 pixels; 1 is best",
         measure: Measure::Pairs(|pairs, border| of_pairs(pairs, border, Pair::ms_ssim)),
     },
     Metric {
         name: "perceptual",
+        usual: &[On::Answers],
         sentence: "distance of pictures from those of the same names by SqueezeNet's features; 0 is best",
         measure: Measure::SeenPairs(|pairs, net| {
             let distance = |[a, b]: &ImagePair| {
@@ -192,11 +229,13 @@ pub const METRICS: &[Metric] = &[
     },
     Metric {
         name: "f1",
+        usual: &[On::Answers],
         sentence: "how well the damage of pictures is found, counted in pixels of all: precision, recall and their harmonic mean",
         measure: Measure::Masks(of_masks),
     },
     Metric {
         name: "ppl",
+        usual: &[],
         sentence: "perceptual path length between styles, for models that have them; less is smoother",
         measure: Measure::Styles(|space, net, [first, n], report| {
             let lengths = path_length::lengths(space, net, first, n, report);
@@ -205,6 +244,7 @@ pub const METRICS: &[Metric] = &[
     },
     Metric {
         name: "modes",
+        usual: &[On::Points],
         sentence: "modes of a toy's mixture that are found, and the share of samples within three deviations of one",
         measure: Measure::Modes(|points, mixture| {
             let Modes { found, high_quality } = modes::estimate(points, mixture)?;
@@ -213,6 +253,7 @@ pub const METRICS: &[Metric] = &[
     },
     Metric {
         name: "music",
+        usual: &[On::Music],
         sentence: "keys, chords, rhythm and repetition counted in pieces of music; those of real ones are what is usual",
         measure: Measure::Music(|pieces| {
             if pieces.len() < 2 * GROUPS {
@@ -315,7 +356,7 @@ fn of_masks(pairs: &[ImagePair]) -> Found {
 fn tensor(image: &Image) -> Tensor<4> {
     let [width, height, channels] = image.shape();
     let values = image.pixels.iter().copied().map(signed).collect::<Vec<f32>>();
-    Tensor::<4>::from_data(TensorData::new(values, [1, height, width, channels]), &Device::flex()).permute([0, 3, 1, 2])
+    Tensor::<4>::from_data(TensorData::new(values, [1, height, width, channels]), &device::cpu()).permute([0, 3, 1, 2])
 }
 
 #[cfg(test)]

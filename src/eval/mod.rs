@@ -23,16 +23,18 @@ pub mod parzen;
 mod passport;
 pub mod path_length;
 mod pictures;
+mod subject;
 
 pub use against::{Against, of_features, of_model, of_music, of_pairs};
-pub use answers::{Answers, answered_music, group, of_questions, wanted_music};
+pub use answers::{Answers, answered_music, group, of_asked, wanted_music};
 pub use estimate::Estimate;
 pub use extractor::{Extractor, Network, Seen};
 pub use features::Features;
-pub use metric::{METRICS, Measure, Metric, metric};
+pub use metric::{METRICS, Measure, Metric, On, metric, usual};
 pub use panel::panel;
 pub use passport::{By, Drawn, Passport, Side, differences, table};
 pub use pictures::{Music, Part, Pictures, drawn};
+pub use subject::Subject;
 
 /// A tool whose numbers are reproduced to its own rounding and random draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

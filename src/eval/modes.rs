@@ -4,8 +4,8 @@
 //! sample is of high quality within three standard deviations of a mean, and a mode is found when one of those is its own.
 
 use super::estimate::{Estimate, GROUPS, groups};
+use crate::data::gaussians::Mixture;
 use crate::error::{Error, Result};
-use crate::recipe::Mixture;
 
 /// In standard deviations.
 const NEAR: f64 = 3.0;

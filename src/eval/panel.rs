@@ -5,7 +5,8 @@ use crate::data::degrade::Planes;
 use crate::data::degrade::resize::{Filter, resized};
 use crate::error::{Error, Result};
 use crate::media::{Image, Media, grid};
-use crate::recipe::{Model, Question, generate};
+use crate::model::{Model, generate};
+use crate::request::{Example, Request};
 
 /// Questions of a kind that are shown.
 const SHOWN: usize = 8;
@@ -24,18 +25,18 @@ struct Row {
 /// A grid of eight questions of each kind (fewer where there are no more), evenly chosen and in their order: the picture that is
 /// given, brought to the size of what is wanted, then the answer, then what is wanted. Where several kinds are asked of the same
 /// pictures, all answers are in one row. An error for questions without pictures.
-pub fn panel(model: &dyn Model, questions: Vec<Question>) -> Result<Image> {
+pub fn panel(model: &dyn Model, asked: Vec<Example>) -> Result<Image> {
     let mut rows = Vec::<Row>::new();
-    for (_, questions) in group(questions) {
-        let shown = questions.len().min(SHOWN);
-        let chosen = (0..shown).map(|i| &questions[(2 * i + 1) * questions.len() / (2 * shown)]).collect::<Vec<_>>();
+    for (_, asked) in group(asked) {
+        let shown = asked.len().min(SHOWN);
+        let chosen = (0..shown).map(|i| &asked[(2 * i + 1) * asked.len() / (2 * shown)]).collect::<Vec<_>>();
         // The rows of the kind before, where it was asked of the same pictures
         let before = rows.len().saturating_sub(shown);
-        let givens = chosen.iter().filter_map(|question| question.request.picture.as_ref());
+        let givens = chosen.iter().filter_map(|example| example.asked.picture());
         let is_again = rows[before..].iter().map(|row| &row.given).eq(givens);
-        for (i, Question { request, wanted }) in chosen.into_iter().enumerate() {
-            let made = generate(model, request)?.into_iter().next();
-            let (Some(given), Some(Media::Image(made)), Some(Media::Image(wanted))) = (&request.picture, made, wanted)
+        for (i, Example { asked, wanted, .. }) in chosen.into_iter().enumerate() {
+            let made = generate(model, &Request { samples: vec![asked.clone()] })?.into_iter().next();
+            let (Some(given), Some(Media::Image(made)), Some(Media::Image(wanted))) = (asked.picture(), made, wanted)
             else {
                 return Err(Error::input("a panel is of pictures that are made of others; this run is asked for none"));
             };
@@ -77,28 +78,39 @@ fn middle(image: &Image, side: usize) -> Image {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::field::{Field, Kind, Range};
+    use crate::model::{Given, Made, Weights};
     use crate::parts::Parts;
-    use crate::recipe::{Input, Request, Weights};
+    use crate::request::PICTURE;
+    use burn::tensor::{Device, Tensor};
 
-    /// Makes every pixel four of them, as much lighter as is asked for.
+    /// Makes every pixel four of them, as many levels lighter as is asked for.
     struct Lighter;
-
-    const LIGHT: Input = Input::Text { name: "light", usual: "10" };
 
     impl Weights for Lighter {
         fn weights(&mut self, _visit: &mut Parts) {}
+        fn device(&self) -> Device {
+            Device::flex()
+        }
     }
 
     impl Model for Lighter {
-        fn inputs(&self) -> Vec<Input> {
-            vec![Input::Picture, LIGHT]
+        fn takes(&self) -> Vec<Field> {
+            let light = Kind::Number { low: 0.0, high: 255.0, usual: 10.0 };
+            vec![Field::picture(PICTURE, 1, None, Range::Unit), Field::new("light", light)]
         }
 
-        fn generate(&self, request: &Request) -> Result<Vec<Media>> {
-            let more = request.text(LIGHT).parse::<u8>().unwrap();
-            let mut made = request.picture.clone().unwrap().enlarged(2);
-            made.pixels.iter_mut().for_each(|level| *level += more);
-            Ok(vec![Media::Image(made)])
+        fn makes(&self) -> Vec<Field> {
+            vec![Field::picture("result", 1, None, Range::Unit)]
+        }
+
+        fn forward(&self, given: Given) -> Made {
+            let x = given.tensor::<4>(PICTURE);
+            let twice = |x: Tensor<4>, axis| Tensor::stack::<5>(vec![x.clone(), x], axis);
+            let [n, c, h, w] = x.dims();
+            let wide = twice(x, 4).reshape([n, c, h, 2 * w]);
+            let large = twice(wide, 3).reshape([n, c, 2 * h, 2 * w]);
+            Made::one("result", large + given.numbers("light")[0] / 255.0)
         }
     }
 
@@ -106,10 +118,8 @@ mod tests {
         Image::new(side, side, channels, vec![level; side * side * channels])
     }
 
-    fn asked(level: u8, wanted: u8, light: &str) -> Question {
-        let mut question = Question::picture(flat(2, 1, level), Some(flat(4, 1, wanted)));
-        question.request.with.insert("light".into(), light.into());
-        question
+    fn asked(level: u8, wanted: u8, light: &str) -> Example {
+        Example::pair(flat(2, 1, level), flat(4, 1, wanted)).with("light", light)
     }
 
     #[test]
@@ -146,7 +156,7 @@ mod tests {
     #[test]
     fn without_pictures_to_show_the_sentence_says_so() {
         assert!(panel(&Lighter, Vec::new()).unwrap_err().to_string().contains("nothing to show"));
-        let unknown = Question { wanted: None, ..asked(1, 2, "10") };
+        let unknown = Example { wanted: None, ..asked(1, 2, "10") };
         assert!(panel(&Lighter, vec![unknown]).unwrap_err().to_string().contains("asked for none"));
     }
 }

@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 
 use crate::data::fetch::{Progress, Report};
 use crate::loss::perceptual::{self, SqueezeNet};
-use crate::recipe::StyleSpace;
+use crate::model::StyleSpace;
 
 /// The share of the way between two pictures that are compared.
 const STEP: f64 = 1e-4;
@@ -60,7 +60,8 @@ mod tests {
         let device = Device::flex();
         let space = StyleSpace {
             average: Tensor::zeros([1, 1], &device),
-            spread: 1.0,
+            spread: Box::new(|| 1.0),
+            layers: 1,
             styles: Box::new(|seeds| {
                 let values = seeds.iter().map(|seed| (*seed as f32 / 10.0).powi(2)).collect::<Vec<f32>>();
                 Tensor::from_data(TensorData::new(values, [seeds.len(), 1]), &Device::flex())

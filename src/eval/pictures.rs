@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::music::random_walk;
@@ -10,11 +9,12 @@ use super::passport::{Side, sha256_of};
 use crate::data::fetch::{Progress, Report};
 use crate::data::images::{self, Images, Shape};
 use crate::data::music;
-use crate::data::source::Sampling;
+use crate::data::source::{Drawing, Sampling, Split};
 use crate::error::{Error, Result};
 use crate::media::{Image, Media, Notes};
+use crate::model::{Model, TRUNCATION, generate};
 use crate::random::Draws;
-use crate::recipe::{Model, Request, generate};
+use crate::request::{Request, Value};
 
 const AT_A_TIME: usize = 250;
 
@@ -71,7 +71,11 @@ pub fn drawn(model: &dyn Model, first: u64, n: usize, truncation: f64, report: R
     while samples.len() < n {
         report(Progress { what: "drawing samples", done: samples.len() as u64, total: Some(n as u64) });
         let some = samples.len() as u64..(samples.len() + AT_A_TIME).min(n) as u64;
-        let request = Request { truncation, ..Request::seeds(some.map(|seed| first + seed)) };
+        let request = Request::seeds(some.map(|seed| first + seed));
+        let request = match truncation {
+            1.0 => request,
+            share => request.with(TRUNCATION, &Value::Text(share.to_string())),
+        };
         samples.extend(generate(model, &request)?);
     }
     Ok(samples)
@@ -144,7 +148,7 @@ impl Pictures {
         let most = most.unwrap_or(usize::MAX);
         if part == Part::Test {
             let all = images::test_digits(&data.path, shape)?;
-            let mut images = Image::from_signed(Tensor::from_data(all.pixels, &Device::flex()));
+            let mut images = images::images_of(&all.pixels);
             if images.len() > most {
                 let chosen = Draws::new(0, 0).permutation("eval.test", images.len() as u32);
                 images = chosen.into_iter().take(most).map(|at| images[at as usize].clone()).collect();
@@ -155,12 +159,12 @@ impl Pictures {
         if part == Part::All {
             data.validation_share = 0.0;
         }
-        let source = images::open(&data, "", shape, 0, AT_A_TIME, part == Part::HeldOut)?;
+        let split = if part == Part::HeldOut { Split::Validation } else { Split::Train };
+        let source = images::open(&data, "", shape, Drawing { split, seed: 0, batch: AT_A_TIME })?;
         let n = source.items().min(most);
         let mut images = Vec::with_capacity(n);
         for step in 0..n.div_ceil(AT_A_TIME) {
-            let pixels = Tensor::from_data(source.batch(step as u64)?.pixels, &Device::flex());
-            images.extend(Image::from_signed(pixels));
+            images.extend(images::images_of(&source.batch(step as u64)?.pixels));
         }
         images.truncate(n);
         Pictures::new(name, Some(part), images)

@@ -1,7 +1,9 @@
 //! Losses as functions, each with its equation's number.
 
 pub mod adversarial;
+pub mod critic;
 pub mod eye;
 pub mod penalty;
 pub mod perceptual;
+pub mod pixel;
 pub mod vgg;

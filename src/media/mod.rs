@@ -46,12 +46,6 @@ impl Media {
     }
 }
 
-/// Samples, each between the picture it was made from and the one it should be.
-pub fn between(given: Vec<Image>, samples: Vec<Media>, wanted: Vec<Image>) -> Vec<Media> {
-    let rows = given.into_iter().zip(samples).zip(wanted);
-    rows.flat_map(|((given, sample), wanted)| [Media::Image(given), sample, Media::Image(wanted)]).collect()
-}
-
 /// One picture of all samples: images in a [`grid`] of `columns`, music likewise, each as a [`roll`] as wide as the longest;
 /// points together in one [`scatter`] picture (384 x 384 pixels, from -3 to 3 along both axes; `columns` plays no part).
 ///

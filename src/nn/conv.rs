@@ -35,6 +35,11 @@ impl ConvConfig {
     pub fn same([inputs, outputs]: [usize; 2], kernel: usize, init: Init) -> Self {
         ConvConfig { inputs, outputs, kernel, stride: 1, padding: kernel / 2, groups: 1, bias: true, init }
     }
+
+    /// The 4x4 convolution that halves the sides; its transpose doubles them.
+    pub fn halving([inputs, outputs]: [usize; 2], bias: bool, init: Init) -> Self {
+        ConvConfig { inputs, outputs, kernel: 4, stride: 2, padding: 1, groups: 1, bias, init }
+    }
 }
 
 /// x `[n, inputs, h, w]` to y `[n, outputs, (h + 2·padding - kernel) / stride + 1, ..]`: cross-correlation, as the field

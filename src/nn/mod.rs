@@ -23,7 +23,7 @@ pub use linear::Linear;
 pub use maxout::Maxout;
 pub use minibatch::minibatch_deviation_vjp;
 pub use modulated::{ModulatedConfig, ModulatedConv, StylePullback};
-pub use norm::{BatchNorm, InstanceNorm, Normalization, Statistics, nearer, pixel_norm};
+pub use norm::{BatchNorm, InstanceNorm, Norm, Normalization, Statistics, nearer, pixel_norm};
 pub use patch::{Norms, PatchConfig, PatchDiscriminator, of_pictures, patches};
 pub use prelu::Prelu;
 pub use resample::{blur, double, halve, resample_vjp};

@@ -1,11 +1,19 @@
 //! Normalisations, each with the way back.
 
-use burn::module::{Module, Param};
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::tensor::{Device, Tensor};
-use ganvas_kernels::{Norm, Normalized, Over, norm, norm_by};
+use ganvas_kernels::{Norm as Way, Normalized, Over, norm, norm_by};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{Pullback, chain, leaky_pullback};
 use crate::random::Draws;
+
+/// How far running statistics go towards a batch's.
+const MOMENTUM: f64 = 0.1;
 
 /// x·rsqrt(mean of x² over the axis 1 + 1e-8): x `[n, c, ..]`. Pixel norm (Karras et al. 2018, "Progressive Growing of
 /// GANs", section 4.2); on `[n, c]`, what StyleGAN does to its latent vectors.
@@ -29,8 +37,27 @@ pub struct BatchNorm {
     epsilon: f64,
 }
 
-/// What a batch told of one [`BatchNorm`]: mean and unbiased variance, `[c]` each.
-pub type Statistics = [Tensor<1>; 2];
+/// What a batch told of the batch norms that it went through: how each running statistic, by its parameter's identity, moves.
+#[derive(Debug, Default)]
+pub struct Statistics(RefCell<HashMap<ParamId, Tensor<1>>>);
+
+impl Statistics {
+    /// A network, in training, with its running statistics a tenth nearer to the batch's (PyTorch's and Torch's default).
+    pub fn followed_by<M: Module>(self, net: M) -> M {
+        net.map(&mut Follow(self.0.into_inner()))
+    }
+}
+
+struct Follow(HashMap<ParamId, Tensor<1>>);
+
+impl ModuleMapper for Follow {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.0.remove(&param.id) {
+            Some(now) => nearer(param, now.unsqueeze(), MOMENTUM),
+            None => param,
+        }
+    }
+}
 
 impl BatchNorm {
     /// For `channels` channels, with these γ `[channels]`, β = 0 and ε = `epsilon`.
@@ -45,33 +72,23 @@ impl BatchNorm {
         }
     }
 
-    fn way(&self, slope: f64) -> Norm {
-        Norm { over: Over::Batch, epsilon: self.epsilon, slope }
-    }
-
-    /// x `[n, c, h, w]` normalised by the batch's own statistics, then leaky ReLU of this slope; and the statistics.
-    pub fn by_batch(&self, x: Tensor<4>, slope: f64) -> (Tensor<4>, Statistics) {
+    /// x `[n, c, h, w]` normalised, then leaky ReLU of this slope: in training, where there is room for what the batch `told`, by
+    /// the batch's own statistics; else by the running ones, so that what a picture becomes does not depend on the others.
+    pub fn leaky(&self, x: Tensor<4>, slope: f64, told: Option<&Statistics>) -> Tensor<4> {
+        let way = Way { over: Over::Batch, epsilon: self.epsilon, slope };
+        let (gamma, beta) = (self.gamma.val(), self.beta.val());
+        let Some(told) = told else { return norm_by(x, self.mean.val(), self.variance.val(), gamma, beta, way) };
         let [n, _, h, w] = x.dims();
         let count = (n * h * w) as f64;
-        let Normalized { y, mean, variance } = norm(x, self.gamma.val(), self.beta.val(), self.way(slope));
-        (y, [mean, variance * (count / (count - 1.0).max(1.0))])
-    }
-
-    /// The same by the running statistics: what a picture becomes does not depend on the others.
-    pub fn by_running(&self, x: Tensor<4>, slope: f64) -> Tensor<4> {
-        norm_by(x, self.mean.val(), self.variance.val(), self.gamma.val(), self.beta.val(), self.way(slope))
-    }
-
-    /// The running statistics a share of `momentum` nearer to a batch's.
-    pub fn follow(mut self, [mean, variance]: Statistics, momentum: f64) -> Self {
-        self.mean = nearer(self.mean, mean, momentum);
-        self.variance = nearer(self.variance, variance, momentum);
-        self
+        let Normalized { y, mean, variance } = norm(x, gamma, beta, way);
+        let unbiased = variance * (count / (count - 1.0).max(1.0));
+        told.0.borrow_mut().extend([(self.mean.id, mean), (self.variance.id, unbiased)]);
+        y
     }
 }
 
 /// A parameter without gradient, in training, a `share` nearer to what it averages.
-pub fn nearer(kept: Param<Tensor<1>>, now: Tensor<1>, share: f64) -> Param<Tensor<1>> {
+pub fn nearer<const D: usize>(kept: Param<Tensor<D>>, now: Tensor<D>, share: f64) -> Param<Tensor<D>> {
     kept.map(|old| {
         let moved = old.without_autodiff() * (1.0 - share) + now.without_autodiff() * share;
         moved.autodiff().set_require_grad(false)
@@ -107,13 +124,36 @@ impl InstanceNorm {
 
     /// x `[n, c, h, w]` to the same shape, then leaky ReLU of this slope; 1 for none.
     pub fn leaky(&self, x: Tensor<4>, slope: f64) -> Tensor<4> {
-        let way = Norm { over: Over::Instance, epsilon: 1e-5, slope };
+        let way = Way { over: Over::Instance, epsilon: 1e-5, slope };
         match &self.affine {
             Some(Affine { gamma, beta }) => norm(x, gamma.val(), beta.val(), way).y,
             None => {
                 let (channels, like) = (x.dims()[1], (&x.device().without_autodiff(), x.dtype()));
                 norm(x, Tensor::ones([channels], like), Tensor::zeros([channels], like), way).y
             }
+        }
+    }
+}
+
+/// How a critic normalises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Norm {
+    /// Over a channel in the whole batch.
+    Batch,
+    /// Over all of one picture: what a penalty on each picture's gradient can go with.
+    Layer,
+    /// Not at all.
+    None,
+}
+
+impl Norm {
+    /// What is normalised together, if anything.
+    pub fn over(self) -> Option<Over> {
+        match self {
+            Norm::Batch => Some(Over::Batch),
+            Norm::Layer => Some(Over::Layer),
+            Norm::None => None,
         }
     }
 }
@@ -140,7 +180,7 @@ impl Normalization {
 
     /// x `[n, c, h, w]` to the same shape, then leaky ReLU of this slope; 1 for none.
     pub fn leaky(&self, x: Tensor<4>, slope: f64) -> Tensor<4> {
-        norm(x, self.gamma.val(), self.beta.val(), Norm { over: self.over, epsilon: self.epsilon, slope }).y
+        norm(x, self.gamma.val(), self.beta.val(), Way { over: self.over, epsilon: self.epsilon, slope }).y
     }
 
     /// [`Normalization::leaky`] and its way back. With x̂ = (x - mean)/σ and g = γ·(gradient by the result):

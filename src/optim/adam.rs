@@ -2,6 +2,8 @@
 
 use burn::tensor::Tensor;
 use ganvas_kernels::{AdamConstants, adam};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::optimizer::{Rule, Slot, Update, floats, take};
 
@@ -14,6 +16,34 @@ pub struct AdamConfig {
     pub beta2: f64,
     /// ε, added to the root of the second moment.
     pub epsilon: f64,
+}
+
+/// The section `adam` of a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Adam {
+    /// Adam's learning rate, for all players.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub learning_rate: f64,
+    /// Adam's beta1, for all players.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
+    pub beta1: f64,
+    /// Adam's beta2, for all players.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
+    pub beta2: f64,
+}
+
+impl Default for Adam {
+    fn default() -> Self {
+        Adam { learning_rate: 2e-4, beta1: 0.5, beta2: 0.999 }
+    }
+}
+
+impl Adam {
+    /// The constants of its updates.
+    pub fn rule(&self) -> AdamConfig {
+        AdamConfig { beta2: self.beta2, ..AdamConfig::with_beta1(self.beta1) }
+    }
 }
 
 impl AdamConfig {

@@ -4,8 +4,9 @@
 use std::fmt::Debug;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
+use burn::tensor::{DType, Gradients, Tensor, TensorData};
 
+use crate::device;
 use crate::parts::{LayerHealth, Parts};
 
 /// How a parameter follows its gradient: an optimizer's constants, which may change from step to step.
@@ -170,14 +171,14 @@ impl<R: Rule> ModuleMapper for Walk<'_, R> {
         };
         drop(weight); // else its buffer is shared, and copied
         let (id, weight, mapper) = param.consume();
-        let (shape, device) = (weight.dims(), weight.device());
+        let shape = weight.dims();
         let (autodiff, required) = (weight.is_autodiff(), weight.is_require_grad());
         let count = shape.iter().product::<usize>();
         let weight = weight.without_autodiff().reshape([count]);
         let gradient = gradient.without_autodiff().reshape([count]);
 
         let dead = (D == 1).then(|| gradient.clone().equal_elem(0.0).float().mean());
-        let on_cpu = weight.dtype() == DType::F32 && device.without_autodiff() == Device::flex();
+        let on_cpu = weight.dtype() == DType::F32 && device::is_cpu(&weight.device());
         let update = Update { on_cpu, ..self.update };
         let (weight, [weight_squares, gradient_squares]) = self.rule.pass(weight, gradient, slot, &update);
 

@@ -1,5 +1,8 @@
 //! Values that change in the course of a run.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// From `from` to `to` along half a cosine while `done` goes from 0 to `whole`, and `to` ever after; `to` when `whole` is 0.
 pub fn cosine(from: f64, to: f64, done: f64, whole: f64) -> f64 {
     let share = if whole > 0.0 { (done / whole).min(1.0) } else { 1.0 };
@@ -10,6 +13,23 @@ pub fn cosine(from: f64, to: f64, done: f64, whole: f64) -> f64 {
 /// `decay` (Zhu et al. 2017, CycleGAN, section 4); all of it for ever when `decay` is 0.
 pub fn linear_decay(constant: f64, decay: f64, done: f64) -> f64 {
     if decay > 0.0 { (1.0 - (done - constant) / decay).clamp(0.0, 1.0) } else { 1.0 }
+}
+
+/// The section `decay` of a configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Decay {
+    /// Thousands of images with the whole learning rate, before it falls along a line.
+    pub constant_kimg: f64,
+    /// Thousands of images over which it falls to 0; 0 for a rate that does not fall.
+    pub decay_kimg: f64,
+}
+
+impl Decay {
+    /// The share of the learning rate that is left after so many images.
+    pub fn share(&self, images: u64) -> f64 {
+        linear_decay(self.constant_kimg, self.decay_kimg, images as f64 / 1000.0)
+    }
 }
 
 #[cfg(test)]

@@ -6,21 +6,23 @@ use burn::tensor::{Gradients, Tensor};
 use super::AdamConfig;
 use super::optimizer::{Optimizer, Rule};
 use crate::parts::{LayerHealth, MODEL, Parts};
+use crate::step::StepCx;
 
 /// A network in training, by Adam unless another rule is named.
 #[derive(Debug)]
 pub struct Trained<M, R: Rule = AdamConfig> {
     net: Option<M>, // None only while the optimizer holds it, so that the update is in place
     optimizer: Optimizer<R>,
-    averaged: bool,
+    half_life_kimg: f64,
     health: Vec<LayerHealth>,
 }
 
 impl<M: Module, R: Rule> Trained<M, R> {
-    /// `net` (on an autodiff device) with a fresh optimizer; with `averaged` a moving average of the weights is kept.
-    pub fn new(net: M, rule: R, averaged: bool) -> Self {
-        let optimizer = Optimizer::new(&net, rule, averaged);
-        Trained { net: Some(net), optimizer, averaged, health: Vec::new() }
+    /// `net` (on an autodiff device) with a fresh optimizer, and a moving average of the weights with this half-life in thousands
+    /// of images; 0 for none.
+    pub fn new(net: M, rule: R, half_life_kimg: f64) -> Self {
+        let optimizer = Optimizer::new(&net, rule, half_life_kimg > 0.0);
+        Trained { net: Some(net), optimizer, half_life_kimg, health: Vec::new() }
     }
 
     /// The network as it is being trained.
@@ -45,21 +47,31 @@ impl<M: Module, R: Rule> Trained<M, R> {
 
     /// The network to sample from: the moving average when one is kept, off the autodiff graph.
     pub fn sampler(&self) -> M {
-        if self.averaged { self.optimizer.averaged(self.net()) } else { self.net().valid() }
+        if self.half_life_kimg > 0.0 { self.optimizer.averaged(self.net()) } else { self.net().valid() }
     }
 
-    /// One step of gradient descent on `loss` `[1]`; returns the norm of the whole gradient `[1]`.
-    ///
-    /// `average_decay` is the share of the old average kept, where an average is kept at all.
-    pub fn descend(&mut self, loss: Tensor<1>, rate: f64, average_decay: f64) -> Tensor<1> {
+    /// One step of gradient descent on `loss` `[1]`, after which the average follows; returns the norm of the whole gradient `[1]`.
+    pub fn descend(&mut self, loss: Tensor<1>, rate: f64, cx: &StepCx) -> Tensor<1> {
+        let decay = average_decay(cx.batch, self.half_life_kimg, cx.images);
+        self.descend_by(loss, rate, decay)
+    }
+
+    /// The same with the share of the old average to keep: 1 where another descent of the same step follows.
+    pub fn descend_by(&mut self, loss: Tensor<1>, rate: f64, average_decay: f64) -> Tensor<1> {
         let gradients = loss.backward();
         drop(loss); // the graph holds the weights' buffers
-        self.descend_along(vec![gradients], rate, average_decay)
+        self.update(vec![gradients], rate, average_decay)
     }
 
-    /// The same along the sum of the gradients of several losses: who goes back from each before the next one is computed
-    /// holds one graph at a time. The losses must be gone by now, for a graph holds the weights' buffers.
-    pub fn descend_along(&mut self, gradients: Vec<Gradients>, rate: f64, average_decay: f64) -> Tensor<1> {
+    /// [`Trained::descend`] along the sum of the gradients of several losses: who goes back from each before the next one is
+    /// computed holds one graph at a time. The losses must be gone by now, for a graph holds the weights' buffers.
+    pub fn descend_along(&mut self, gradients: Vec<Gradients>, rate: f64, cx: &StepCx) -> Tensor<1> {
+        let decay = average_decay(cx.batch, self.half_life_kimg, cx.images);
+        self.update(gradients, rate, decay)
+    }
+
+    /// The one place where weights change; several machines would add up their gradients here.
+    fn update(&mut self, gradients: Vec<Gradients>, rate: f64, average_decay: f64) -> Tensor<1> {
         let net = self.net.take().expect("the network is away only while it changes");
         let (net, health) = self.optimizer.step(net, gradients, rate, average_decay);
         self.net = Some(net);
@@ -78,10 +90,14 @@ impl<M: Module, R: Rule> Trained<M, R> {
 
     /// Names everything a checkpoint must hold of the network one keeps: the part [`MODEL`] is what
     /// [`Trained::sampler`] returns, and the network in training is its own part where the two differ.
-    pub fn model_parts(&mut self, part: &str, visit: &mut Parts) {
+    pub fn model_parts(&mut self, part: &str, visit: &mut Parts)
+    where
+        M: 'static,
+    {
+        visit.model(|| self.sampler());
         let Some(net) = &mut self.net else { return };
         visit.network(part, net, &self.health);
-        if self.averaged {
+        if self.half_life_kimg > 0.0 {
             visit.module(part, net);
             self.optimizer.average_parts(MODEL, net, visit);
         } else {
@@ -95,7 +111,7 @@ impl<M: Module, R: Rule> Trained<M, R> {
 ///
 /// 0.5^(batch / half-life), where the half-life is at most a twentieth of the `images` seen so far, so that the average
 /// forgets the initial weights early (StyleGAN2-ADA's ramp-up of 0.05). 0 without a half-life.
-pub fn average_decay(batch: usize, half_life_kimg: f64, images: u64) -> f64 {
+fn average_decay(batch: usize, half_life_kimg: f64, images: u64) -> f64 {
     let half_life = (half_life_kimg * 1000.0).min(images as f64 * 0.05);
     if half_life > 0.0 { 0.5_f64.powf(batch as f64 / half_life) } else { 0.0 }
 }
@@ -103,7 +119,7 @@ pub fn average_decay(batch: usize, half_life_kimg: f64, images: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::{BatchNorm, Linear};
+    use crate::nn::{BatchNorm, Linear, Statistics};
     use crate::random::Draws;
     use burn::tensor::Device;
 
@@ -114,11 +130,11 @@ mod tests {
     #[test]
     fn the_average_follows_the_weights_at_its_half_life() {
         let net = Linear::glorot(&Draws::new(1, 0), "w", 3, 2, &Device::flex().autodiff());
-        let mut trained = Trained::new(net, AdamConfig::with_beta1(0.5), true);
+        let mut trained = Trained::new(net, AdamConfig::with_beta1(0.5), 1.0);
         let mut expected = weights(trained.net());
         for _ in 0..5 {
             let loss = trained.net().forward(Tensor::ones([4, 3], &Device::flex())).square().mean();
-            trained.descend(loss, 0.1, 0.75);
+            trained.descend_by(loss, 0.1, 0.75);
             for (average, weight) in expected.iter_mut().zip(weights(trained.net())) {
                 *average = *average * 0.75 + weight * 0.25;
             }
@@ -132,7 +148,7 @@ mod tests {
     fn two_losses_one_after_the_other_are_their_sum() {
         let fresh = || {
             let net = Linear::glorot(&Draws::new(1, 0), "w", 3, 2, &Device::flex().autodiff());
-            Trained::new(net, AdamConfig::with_beta1(0.5), false)
+            Trained::new(net, AdamConfig::with_beta1(0.5), 0.0)
         };
         let losses = |trained: &Trained<Linear>| {
             [2.0, -0.5].map(|x| trained.net().forward(Tensor::full([4, 3], x, &Device::flex())).square().mean())
@@ -140,9 +156,9 @@ mod tests {
         let (mut together, mut apart) = (fresh(), fresh());
         for _ in 0..3 {
             let [first, second] = losses(&together);
-            let norm = together.descend(first + second, 0.1, 0.0);
+            let norm = together.descend_by(first + second, 0.1, 0.0);
             let gradients = losses(&apart).map(|loss| loss.backward()).into();
-            let other = apart.descend_along(gradients, 0.1, 0.0);
+            let other = apart.update(gradients, 0.1, 0.0);
             assert!((norm.into_scalar::<f64>() - other.into_scalar::<f64>()).abs() < 1e-5);
         }
         let (together, apart) = (weights(together.net()), weights(apart.net()));
@@ -153,7 +169,7 @@ mod tests {
     fn a_frozen_network_passes_gradients_on_and_keeps_none() {
         let device = Device::flex().autodiff();
         let net = Linear::glorot(&Draws::new(1, 0), "w", 3, 2, &device);
-        let trained = Trained::new(net, AdamConfig::with_beta1(0.5), false);
+        let trained = Trained::new(net, AdamConfig::with_beta1(0.5), 0.0);
         let x = Tensor::<2>::ones([4, 3], &device).require_grad();
         let frozen = trained.frozen();
         let gradients = frozen.forward(x.clone()).sum().backward();
@@ -164,19 +180,21 @@ mod tests {
     #[test]
     fn running_statistics_reach_the_sampler_and_the_checkpoint() {
         let device = Device::flex().autodiff();
-        let fresh =
-            || Trained::new(BatchNorm::new(Tensor::ones([2], &device), 1e-3), AdamConfig::with_beta1(0.5), true);
+        let fresh = || Trained::new(BatchNorm::new(Tensor::ones([2], &device), 1e-3), AdamConfig::with_beta1(0.5), 1.0);
         let values = |tensor: Tensor<1>| tensor.into_data().iter::<f32>().collect::<Vec<f32>>();
         let statistics = |net: BatchNorm| [values(net.mean.val()), values(net.variance.val())];
         let saved = |trained: &mut Trained<BatchNorm>| Parts::copies(|visit| trained.model_parts("generator", visit));
         let mut trained = fresh();
         let x = Tensor::<1>::from_data([1.0, 3.0, -2.0, 2.0], &Device::flex()).reshape([1, 2, 2, 1]);
-        let (y, told) = trained.net().by_batch(x, 0.2);
-        trained.change(|net| net.follow(told, 0.25));
-        trained.descend(y.square().mean(), 0.1, 0.9);
-        // A quarter of the way from 0 and 1 to the means 2 and 0 and the unbiased variances 2 and 8.
-        let wanted = [vec![0.5, 0.0], vec![1.25, 2.75]];
-        assert_eq!(statistics(trained.net().clone()), wanted);
+        let told = Statistics::default();
+        let y = trained.net().leaky(x, 0.2, Some(&told));
+        trained.change(|net| told.followed_by(net));
+        trained.descend_by(y.square().mean(), 0.1, 0.9);
+        // A tenth of the way from 0 and 1 to the means 2 and 0 and the unbiased variances 2 and 8.
+        let wanted = [vec![0.1 * 2.0, 0.0], vec![0.9 + 0.1 * 2.0, 0.9 + 0.1 * 8.0]];
+        let found = statistics(trained.net().clone());
+        assert!(found.iter().flatten().zip(wanted.iter().flatten()).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}");
+        let wanted = found;
         assert_eq!(statistics(trained.sampler()), wanted);
         let parts = saved(&mut trained);
         for part in [MODEL, "generator"] {

@@ -5,31 +5,22 @@
 //! draws 5x5. The loss can be chosen: with `loss = "wasserstein"`, `penalty = "wgan_gp"`, `norm = "none"` it is the
 //! convolutional critic of Gulrajani et al. 2017, "Improved Training of Wasserstein GANs" (`configs/wgan-gp.toml`).
 
-use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
-use ganvas_kernels::{Act, Over, bias_act};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use ganvas_kernels::{Act, bias_act};
 
-use crate::config::{Settings, Train};
+use super::prelude::*;
+use crate::config::problem_of;
 use crate::data::images::{self, Batch, Images, Shape};
-use crate::data::source::Source;
-use crate::error::Result;
-use crate::foreign::{Foreign, of_shape};
-use crate::loss::adversarial::Adversarial;
+use crate::foreign::{Foreign, filled, of_shape};
 use crate::loss::penalty::{self, Penalty};
-use crate::media::{Image, Media};
-use crate::nn::{BatchNorm, Conv2d, ConvConfig, ConvTranspose2d, Init, Normalization, Pullback, Statistics, chain};
-use crate::optim::{AdamConfig, Trained, adam_problem, average_decay};
-use crate::parts::{Parts, Tensors};
-use crate::random::Draws;
-use crate::recipe::{Adopted, Game, Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
+use crate::nn::{
+    BatchNorm, Conv2d, ConvConfig, ConvTranspose2d, Init, Norm, Normalization, Pullback, Statistics, chain,
+};
+use crate::parts::Tensors;
+use crate::recipe::Adopted;
 
 const SLOPE: f64 = 0.2;
 const INIT: Init = Init::Normal { deviation: 0.02 };
 const NORM_EPSILON: f64 = 1e-5;
-const MOMENTUM: f64 = 0.1; // of the running statistics, PyTorch's and Torch's default
-const PREVIEW_SEEDS: u64 = 64;
 /// What it learns when no other pictures are given.
 const SET: &str = "avatars";
 
@@ -37,15 +28,19 @@ const SET: &str = "avatars";
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Side of the pictures in pixels: 28, 32, 64 or 128.
+    /// Side of the pictures in pixels.
+    #[schemars(extend("enum" = [28, 32, 64, 128]))]
     pub resolution: usize,
     /// 3 for colour, 1 for grey.
+    #[schemars(extend("enum" = [1, 3]))]
     pub channels: usize,
     /// Entries of the latent vector.
+    #[schemars(range(min = 1, max = 4096))]
     pub latent: usize,
     /// Where latent vectors come from.
     pub prior: Prior,
     /// Channels of the layers next to the picture; every halving of the side doubles them.
+    #[schemars(range(min = 1, max = 512))]
     pub width: usize,
     /// What the two players minimise.
     pub loss: Adversarial,
@@ -56,31 +51,16 @@ pub struct Config {
     /// D's normalisation, after all layers but the first and the last.
     pub norm: Norm,
     /// Updates of D to one of G.
+    #[schemars(range(min = 1))]
     pub d_steps: u64,
-    /// Adam's learning rate, for both players.
-    pub learning_rate: f64,
-    /// Adam's beta1, for both players.
-    pub beta1: f64,
-    /// Adam's beta2, for both players.
-    pub beta2: f64,
     /// Half-life of the moving average of G's weights that samples come from, in thousands of images; 0 for none.
     pub average_kimg: f64,
+    /// The optimizer.
+    pub adam: Adam,
     /// The pictures.
     pub data: Images,
     /// The run.
     pub train: Train,
-}
-
-/// How D normalises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Norm {
-    /// Over a channel in the whole batch.
-    Batch,
-    /// Over all of one picture: what a penalty on each picture's gradient can go with.
-    Layer,
-    /// Not at all.
-    None,
 }
 
 impl Default for Config {
@@ -96,18 +76,13 @@ impl Default for Config {
             penalty_weight: 10.0,
             norm: Norm::Batch,
             d_steps: 1,
-            learning_rate: 2e-4,
-            beta1: 0.5,
-            beta2: 0.999,
             average_kimg: 10.0, // the paper keeps none; the average is visibly cleaner
+            adam: Adam::default(),
             data: Images::default(),
             train: Train {
                 kimg: 1000.0, // the paper trains on sets of 0.2 to 3 million pictures
                 batch: 128,
-                log_every_kimg: 2.0,
-                preview_every_kimg: 20.0,
-                checkpoint_every_kimg: 20.0,
-                ..Train::default()
+                ..Train::every([2.0, 20.0, 20.0])
             },
         }
     }
@@ -119,29 +94,10 @@ impl Settings for Config {
     }
 
     fn problem(&self) -> Option<String> {
-        if !matches!(self.resolution, 28 | 32 | 64 | 128) {
-            return Some(format!("resolution is {}; give 28, 32, 64 or 128", self.resolution));
-        }
-        if !matches!(self.channels, 1 | 3) {
-            return Some(format!("channels is {}; give 3 for colour or 1 for grey", self.channels));
-        }
-        if !(1..=4096).contains(&self.latent) || !(1..=512).contains(&self.width) || self.d_steps == 0 {
-            return Some("latent must be 1 to 4096, width 1 to 512, and d_steps at least 1".into());
-        }
-        if self.penalty == Penalty::WganGp && self.norm == Norm::Batch {
-            return Some(
-                "wgan_gp bounds D's gradient by each picture, and batch norm lets D see one picture through another; \
-                 set norm to layer or none"
-                    .into(),
-            );
-        }
-        if let Some(problem) = adam_problem(self.learning_rate, [self.beta1, self.beta2]) {
-            return Some(problem);
-        }
-        if !(self.average_kimg >= 0.0 && self.penalty_weight >= 0.0) {
-            return Some("average_kimg and penalty_weight must be 0 or more".into());
-        }
-        self.data.problem()
+        let mixes = self.penalty == Penalty::WganGp && self.norm == Norm::Batch;
+        let wrong = "wgan_gp bounds D's gradient by each picture, and batch norm lets D see one picture through another; set norm \
+                     to layer or none";
+        mixes.then(|| wrong.into())
     }
 }
 
@@ -158,14 +114,9 @@ impl Config {
         if stage == stages { self.channels } else { self.width << (stages - 1 - stage) }
     }
 
-    /// The 4x4 convolution, or its transpose, that doubles or halves the side.
-    fn step_of_two(&self, [inputs, outputs]: [usize; 2], bias: bool) -> ConvConfig {
-        ConvConfig { inputs, outputs, kernel: 4, stride: 2, padding: 1, groups: 1, bias, init: INIT }
-    }
-
     /// Between one pixel and the smallest pictures.
-    fn whole(&self, [inputs, outputs]: [usize; 2], bias: bool) -> ConvConfig {
-        ConvConfig { kernel: self.stages().0, stride: 1, padding: 0, ..self.step_of_two([inputs, outputs], bias) }
+    fn whole(&self, channels: [usize; 2], bias: bool) -> ConvConfig {
+        ConvConfig { kernel: self.stages().0, stride: 1, padding: 0, ..ConvConfig::halving(channels, bias, INIT) }
     }
 }
 
@@ -175,9 +126,7 @@ pub struct Generator {
     layers: Vec<ConvTranspose2d>,
     norms: Vec<BatchNorm>, // after each layer but the last
     #[module(skip)]
-    prior: Prior,
-    #[module(skip)]
-    latent: usize,
+    config: Config,
 }
 
 impl Generator {
@@ -185,47 +134,28 @@ impl Generator {
         let (_, stages) = config.stages();
         let name = |i| format!("generator.layers.{i}");
         let first = config.whole([config.latent, config.channels_at(0)], false);
-        let doubling =
-            (1..=stages).map(|i| config.step_of_two([config.channels_at(i - 1), config.channels_at(i)], i == stages));
+        let between = |i: usize| [config.channels_at(i - 1), config.channels_at(i)];
+        let doubling = (1..=stages).map(|i| ConvConfig::halving(between(i), i == stages, INIT));
         let layers = [first].into_iter().chain(doubling).enumerate();
         let layers = layers.map(|(i, layer)| ConvTranspose2d::new(layer, draws, &name(i), device)).collect();
         let norms = (0..stages).map(|i| {
             let gamma = draws.normal(&format!("{}.gamma", name(i)), [config.channels_at(i)], device) * 0.02 + 1.0;
             BatchNorm::new(gamma, NORM_EPSILON)
         });
-        Generator { layers, norms: norms.collect(), prior: config.prior, latent: config.latent }
+        Generator { layers, norms: norms.collect(), config: config.clone() }
     }
 
-    /// `norm` is how layer `i` is normalised, with ReLU.
-    fn forward(&self, z: Tensor<2>, mut norm: impl FnMut(usize, Tensor<4>) -> Tensor<4>) -> Tensor<4> {
+    /// In training, with room for what the batch `told` of its norms; else by the running statistics.
+    fn forward(&self, z: Tensor<2>, told: Option<&Statistics>) -> Tensor<4> {
         let mut h = z.reshape([0, 0, 1, 1]); // [n, latent, 1, 1]
         for (i, layer) in self.layers.iter().enumerate() {
             h = layer.forward(h); // [n, channels_at(i), start·2^i, start·2^i]
-            h = if i < self.norms.len() { norm(i, h) } else { bias_act(h, None, Act::Tanh) };
+            h = self
+                .norms
+                .get(i)
+                .map_or_else(|| bias_act(h.clone(), None, Act::Tanh), |norm| norm.leaky(h.clone(), 0.0, told));
         }
         h
-    }
-
-    /// Pictures by the running statistics.
-    fn sampled(&self, z: Tensor<2>) -> Tensor<4> {
-        self.forward(z, |i, h| self.norms[i].by_running(h, 0.0))
-    }
-
-    /// Pictures, and what the batch told of each norm.
-    fn in_training(&self, z: Tensor<2>) -> (Tensor<4>, Vec<Statistics>) {
-        let mut statistics = Vec::new();
-        let pictures = self.forward(z, |i, h| {
-            let (y, told) = self.norms[i].by_batch(h, 0.0);
-            statistics.push(told);
-            y
-        });
-        (pictures, statistics)
-    }
-
-    fn follow(mut self, statistics: Vec<Statistics>) -> Self {
-        let norms = self.norms.into_iter().zip(statistics);
-        self.norms = norms.map(|(norm, told)| norm.follow(told, MOMENTUM)).collect();
-        self
     }
 }
 
@@ -246,44 +176,41 @@ fn of_state_dict(tensors: &Tensors, within: &str, device: &Device) -> std::resul
         width: *width,
         ..Config::default()
     };
-    if let Some(problem) = config.problem() {
+    if let Some(problem) = problem_of(&config) {
         return Err(problem);
     }
-    let tensor = |name: String, wanted: &[usize]| of_shape(tensors, &format!("{within}{name}"), wanted);
     // All is looked at before any room is made for it.
-    let weights = (0..weights.len()).map(|i| {
+    for i in 0..weights.len() {
         let inputs = if i == 0 { config.latent } else { config.channels_at(i - 1) };
-        tensor(format!("main.{}.weight", 3 * i), &[inputs, config.channels_at(i), 4, 4])
-    });
-    let weights = weights.collect::<std::result::Result<Vec<_>, String>>()?;
-    let mut generator = Generator::new(&config, &Draws::new(0, 0), device);
-    for (layer, weight) in generator.layers.iter_mut().zip(weights) {
-        layer.weight = Param::from_tensor(Tensor::from_data(weight.clone(), device)); // the last has no bias there, and ours begins at 0
+        of_shape(tensors, &format!("{within}main.{}.weight", 3 * i), &[inputs, config.channels_at(i), 4, 4])?;
     }
-    for (i, norm) in generator.norms.iter_mut().enumerate() {
-        let of = |name: &str| {
-            let data = tensor(format!("main.{}.{name}", 3 * i + 1), &norm.gamma.dims())?;
-            Ok::<_, String>(Param::from_tensor(Tensor::from_data(data.clone(), device)))
+    let called = |path: &str| {
+        let (layer, name) = path.rsplit_once('.')?;
+        let i = layer.rsplit_once('.')?.1.parse::<usize>().ok()?;
+        let (at, name) = match name {
+            "weight" => (3 * i, "weight"),
+            "gamma" => (3 * i + 1, "weight"),
+            "beta" => (3 * i + 1, "bias"),
+            "mean" => (3 * i + 1, "running_mean"),
+            "variance" => (3 * i + 1, "running_var"),
+            _ => return None, // the last has no bias there, and ours begins at 0
         };
-        let (gamma, beta, mean, variance) = (of("weight")?, of("bias")?, of("running_mean")?, of("running_var")?);
-        (norm.gamma, norm.beta) = (gamma, beta);
-        (norm.mean, norm.variance) = (mean.set_require_grad(false), variance.set_require_grad(false));
-    }
-    Ok((config, generator))
+        Some(format!("{within}main.{at}.{name}"))
+    };
+    Ok((config.clone(), filled(Generator::new(&config, &Draws::new(0, 0), device), tensors, called)?))
 }
 
 impl Model for Generator {
-    fn inputs(&self) -> Vec<Input> {
-        vec![Input::Seed]
+    fn takes(&self) -> Vec<Field> {
+        vec![Field::new("seed", Kind::Latent { width: self.config.latent, prior: self.config.prior })]
     }
 
-    fn generate(&self, request: &Request) -> Result<Vec<Media>> {
-        if request.latents.is_empty() {
-            return Ok(Vec::new());
-        }
-        let z = request.latent_vectors(self.prior, self.latent, &self.layers[0].weight.device());
-        let pictures = self.sampled(z);
-        Ok(Image::from_signed(pictures).into_iter().map(Media::Image).collect())
+    fn makes(&self) -> Vec<Field> {
+        vec![Field::picture("picture", self.config.channels, Some(self.config.resolution), Range::Signed)]
+    }
+
+    fn forward(&self, given: Given) -> Made {
+        Made::one("picture", self.forward(given.tensor("seed"), None))
     }
 }
 
@@ -297,14 +224,10 @@ struct Discriminator {
 impl Discriminator {
     fn new(config: &Config, draws: &Draws, device: &Device) -> Self {
         let (_, stages) = config.stages();
-        let over = match config.norm {
-            Norm::Batch => Some(Over::Batch),
-            Norm::Layer => Some(Over::Layer),
-            Norm::None => None,
-        };
+        let over = config.norm.over();
         let halving = (1..=stages).rev().map(|i| {
             let bias = i == stages || over.is_none();
-            config.step_of_two([config.channels_at(i), config.channels_at(i - 1)], bias)
+            ConvConfig::halving([config.channels_at(i), config.channels_at(i - 1)], bias, INIT)
         });
         let layers = halving.chain([config.whole([config.channels_at(0), 1], true)]).enumerate();
         let name = |i| format!("discriminator.layers.{i}");
@@ -361,8 +284,7 @@ impl Recipe for Dcgan {
 
     fn data(config: &Config, split: Split) -> Result<Box<dyn Source<Batch>>> {
         let shape = Shape { channels: config.channels, side: config.resolution };
-        let (seed, batch, held_out) = (config.train.seed, config.train.batch, split == Split::Validation);
-        images::open(&config.data, SET, shape, seed, batch, held_out)
+        images::open(&config.data, SET, shape, config.train.drawing(split))
     }
 
     fn model(config: &Config, device: &Device) -> Generator {
@@ -379,65 +301,47 @@ impl Recipe for Dcgan {
         Some(of_state_dict(tensors, within, device))
     }
 
-    fn new(config: &Config, model: Generator, device: &Device) -> Self {
-        let draws = Draws::new(config.train.seed, 0);
-        let discriminator = Discriminator::new(config, &draws, &device.clone().autodiff());
-        let adam = AdamConfig { beta2: config.beta2, ..AdamConfig::with_beta1(config.beta1) };
-        Dcgan {
-            generator: Trained::new(model, adam, config.average_kimg > 0.0),
-            discriminator: Trained::new(discriminator, adam, false),
+    fn new(config: &Config, model: Generator, setup: &Setup<Batch>) -> Result<Self> {
+        let discriminator = Discriminator::new(config, &Draws::new(config.train.seed, 0), &setup.autodiff());
+        Ok(Dcgan {
+            generator: Trained::new(model, config.adam.rule(), config.average_kimg),
+            discriminator: Trained::new(discriminator, config.adam.rule(), 0.0),
             config: config.clone(),
-        }
+        })
     }
 
     fn step(&mut self, real: Batch, cx: &StepCx) -> Scalars {
-        let Config { latent, prior, loss, penalty, penalty_weight, d_steps, learning_rate, .. } = self.config;
-        let x = Tensor::<4>::from_data(real.pixels, cx.device); // [n, channels, resolution, resolution]
+        let Config { latent, prior, loss, penalty, penalty_weight, d_steps, adam, .. } = self.config;
+        let x = cx.tensor::<4>(real.pixels); // [n, channels, resolution, resolution]
         let n = x.dims()[0];
         let z = |player: &str| prior.draw(&cx.draws, &format!("{player}.z"), [n, latent], cx.device);
 
         // D, on real and fake in batches of their own, so that batch norm sees them apart
-        let (fake, _) = self.generator.net().valid().in_training(z("d"));
+        let fake = self.generator.net().valid().forward(z("d"), Some(&Statistics::default()));
         let critic = self.discriminator.net();
         let (on_real, on_fake) = (critic.vjp(x.clone()), critic.vjp(fake.clone()));
-        let (real_logits, fake_logits) = (on_real.0.clone(), on_fake.0.clone());
-        let d_loss = loss.discriminator(on_real.0.clone(), on_fake.0.clone());
-        let penalised = penalty.of(penalty_weight, on_real, on_fake, || {
+        let logits = [on_real.0.clone(), on_fake.0.clone()];
+        let penalty = penalty.of(penalty_weight, on_real, on_fake, || {
             critic.vjp(penalty::between(x.clone(), fake, cx.draws.uniform("d.between", [n], (0.0, 1.0), cx.device)))
         });
-        let total = penalised.iter().fold(d_loss.clone(), |total, penalty| total + penalty.clone());
-        let d_gradient = self.discriminator.descend(total, learning_rate, 0.0);
-
-        let scalars = Scalars::default().with("d_loss", d_loss).with("d_gradient_norm", d_gradient);
-        let [real_logits, fake_logits] = loss.decided(real_logits, fake_logits);
-        let scalars = scalars.judged(real_logits, fake_logits);
-        let scalars = penalised.into_iter().fold(scalars, |scalars, penalty| scalars.with("d_penalty", penalty));
+        let scalars = loss.learn(&mut self.discriminator, logits, penalty, adam.learning_rate, cx);
         if !(cx.step + 1).is_multiple_of(d_steps) {
             return scalars;
         }
 
         // G, through the D of this moment, which is a constant for it
-        let (fake, statistics) = self.generator.net().in_training(z("g"));
+        let told = Statistics::default();
+        let fake = self.generator.net().forward(z("g"), Some(&told));
         let critic = self.discriminator.frozen();
         let g_loss = loss.generator(critic.forward(fake), || critic.forward(x));
         drop(critic);
-        self.generator.change(|generator| generator.follow(statistics));
-        let decay = average_decay(n, self.config.average_kimg, cx.images);
-        let g_gradient = self.generator.descend(g_loss.clone(), learning_rate, decay);
+        self.generator.change(|generator| told.followed_by(generator));
+        let g_gradient = self.generator.descend(g_loss.clone(), adam.learning_rate, cx);
         scalars.with("g_loss", g_loss).with("g_gradient_norm", g_gradient)
     }
 
-    fn preview(&self, _held: &Batch) -> Result<Vec<Media>> {
-        self.generator.sampler().generate(&Request::seeds(0..PREVIEW_SEEDS))
-    }
-
-    fn real(batch: &Batch) -> Vec<Media> {
-        batch.images()
-    }
-
-    fn judge(&self, batch: &Batch, device: &Device) -> Option<Tensor<2>> {
-        let x = Tensor::<4>::from_data(batch.pixels.clone(), device);
-        Some(self.discriminator.net().valid().forward(x))
+    fn judge(&self, batch: Batch, cx: &StepCx) -> Option<Tensor<2>> {
+        Some(self.discriminator.net().valid().forward(cx.tensor(batch.pixels)))
     }
 
     fn parts(&mut self, visit: &mut Parts) {
@@ -449,6 +353,7 @@ impl Recipe for Dcgan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipes::tests::begun;
     use burn::tensor::TensorData;
 
     fn small(config: Config) -> Config {
@@ -469,9 +374,9 @@ mod tests {
                 assert_eq!(config.problem(), None);
                 let (draws, device) = (Draws::new(0, 0), Device::flex());
                 let z = draws.normal("z", [2, 6], &device);
-                let (fake, told) = Generator::new(&config, &draws, &device).in_training(z);
+                let generator = Generator::new(&config, &draws, &device);
+                let fake = generator.forward(z, Some(&Statistics::default()));
                 assert_eq!(fake.dims(), [2, channels, resolution, resolution]);
-                assert_eq!(told.len(), config.stages().1);
                 assert_eq!(Discriminator::new(&config, &draws, &device).forward(fake).dims(), [2, 1]);
             }
         }
@@ -500,9 +405,9 @@ mod tests {
                 let config =
                     small(Config { resolution: 28, loss, penalty, norm: Norm::Layer, d_steps: 2, ..Config::default() });
                 assert_eq!(config.problem(), None);
-                let mut dcgan = Dcgan::new(&config, Dcgan::model(&config, &device.clone().autodiff()), &device);
+                let mut dcgan = begun::<Dcgan>(&config);
                 for step in 0..2 {
-                    let cx = StepCx { step, images: step * 4, draws: Draws::new(0, step), device: &device };
+                    let cx = StepCx::new(0, step, 4, &device);
                     let real = Batch { pixels: pictures(&config, "real"), labels: vec![0; 4] };
                     let scalars = dcgan.step(real, &cx).read();
                     assert!(scalars.iter().all(|(_, value)| value.is_finite()), "{loss:?} {penalty:?}: {scalars:?}");
@@ -525,7 +430,7 @@ mod tests {
         let z = (1..=200).map(|i| (0.37 * f64::from(i)).sin() as f32).collect::<Vec<f32>>();
         let z = Tensor::<2>::from_data(burn::tensor::TensorData::new(z, [2, 100]), &device);
         let every = golden["every"].as_u64().unwrap() as usize;
-        let found = generator.sampled(z).into_data().iter::<f64>().step_by(every).collect::<Vec<_>>();
+        let found = generator.forward(z, None).into_data().iter::<f64>().step_by(every).collect::<Vec<_>>();
         let wanted = golden["values"].as_array().unwrap();
         let worst = found.iter().zip(wanted).map(|(a, b)| (a - b.as_f64().unwrap()).abs()).fold(0.0, f64::max);
         assert!(found.len() == wanted.len() && worst < 1e-5, "off by {worst}");

@@ -8,24 +8,16 @@
 //! the paper does not say when. We stop after 250 epochs, when momentum has arrived at its last value. The paper tells
 //! 225 ± 2 nats for this model, by Parzen windows (`eval::parzen`).
 
-use burn::module::{Module, Param};
+use burn::module::Param;
+use burn::tensor::TensorData;
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Device, Tensor, TensorData};
 use ganvas_kernels::dropout;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use crate::config::{Settings, Train};
-use crate::data::mnist::{self, Pictures};
-use crate::data::source::Source;
-use crate::error::Result;
-use crate::loss::adversarial::{self, Adversarial};
-use crate::media::{Image, Media};
+use super::prelude::*;
+use crate::data::mnist::{Batch, Pictures};
 use crate::nn::{Init, Linear, Maxout};
-use crate::optim::{Momentum, Trained, average_decay};
-use crate::parts::Parts;
-use crate::random::{Draws, Dropout};
-use crate::recipe::{Game, Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
+use crate::optim::Momentum;
+use crate::random::Dropout;
 
 const LATENT: usize = 100;
 const SIDE: usize = 28;
@@ -40,23 +32,26 @@ const MARGIN: f64 = 1e-7;
 /// Images in an epoch of the published code, and the epoch in which momentum arrives.
 const EPOCH: u64 = 50_000;
 const LAST_EPOCH: u64 = 250;
-const PREVIEW_SEEDS: u64 = 64;
 
 /// The configuration of `goodfellow`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Share of the pixels dropped before D.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub dropout_pixels: f64,
     /// Share of D's units dropped after each hidden layer.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub dropout: f64,
     /// The learning rate of the first step, for both players.
     pub learning_rate: f64,
     /// What the learning rate is divided by after each step.
+    #[schemars(range(min = 1.0))]
     pub learning_rate_decay: f64,
     /// Where the learning rate stops falling.
     pub learning_rate_floor: f64,
     /// Momentum in the first epoch of 50,000 images and from the 250th on; between them it goes along a line.
+    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub momentum: [f64; 2],
     /// Half-life of the moving average of G's weights that samples come from, in thousands of images; 0 for none.
     pub average_kimg: f64,
@@ -80,10 +75,7 @@ impl Default for Config {
             train: Train {
                 kimg: 12_500.0, // 250 epochs; the published code has no end
                 batch: 100,
-                log_every_kimg: 50.0, // an epoch
-                preview_every_kimg: 250.0,
-                checkpoint_every_kimg: 500.0,
-                ..Train::default()
+                ..Train::every([50.0, 250.0, 500.0]) // an epoch
             },
         }
     }
@@ -92,29 +84,6 @@ impl Default for Config {
 impl Settings for Config {
     fn train(&self) -> &Train {
         &self.train
-    }
-
-    fn problem(&self) -> Option<String> {
-        let shares = [
-            ("dropout_pixels", self.dropout_pixels),
-            ("dropout", self.dropout),
-            ("momentum", self.momentum[0]),
-            ("momentum", self.momentum[1]),
-        ];
-        if let Some((name, share)) = shares.into_iter().find(|(_, share)| !(0.0..1.0).contains(share)) {
-            return Some(format!("{name} is {share}; give a share in [0, 1)"));
-        }
-        let numbers = [
-            ("learning_rate", self.learning_rate),
-            ("learning_rate_floor", self.learning_rate_floor),
-            ("average_kimg", self.average_kimg),
-        ];
-        if let Some((name, value)) = numbers.into_iter().find(|(_, value)| *value < 0.0 || !value.is_finite()) {
-            return Some(format!("{name} is {value}; give a number of at least 0"));
-        }
-        let decay = self.learning_rate_decay;
-        (decay < 1.0 || !decay.is_finite())
-            .then(|| format!("learning_rate_decay is {decay}; give 1 for a constant rate, or more"))
     }
 }
 
@@ -186,18 +155,16 @@ impl Discriminator {
 }
 
 impl Model for Generator {
-    fn inputs(&self) -> Vec<Input> {
-        vec![Input::Seed]
+    fn takes(&self) -> Vec<Field> {
+        vec![Field::new("seed", Kind::Latent { width: LATENT, prior: Prior::Uniform })]
     }
 
-    fn generate(&self, request: &Request) -> Result<Vec<Media>> {
-        if request.latents.is_empty() {
-            return Ok(Vec::new());
-        }
-        let device = self.layers[0].weight.device();
-        let pictures = self.forward(request.latent_vectors(Prior::Uniform, LATENT, &device)).into_data();
-        let pixels = pictures.iter::<f32>().collect::<Vec<f32>>();
-        Ok(pixels.chunks(PIXELS).map(|grey| Media::Image(Image::from_unit(SIDE, SIDE, 1, grey))).collect())
+    fn makes(&self) -> Vec<Field> {
+        vec![Field::picture("picture", 1, Some(SIDE), Range::Unit)]
+    }
+
+    fn forward(&self, given: Given) -> Made {
+        Made::one("picture", self.forward(given.tensor("seed")))
     }
 }
 
@@ -219,42 +186,37 @@ impl Recipe for Goodfellow {
     };
     type Config = Config;
     type Model = Generator;
-    type Batch = TensorData; // [n, 784], f32 in [0, 1]
+    type Batch = Batch; // [n, 784], f32 in [0, 1]
 
-    fn data(config: &Config, split: Split) -> Result<Box<dyn Source<TensorData>>> {
-        let Config { data, train, .. } = config;
-        Ok(Box::new(data.open((train.seed, train.batch), split == Split::Validation)?))
+    fn data(config: &Config, split: Split) -> Result<Box<dyn Source<Batch>>> {
+        config.data.open(config.train.drawing(split))
     }
 
     fn model(config: &Config, device: &Device) -> Generator {
         Generator::new(&Draws::new(config.train.seed, 0), device)
     }
 
-    fn begin(model: Generator, data: &dyn Source<TensorData>) -> Result<Generator> {
-        Ok(model.with_means(means(data)?))
-    }
-
     fn game(_config: &Config) -> Option<Game> {
         Some(Game { is_halved: true, ..Game::of(Adversarial::NonSaturating) })
     }
 
-    fn new(config: &Config, model: Generator, device: &Device) -> Self {
-        let draws = Draws::new(config.train.seed, 0);
-        let discriminator = Discriminator::new(&draws, &device.clone().autodiff());
+    fn new(config: &Config, model: Generator, setup: &Setup<Batch>) -> Result<Self> {
+        let discriminator = Discriminator::new(&Draws::new(config.train.seed, 0), &setup.autodiff());
         let momentum = Momentum { share: config.momentum[0] };
-        Goodfellow {
-            generator: Trained::new(model, momentum, config.average_kimg > 0.0),
-            discriminator: Trained::new(discriminator, momentum, false),
+        let model = model.with_means(means(setup.data)?);
+        Ok(Goodfellow {
+            generator: Trained::new(model, momentum, config.average_kimg),
+            discriminator: Trained::new(discriminator, momentum, 0.0),
             config: config.clone(),
-        }
+        })
     }
 
-    fn step(&mut self, real: TensorData, cx: &StepCx) -> Scalars {
-        let Config { dropout_pixels, dropout, average_kimg, .. } = self.config;
+    fn step(&mut self, real: Batch, cx: &StepCx) -> Scalars {
+        let Config { dropout_pixels, dropout, .. } = self.config;
         let [rate, momentum] = self.config.schedule(cx.step, cx.images);
         self.generator.rule().share = momentum;
         self.discriminator.rule().share = momentum;
-        let x = Tensor::<2>::from_data(real, cx.device); // [n, 784]
+        let x = cx.tensor::<2>(real.0); // [n, 784]
         let n = x.dims()[0];
         let drop = |layer| {
             let share = if layer == 0 { dropout_pixels } else { dropout };
@@ -265,35 +227,20 @@ impl Recipe for Goodfellow {
         let fake = self.generator.net().forward(Prior::Uniform.draw(&cx.draws, "z", [n, LATENT], cx.device));
         let seen = fake.clone().without_autodiff();
         let g_loss = adversarial::non_saturating(self.discriminator.frozen().forward(fake, drop));
-        let decay = average_decay(n, average_kimg, cx.images);
-        let g_gradient = self.generator.descend(g_loss.clone(), rate, decay);
+        let g_gradient = self.generator.descend(g_loss.clone(), rate, cx);
 
         // D: max log D(x) + log(1 - D(G(z))), on the same fakes with the same dropout: they come first, because a mask
         // goes by an element's place
         let logits = self.discriminator.net().forward(Tensor::cat(vec![seen, x], 0), drop); // [2n, 1]
         let targets = Tensor::cat(vec![Tensor::zeros([n, 1], cx.device), Tensor::ones([n, 1], cx.device)], 0);
         let d_loss = adversarial::binary_cross_entropy(logits.clone(), targets);
-        let d_gradient = self.discriminator.descend(d_loss.clone(), rate, 0.0);
-
-        Scalars::default()
-            .with("d_loss", d_loss)
-            .with("g_loss", g_loss)
-            .judged(logits.clone().narrow(0, n, n), logits.narrow(0, 0, n))
-            .with("d_gradient_norm", d_gradient)
-            .with("g_gradient_norm", g_gradient)
+        let decided = [logits.clone().narrow(0, n, n), logits.narrow(0, 0, n)];
+        let scalars = critic::learn(&mut self.discriminator, d_loss, None, decided, rate, cx);
+        scalars.with("g_loss", g_loss).with("g_gradient_norm", g_gradient)
     }
 
-    fn preview(&self, _held: &TensorData) -> Result<Vec<Media>> {
-        self.generator.sampler().generate(&Request::seeds(0..PREVIEW_SEEDS))
-    }
-
-    fn real(batch: &TensorData) -> Vec<Media> {
-        mnist::images(batch)
-    }
-
-    fn judge(&self, batch: &TensorData, device: &Device) -> Option<Tensor<2>> {
-        let x = Tensor::<2>::from_data(batch.clone(), device);
-        Some(self.discriminator.net().valid().forward(x, |_| Dropout { key: 0, share: 0.0 }))
+    fn judge(&self, batch: Batch, cx: &StepCx) -> Option<Tensor<2>> {
+        Some(self.discriminator.net().valid().forward(cx.tensor(batch.0), |_| Dropout { key: 0, share: 0.0 }))
     }
 
     fn parts(&mut self, visit: &mut Parts) {
@@ -303,11 +250,11 @@ impl Recipe for Goodfellow {
 }
 
 /// Each pixel's mean `[784]` over all pictures: as many as there are, for the first ones drawn are each of them once.
-fn means(data: &dyn Source<TensorData>) -> Result<Vec<f64>> {
+fn means(data: &dyn Source<Batch>) -> Result<Vec<f64>> {
     let items = data.items();
     let (mut sums, mut left, mut step) = (vec![0.0; PIXELS], items, 0);
     while left > 0 {
-        let pixels = data.batch(step)?.iter::<f32>().collect::<Vec<f32>>();
+        let pixels = data.batch(step)?.0.iter::<f32>().collect::<Vec<f32>>();
         for picture in pixels.chunks(PIXELS).take(left) {
             sums.iter_mut().zip(picture).for_each(|(sum, &pixel)| *sum += f64::from(pixel));
         }
@@ -349,14 +296,20 @@ mod tests {
         let momentum = Momentum { share: 0.0 }; // every step sets its own
         Goodfellow {
             config: Config::default(),
-            generator: Trained::new(Generator { layers }, momentum, false),
-            discriminator: Trained::new(discriminator, momentum, false),
+            generator: Trained::new(Generator { layers }, momentum, 0.0),
+            discriminator: Trained::new(discriminator, momentum, 0.0),
         }
     }
 
     fn close(what: &str, found: f64, wanted: f64, scale: f64) {
         let error = (found - wanted).abs() / scale;
         assert!(error <= 2e-5, "{what}: {found} instead of {wanted}, off by {error:.1e} of {scale}");
+    }
+
+    fn begun_of(data: &dyn Source<Batch>) -> Goodfellow {
+        let (config, device) = (Config::default(), Device::flex());
+        let model = Goodfellow::model(&config, &device.clone().autodiff());
+        Goodfellow::new(&config, model, &Setup { device: &device, data }).unwrap()
     }
 
     fn parts(goodfellow: &mut Goodfellow) -> BTreeMap<String, Tensors> {
@@ -390,8 +343,8 @@ mod tests {
         for (k, (step, images)) in [(0, 0), (60_000, 6_000_000), (125_000, 12_500_000)].into_iter().enumerate() {
             let pixels = (0..N * PIXELS).map(|i| (0.5 + 0.5 * (0.013 * i as f64 + k as f64).sin()) as f32);
             let real = TensorData::new(pixels.collect::<Vec<f32>>(), [N, PIXELS]);
-            let cx = StepCx { step, images, draws: Draws::new(7, step), device: &device };
-            let scalars = goodfellow.step(real, &cx).read();
+            let cx = StepCx { step, images, batch: N, draws: Draws::new(7, step), device: &device };
+            let scalars = goodfellow.step(Batch(real), &cx).read();
             let wanted = golden["steps"][k].as_object().unwrap();
             for (name, wanted) in wanted {
                 let (_, found) = scalars.iter().find(|(found, _)| found == name).unwrap();
@@ -406,10 +359,8 @@ mod tests {
 
     #[test]
     fn the_networks_have_the_papers_numbers_of_parameters() {
-        let (config, device) = (Config::default(), Device::flex());
-        let model = Goodfellow::model(&config, &device.clone().autodiff());
         let mut count = Parts::count();
-        Goodfellow::new(&config, model, &device).parts(&mut count);
+        begun_of(&Five).parts(&mut count);
         // 100·1200 + 1200·1200 + 1200·784 + 1200 + 1200 + 784, and 784·1200 + 240·1200 + 240 + 1200 + 1200 + 1.
         let wanted = [("generator", 2_503_984), ("discriminator", 1_231_441)];
         assert_eq!(count.counted(), wanted.map(|(part, count)| (part.to_owned(), count)));
@@ -418,26 +369,25 @@ mod tests {
     /// Five pictures in batches of three: the sixth drawn is the first again.
     struct Five;
 
-    impl Source<TensorData> for Five {
+    impl Source<Batch> for Five {
         fn items(&self) -> usize {
             5
         }
-        fn batch(&self, step: u64) -> Result<TensorData> {
+        fn batch(&self, step: u64) -> Result<Batch> {
             let third = [1.0, 0.25, 0.0, 0.0, 0.0];
             let pictures = (3 * step..3 * step + 3).flat_map(|i| {
                 let mut picture = vec![0.5; PIXELS];
                 (picture[0], picture[1], picture[2]) = (0.0, 1.0, third[i as usize % 5]);
                 picture
             });
-            Ok(TensorData::new(pictures.collect::<Vec<f32>>(), [3, PIXELS]))
+            Ok(Batch(TensorData::new(pictures.collect::<Vec<f32>>(), [3, PIXELS])))
         }
     }
 
     #[test]
     fn the_output_bias_begins_at_the_logits_of_the_pixels_means_over_each_picture_once() {
-        let model = Goodfellow::model(&Config::default(), &Device::flex().autodiff());
-        let begun = Goodfellow::begin(model, &Five).unwrap();
-        let bias = begun.layers[2].bias.val();
+        let begun = begun_of(&Five);
+        let bias = begun.generator.net().layers[2].bias.val();
         assert!(bias.is_require_grad());
         let bias = bias.into_data().iter::<f64>().collect::<Vec<f64>>();
         let edge = (1e-7_f64 / (1.0 - 1e-7)).ln();

@@ -5,26 +5,14 @@
 //! (section 2). Every loss is trained alike, one step of D for one of G: WGAN-GP's five steps of D and its own learning
 //! rate are left out, so that what differs between two runs is the loss and nothing else.
 
-use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, TensorData};
-use rand_distr::{Distribution, StandardNormal};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use burn::module::Param;
 
-use crate::config::{Settings, Train};
-use crate::data::source::Source;
-use crate::error::Result;
-use crate::loss::adversarial::Adversarial;
+use super::prelude::*;
+use crate::data::gaussians::{Mixture, Points};
 use crate::loss::penalty::{self, Penalty};
-use crate::media::Media;
 use crate::nn::{Linear, Pullback, chain, glorot_uniform};
-use crate::optim::{AdamConfig, Trained, average_decay, cosine};
-use crate::parts::Parts;
-use crate::random::Draws;
-use crate::recipe::{Game, Info, Input, Mixture, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
+use crate::optim::cosine;
 
-/// How many samples a preview shows.
-const PREVIEW_SEEDS: u64 = 1024;
 const SLOPE: f64 = 0.2;
 /// Gaussians on a side of the grid.
 const SIDE: u32 = 5;
@@ -42,12 +30,15 @@ pub struct Config {
     /// Standard deviation of each Gaussian; they stand 1 apart.
     pub spread: f64,
     /// Entries of the latent vector.
+    #[schemars(range(min = 1, max = 4096))]
     pub latent: usize,
     /// Units of each of the three hidden layers, in both networks.
+    #[schemars(range(min = 1, max = 4096))]
     pub width: usize,
     /// Adam's learning rate at the beginning, for both players.
     pub learning_rate: f64,
     /// The learning rate falls to 0 along a half cosine within so many thousands of samples; a longer run stands still.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub decay_kimg: f64,
     /// Half-life of the moving average of G's weights that samples come from, in thousands of samples; 0 for none.
     pub average_kimg: f64,
@@ -77,22 +68,9 @@ impl Settings for Config {
         &self.train
     }
 
-    fn problem(&self) -> Option<String> {
-        const MOST: usize = 4096;
-        if !(1..=MOST).contains(&self.latent) || !(1..=MOST).contains(&self.width) {
-            return Some(format!("latent and width must be 1 to {MOST}"));
-        }
-        if !(self.decay_kimg > 0.0 && self.decay_kimg.is_finite()) {
-            return Some(format!("decay_kimg is {}; give a number above 0", self.decay_kimg));
-        }
-        let rates = [
-            ("gamma", self.gamma),
-            ("spread", self.spread),
-            ("learning_rate", self.learning_rate),
-            ("average_kimg", self.average_kimg),
-        ];
-        let wrong = rates.into_iter().find(|(_, value)| *value < 0.0 || !value.is_finite());
-        wrong.map(|(name, value)| format!("{name} is {value}; give a number of at least 0"))
+    fn mixture(&self) -> Option<Mixture> {
+        let centre = |mode: u32| [mode % SIDE, mode / SIDE].map(|at| f64::from(at) - 2.0);
+        Some(Mixture { centres: (0..SIDE * SIDE).map(centre).collect(), deviation: self.spread })
     }
 }
 
@@ -151,17 +129,16 @@ impl Generator {
 }
 
 impl Model for Generator {
-    fn inputs(&self) -> Vec<Input> {
-        vec![Input::Seed]
+    fn takes(&self) -> Vec<Field> {
+        vec![Field::new("seed", Kind::Latent { width: self.latent, prior: Prior::Normal })]
     }
 
-    fn generate(&self, request: &Request) -> Result<Vec<Media>> {
-        if request.latents.is_empty() {
-            return Ok(Vec::new());
-        }
-        let z = request.latent_vectors(Prior::Normal, self.latent, &self.last.weight.device());
-        let points = self.forward(z).into_data().iter::<f32>().collect::<Vec<f32>>();
-        Ok(points.chunks(2).map(|point| Media::Point([point[0], point[1]])).collect())
+    fn makes(&self) -> Vec<Field> {
+        vec![Field::new("point", Kind::Point)]
+    }
+
+    fn forward(&self, given: Given) -> Made {
+        Made::one("point", self.forward(given.tensor("seed")))
     }
 }
 
@@ -183,10 +160,11 @@ impl Recipe for Grid {
     };
     type Config = Config;
     type Model = Generator;
-    type Batch = TensorData; // [n, 2], f32
+    type Batch = Points;
 
-    fn data(config: &Config, split: Split) -> Result<Box<dyn Source<TensorData>>> {
-        Ok(Box::new(Gaussians { config: config.clone(), split }))
+    fn data(config: &Config, split: Split) -> Result<Box<dyn Source<Points>>> {
+        let mixture = config.mixture().expect("the grid's points come from a mixture");
+        Ok(mixture.open(config.train.drawing(split)))
     }
 
     fn model(config: &Config, device: &Device) -> Generator {
@@ -196,30 +174,24 @@ impl Recipe for Grid {
         Generator { hidden, last, latent: config.latent }
     }
 
-    fn mixture(config: &Config) -> Option<Mixture> {
-        let centres = (0..SIDE * SIDE).map(|mode| centre(mode).map(f64::from)).collect();
-        Some(Mixture { centres, deviation: config.spread })
-    }
-
     fn game(config: &Config) -> Option<Game> {
         Some(Game::of(config.loss))
     }
 
-    fn new(config: &Config, model: Generator, device: &Device) -> Self {
-        let draws = Draws::new(config.train.seed, 0);
-        let discriminator = Critic::new(config.width, &draws, &device.clone().autodiff());
+    fn new(config: &Config, model: Generator, setup: &Setup<Points>) -> Result<Self> {
+        let discriminator = Critic::new(config.width, &Draws::new(config.train.seed, 0), &setup.autodiff());
         let adam = AdamConfig { beta2: 0.99, ..AdamConfig::with_beta1(0.0) };
-        Grid {
-            generator: Trained::new(model, adam, config.average_kimg > 0.0),
-            discriminator: Trained::new(discriminator, adam, false),
+        Ok(Grid {
+            generator: Trained::new(model, adam, config.average_kimg),
+            discriminator: Trained::new(discriminator, adam, 0.0),
             config: config.clone(),
-        }
+        })
     }
 
-    fn step(&mut self, real: TensorData, cx: &StepCx) -> Scalars {
-        let Config { loss, penalty, gamma, latent, average_kimg, .. } = self.config;
+    fn step(&mut self, real: Points, cx: &StepCx) -> Scalars {
+        let Config { loss, penalty, gamma, latent, .. } = self.config;
         let rate = cosine(self.config.learning_rate, 0.0, cx.images as f64, self.config.decay_kimg * 1000.0);
-        let x = Tensor::<2>::from_data(real, cx.device); // [n, 2]
+        let x = cx.tensor::<2>(real.0); // [n, 2]
         let n = x.dims()[0];
         let z = |player| cx.draws.normal(player, [n, latent], cx.device);
 
@@ -227,41 +199,21 @@ impl Recipe for Grid {
         let fake = self.generator.net().valid().forward(z("d.z")); // [n, 2]
         let critic = self.discriminator.net();
         let (on_real, on_fake) = (critic.vjp(x.clone()), critic.vjp(fake.clone()));
-        let (real_logits, fake_logits) = (on_real.0.clone(), on_fake.0.clone()); // [n, 1]
+        let logits = [on_real.0.clone(), on_fake.0.clone()]; // [n, 1]
         let t = || cx.draws.uniform("d.between", [n], (0.0, 1.0), cx.device);
         let penalty = penalty.of(gamma, on_real, on_fake, || critic.vjp(penalty::between(x.clone(), fake, t())));
-        let d_loss = loss.discriminator(real_logits.clone(), fake_logits.clone());
-        let penalty = penalty.unwrap_or_else(|| Tensor::zeros([1], cx.device));
-        let d_gradient = self.discriminator.descend(d_loss.clone() + penalty.clone(), rate, 0.0);
+        let scalars = loss.learn(&mut self.discriminator, logits, penalty, rate, cx);
 
         // G: through the D of this moment, which is a constant for it.
         let critic = self.discriminator.frozen();
         let (fooled, _) = critic.vjp(self.generator.net().forward(z("g.z")));
         let g_loss = loss.generator(fooled, || critic.vjp(x).0);
-        let decay = average_decay(n, average_kimg, cx.images);
-        let g_gradient = self.generator.descend(g_loss.clone(), rate, decay);
-
-        let [real_logits, fake_logits] = loss.decided(real_logits, fake_logits);
-        Scalars::default()
-            .with("d_loss", d_loss)
-            .with("g_loss", g_loss)
-            .with("penalty", penalty)
-            .judged(real_logits, fake_logits)
-            .with("d_gradient_norm", d_gradient)
-            .with("g_gradient_norm", g_gradient)
+        let g_gradient = self.generator.descend(g_loss.clone(), rate, cx);
+        scalars.with("g_loss", g_loss).with("g_gradient_norm", g_gradient)
     }
 
-    fn preview(&self, _held: &TensorData) -> Result<Vec<Media>> {
-        self.generator.sampler().generate(&Request::seeds(0..PREVIEW_SEEDS))
-    }
-
-    fn real(batch: &TensorData) -> Vec<Media> {
-        let points = batch.iter::<f32>().collect::<Vec<f32>>();
-        points.chunks(2).map(|point| Media::Point([point[0], point[1]])).collect()
-    }
-
-    fn judge(&self, batch: &TensorData, device: &Device) -> Option<Tensor<2>> {
-        Some(self.discriminator.net().valid().vjp(Tensor::from_data(batch.clone(), device)).0)
+    fn judge(&self, batch: Points, cx: &StepCx) -> Option<Tensor<2>> {
+        Some(self.discriminator.net().valid().vjp(cx.tensor(batch.0)).0)
     }
 
     fn parts(&mut self, visit: &mut Parts) {
@@ -270,64 +222,14 @@ impl Recipe for Grid {
     }
 }
 
-/// The mean of a Gaussian.
-fn centre(mode: u32) -> [f32; 2] {
-    [mode % SIDE, mode / SIDE].map(|at| at as f32 - 2.0)
-}
-
-/// Points drawn anew for every batch.
-struct Gaussians {
-    config: Config,
-    split: Split,
-}
-
-impl Source<TensorData> for Gaussians {
-    fn items(&self) -> usize {
-        usize::MAX // there is no end of them
-    }
-
-    fn batch(&self, step: u64) -> Result<TensorData> {
-        let Config { spread, train, .. } = &self.config;
-        let draws = Draws::new(train.seed, step);
-        let name = match self.split {
-            Split::Train => "train",
-            Split::Validation => "validation",
-        };
-        let mut noise = draws.stream(&format!("{name}.noise"));
-        let mut around = |centre: f32| -> f32 {
-            let normal: f32 = StandardNormal.sample(&mut noise);
-            centre + *spread as f32 * normal
-        };
-        let modes = draws.indices(&format!("{name}.mode"), SIDE * SIDE, train.batch);
-        let points = modes.into_iter().flat_map(|mode| centre(mode).map(&mut around));
-        Ok(TensorData::new(points.collect::<Vec<f32>>(), [train.batch, 2]))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipes::tests::points_near;
 
     #[test]
     fn grid_finds_all_25_modes() {
-        let config = Config::default();
-        let device = Device::flex();
-        let source = Grid::data(&config, Split::Train).unwrap();
-        let mut grid = Grid::new(&config, Grid::model(&config, &device.clone().autodiff()), &device);
-        for step in 0..config.train.total_steps() {
-            let images = step * config.train.batch as u64;
-            let cx = StepCx { step, images, draws: Draws::new(config.train.seed, step), device: &device };
-            grid.step(source.batch(step).unwrap(), &cx);
-        }
-        let samples = grid.generator.sampler().generate(&Request::seeds(0..2500)).unwrap();
-        let mut near = [0; 25];
-        for sample in &samples {
-            let Media::Point([x, y]) = sample else { panic!("grid makes points, not {sample:?}") };
-            for (mode, count) in near.iter_mut().enumerate() {
-                let (mode_x, mode_y) = ((mode % 5) as f32 - 2.0, (mode / 5) as f32 - 2.0);
-                *count += u32::from(f64::from((x - mode_x).hypot(y - mode_y)) < 4.0 * config.spread);
-            }
-        }
+        let near = points_near::<Grid>(&Config::default(), 2500);
         assert!(near.iter().all(|&count| count >= 20), "samples near each mode, of 2,500: {near:?}");
     }
 }

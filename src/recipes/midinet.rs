@@ -4,24 +4,15 @@
 //! with the sizes and constants of the authors' published code. A bar is sixteen steps of 128 pitches, one of them on. All
 //! convolutions are as wide as the pitches or lie along the steps alone, so they are written as the products they are.
 
-use burn::module::{Module, Param};
+use burn::module::Param;
+use burn::tensor::Int;
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Device, Tensor, TensorData};
 use ganvas_kernels::{Over, bce_with_logits};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use crate::config::{Settings, Train};
-use crate::data::music::{self, Bar, BarBatch, HIGHEST, LOWEST, Music, STEPS, notes};
-use crate::data::source::Source;
-use crate::error::{Error, Result};
-use crate::loss::adversarial::Adversarial;
-use crate::media::{Chord, Media, Note, Notes, STEPS_PER_BAR};
+use super::prelude::*;
+use crate::data::music::{self, BEFORE, BarBatch, CHORDS, HIGHEST, LOWEST, Music, STEPS};
+use crate::model::chord_vectors;
 use crate::nn::{BatchNorm, Init, Normalization, Statistics};
-use crate::optim::{AdamConfig, Trained, adam_problem, average_decay};
-use crate::parts::Parts;
-use crate::random::Draws;
-use crate::recipe::{Game, Info, Input, Model, Prior, Question, Recipe, Request, Scalars, Split, StepCx};
 
 const PITCHES: usize = 128;
 /// Twelve roots, one of them on, and whether the chord is minor.
@@ -34,10 +25,11 @@ const WINDOW: usize = 4;
 const WINDOWS: usize = 3;
 const SLOPE: f64 = 0.2;
 const EPSILON: f64 = 1e-5;
-const MOMENTUM: f64 = 0.1; // of the running statistics
 const INIT: Init = Init::Normal { deviation: 0.02 };
-const CHORDS: Input = Input::Text { name: "chords", usual: "C G Am F C F G C" };
-const FIRST: Input = Input::Text { name: "first", usual: "" };
+/// The chords of a sample for which none are given.
+const USUAL: &str = "C G Am F C F G C";
+/// The name of the first bar, where it is given.
+const FIRST: &str = "first";
 const PREVIEWED: usize = 32; // held-out bars
 /// What it learns when no other music is given.
 const SET: &str = "folk";
@@ -47,31 +39,34 @@ const SET: &str = "folk";
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Entries of the latent vector.
+    #[schemars(range(min = 1, max = 4096))]
     pub latent: usize,
     /// Units of the fully connected layers of both networks.
+    #[schemars(range(min = 1, max = 4096))]
     pub hidden: usize,
     /// Maps of G's transposed convolutions.
+    #[schemars(range(min = 1, max = 4096))]
     pub maps: usize,
     /// Maps of what G sees of the bar before.
+    #[schemars(range(min = 1, max = 4096))]
     pub previous_maps: usize,
     /// Maps of D's second layer.
+    #[schemars(range(min = 1, max = 4096))]
     pub d_maps: usize,
     /// D's target for real bars.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub real_label: f64,
     /// Weight of half the squared distance between what D's first layer sees of real and of made bars in the mean.
     pub feature_weight: f64,
     /// Weight of half the squared distance between the mean real and the mean made bar.
     pub image_weight: f64,
     /// Updates of G to one of D.
+    #[schemars(range(min = 1, max = 10))]
     pub g_steps: usize,
-    /// Adam's learning rate, for both players.
-    pub learning_rate: f64,
-    /// Adam's beta1, for both players.
-    pub beta1: f64,
-    /// Adam's beta2, for both players.
-    pub beta2: f64,
     /// Half-life of the moving average of G's weights that samples come from, in thousands of bars; 0 for none.
     pub average_kimg: f64,
+    /// The optimizer, for both players.
+    pub adam: Adam,
     /// The music.
     pub data: Music,
     /// The run; what elsewhere are images are bars here.
@@ -90,19 +85,14 @@ impl Default for Config {
             feature_weight: 0.1,
             image_weight: 0.01,
             g_steps: 2,
-            learning_rate: 5e-5,
-            beta1: 0.5,
-            beta2: 0.999,
             average_kimg: 0.0,
+            adam: Adam { learning_rate: 5e-5, ..Adam::default() },
             data: Music::default(),
             train: Train {
                 kimg: 1010.0, // 20 passes over the paper's 50,496 bars
                 batch: 72,
-                log_every_kimg: 5.0,
-                preview_every_kimg: 50.0,
-                checkpoint_every_kimg: 50.0,
                 eval_metrics: vec!["music".to_owned()],
-                ..Train::default()
+                ..Train::every([5.0, 50.0, 50.0])
             },
         }
     }
@@ -114,24 +104,8 @@ impl Settings for Config {
     }
 
     fn problem(&self) -> Option<String> {
-        let sizes = [self.latent, self.hidden, self.maps, self.previous_maps, self.d_maps];
-        if sizes.iter().any(|size| !(1..=4096).contains(size)) || !(1..=10).contains(&self.g_steps) {
-            return Some("latent, hidden, maps, previous_maps and d_maps must be 1 to 4096, g_steps 1 to 10".into());
-        }
-        if self.train.batch < 2 {
-            return Some("train.batch is 1, of which batch norm makes nothing; give 2 or more".into());
-        }
-        if !(0.0..=1.0).contains(&self.real_label) {
-            return Some(format!("real_label is {}; give a share from 0 to 1", self.real_label));
-        }
-        if let Some(problem) = adam_problem(self.learning_rate, [self.beta1, self.beta2]) {
-            return Some(problem);
-        }
-        let weights = [self.feature_weight, self.image_weight, self.average_kimg];
-        if weights.iter().any(|weight| !(*weight >= 0.0 && weight.is_finite())) {
-            return Some("feature_weight, image_weight and average_kimg must be 0 or more".into());
-        }
-        self.data.problem()
+        let wrong = "train.batch is 1, of which batch norm makes nothing; give 2 or more";
+        (self.train.batch < 2).then(|| wrong.into())
     }
 }
 
@@ -172,9 +146,6 @@ impl Product {
         self.forward(x.reshape([n * all, maps])).reshape([n as i32, (all * steps) as i32, -1])
     }
 }
-
-/// A norm over a batch, with ReLU or leaky ReLU: x `[n, c, steps, 1]`.
-type Normed<'a> = &'a mut dyn FnMut(&BatchNorm, Tensor<4>, f64) -> Tensor<4>;
 
 /// Maps `[n, steps, c]` through a norm of channels.
 fn channels(x: Tensor<3>, normed: impl FnOnce(Tensor<4>) -> Tensor<4>) -> Tensor<3> {
@@ -229,17 +200,18 @@ impl Generator {
         }
     }
 
-    fn forward(&self, z: Tensor<2>, chord: Tensor<2>, before: Tensor<3>, normed: Normed) -> Tensor<3> {
+    /// In training, with room for what the batch `told` of its norms; else by the running statistics.
+    fn logits(&self, z: Tensor<2>, chord: Tensor<2>, before: Tensor<3>, told: Option<&Statistics>) -> Tensor<3> {
         let n = z.dims()[0];
         let mut seen = Vec::<Tensor<3>>::new(); // [n, 16, previous_maps], then half as many steps each time
         for (i, (layer, norm)) in self.previous.iter().zip(&self.previous_norms).enumerate() {
             let (x, steps) = if i == 0 { (before.clone(), 1) } else { (seen[i - 1].clone(), 2) };
-            seen.push(channels(layer.over(x, steps), |x| normed(norm, x, SLOPE)));
+            seen.push(channels(layer.over(x, steps), |x| norm.leaky(x, SLOPE, told)));
         }
         let mut h = z;
         for (layer, norm) in self.hidden.iter().zip(&self.hidden_norms) {
             let x = layer.forward(Tensor::cat(vec![h, chord.clone()], 1));
-            h = units(x, |x| normed(norm, x, 0.0));
+            h = units(x, |x| norm.leaky(x, 0.0, told));
         }
         let mut h = h.reshape([n as i32, FIRST_STEPS as i32, -1]); // [n, 2, maps]
         let mut beside = |h: Tensor<3>| {
@@ -248,130 +220,72 @@ impl Generator {
             Tensor::cat([Some(h), Some(chord), seen.pop()].into_iter().flatten().collect(), 2)
         };
         for (layer, norm) in self.up.iter().zip(&self.up_norms) {
-            h = channels(layer.back(beside(h), 2), |x| normed(norm, x, 0.0)); // [n, twice the steps, maps]
+            h = channels(layer.back(beside(h), 2), |x| norm.leaky(x, 0.0, told)); // [n, twice the steps, maps]
         }
         self.last.back(beside(h), 1)
     }
 
-    /// A bar's probabilities, and what the batch told of each norm.
-    fn in_training(&self, z: Tensor<2>, chord: Tensor<2>, before: Tensor<3>) -> (Tensor<3>, Vec<Statistics>) {
-        let mut statistics = Vec::new();
-        let logits = self.forward(z, chord, before, &mut |norm, x, slope| {
-            let (y, told) = norm.by_batch(x, slope);
-            statistics.push(told);
-            y
-        });
-        (sigmoid(logits), statistics)
-    }
-
-    fn follow(mut self, statistics: Vec<Statistics>) -> Self {
-        let mut told = statistics.into_iter();
-        for norms in [&mut self.previous_norms, &mut self.hidden_norms, &mut self.up_norms] {
-            let followed = std::mem::take(norms).into_iter().zip(told.by_ref());
-            *norms = followed.map(|(norm, told)| norm.follow(told, MOMENTUM)).collect();
-        }
-        self
-    }
-
-    /// The bars that follow: one note a step, the likeliest.
-    fn next_bars(&self, z: Tensor<2>, chords: &[Chord], before: &[Vec<Option<u8>>]) -> Vec<Vec<Option<u8>>> {
-        let device = z.device();
-        let by_running = &mut |norm: &BatchNorm, x, slope| norm.by_running(x, slope);
-        let logits = self.forward(z, chord_vectors(chords, &device), rolls(before, &device), by_running);
-        let pitches = logits.argmax(2).into_data().iter::<i64>().map(|pitch| Some(pitch as u8)).collect::<Vec<_>>();
-        pitches.chunks(STEPS).map(<[_]>::to_vec).collect()
+    /// A bar's probabilities.
+    fn in_training(&self, z: Tensor<2>, chord: Tensor<2>, before: Tensor<3>, told: &Statistics) -> Tensor<3> {
+        sigmoid(self.logits(z, chord, before, Some(told)))
     }
 }
 
-/// What is on in each chord, `[n, 13]`.
-fn chord_vectors(chords: &[Chord], device: &Device) -> Tensor<2> {
-    let mut values = vec![0.0_f32; chords.len() * CHORD];
-    for (values, chord) in values.chunks_mut(CHORD).zip(chords) {
-        values[usize::from(chord.root)] = 1.0;
-        values[CHORD - 1] = f32::from(u8::from(chord.is_minor));
-    }
-    Tensor::from_data(TensorData::new(values, [chords.len(), CHORD]), device)
+/// Pitches `[n, 16]`, or -1 where nothing sounds, as rolls `[n, 16, 128]` of 0 and 1.
+fn rolls(pitches: Tensor<2>) -> Tensor<3> {
+    let [n, steps] = pitches.dims();
+    let each = Tensor::<1, Int>::arange(0..PITCHES as i64, &pitches.device()).float();
+    let shape = [n, steps, PITCHES];
+    pitches.unsqueeze_dim::<3>(2).expand(shape).equal(each.reshape([1, 1, PITCHES]).expand(shape)).float()
 }
 
-/// Bars of one pitch a step, or none, as rolls `[n, 16, 128]` of 0 and 1.
-fn rolls(bars: &[Vec<Option<u8>>], device: &Device) -> Tensor<3> {
-    let mut values = vec![0.0_f32; bars.len() * STEPS * PITCHES];
-    for (step, pitch) in bars.iter().flatten().enumerate() {
-        if let Some(pitch) = pitch {
-            values[step * PITCHES + usize::from(*pitch)] = 1.0;
-        }
-    }
-    Tensor::from_data(TensorData::new(values, [bars.len(), STEPS, PITCHES]), device)
-}
-
-/// A bar of a batch, or silence.
-fn steps(bar: Option<&Bar>) -> Vec<Option<u8>> {
-    bar.map_or_else(|| vec![None; STEPS], |bar| bar.iter().copied().map(Some).collect())
-}
-
-/// The bars of a batch, and those before them.
-fn of_batch(batch: &BarBatch) -> [Vec<Vec<Option<u8>>>; 2] {
-    let bars = batch.bars.iter().map(|bar| steps(Some(bar)));
-    [bars.collect(), batch.previous.iter().map(|bar| steps(bar.as_ref())).collect()]
+/// Pitches `[n, 16]` without rests, as the network learned them: each prolongs the note before it, or has the note after it where
+/// there is none.
+fn prolonged(pitches: Tensor<2>) -> Tensor<2> {
+    let steps = (0..STEPS).map(|step| pitches.clone().narrow(1, step, 1)).collect::<Vec<Tensor<2>>>();
+    let sounding =
+        |step: &Tensor<2>, other: Tensor<2>| other.mask_where(step.clone().greater_equal_elem(0.0), step.clone());
+    let first = steps.iter().rev().fold(steps[STEPS - 1].clone(), |now, step| sounding(step, now));
+    let mut now = first;
+    let all = steps.iter().map(|step| {
+        now = sounding(step, now.clone());
+        now.clone()
+    });
+    Tensor::cat(all.collect(), 1)
 }
 
 impl Model for Generator {
-    fn inputs(&self) -> Vec<Input> {
-        vec![Input::Seed, CHORDS, FIRST]
+    fn takes(&self) -> Vec<Field> {
+        let bar = || Kind::Bar { pitches: [LOWEST, HIGHEST] };
+        vec![
+            Field::new("seed", Kind::Latent { width: self.latent, prior: Prior::Normal }),
+            Field::new(CHORDS, Kind::Chords { usual: USUAL.to_owned() }),
+            Field::new(FIRST, bar()),
+            Field::new(BEFORE, bar()),
+        ]
     }
 
-    /// As many bars as there are chords, of which a given first bar is the first.
-    fn generate(&self, request: &Request) -> Result<Vec<Media>> {
-        if request.latents.is_empty() {
-            return Ok(Vec::new());
+    fn makes(&self) -> Vec<Field> {
+        vec![Field::new("notes", Kind::Notes)]
+    }
+
+    /// As many bars as there are chords, of which a given first bar is the first: in each step the likeliest note.
+    fn forward(&self, given: Given) -> Made {
+        let chords = given.tensor::<3>(CHORDS);
+        let [n, bars, _] = chords.dims();
+        let z = given.tensor::<2>("seed").reshape([n, bars, self.latent]);
+        let of = |all: &Tensor<3>, bar: usize| all.clone().narrow(1, bar, 1).squeeze_dim::<2>(1);
+        let first = given.get::<2>(FIRST);
+        let before = first.clone().or(given.get(BEFORE)).map(|bar| rolls(prolonged(bar)));
+        let mut before = before.unwrap_or_else(|| Tensor::zeros([n, STEPS, PITCHES], &chords.device()));
+        let mut made = first.into_iter().collect::<Vec<Tensor<2>>>();
+        for bar in made.len()..bars {
+            let pitches = self.logits(of(&z, bar), of(&chords, bar), before, None).argmax(2);
+            let pitches = pitches.float().reshape([n, STEPS]);
+            before = rolls(pitches.clone());
+            made.push(pitches);
         }
-        let chords = Chord::sequence(request.text(CHORDS))?;
-        let first = match request.text(FIRST) {
-            "" => None,
-            text => {
-                let first = text.parse::<Notes>()?;
-                if first.bars() != 1 {
-                    return Err(Error::input(format!(
-                        "first has {} bars; give one, and the others follow",
-                        first.bars()
-                    )));
-                }
-                if let Some(note) = first.notes.iter().find(|note| !(LOWEST..=HIGHEST).contains(&note.pitch)) {
-                    return Err(Error::input(format!(
-                        "first has the pitch {} (of MIDI), and the model knows those from {LOWEST}, C4, to {HIGHEST}, B5, \
-                         alone; write it there",
-                        note.pitch
-                    )));
-                }
-                Some(first.sounding().into_iter().map(|note| note.map(|note| note.pitch)).collect::<Vec<_>>())
-            }
-        };
-        // What the network sees of it: a rest prolongs the note before it, as in what it learned from.
-        let seen = first.as_ref().map(|first| {
-            let mut now = first.iter().flatten().next().copied();
-            let prolonged = first.iter().map(|step| {
-                now = step.or(now);
-                now
-            });
-            prolonged.collect::<Vec<_>>()
-        });
-        let (n, bars) = (request.latents.len(), chords.len());
-        let device = self.last.weight.device();
-        let z = request.latent_vectors(Prior::Normal, bars * self.latent, &device).reshape([n, bars, self.latent]);
-        let mut made = vec![Vec::with_capacity(bars); n];
-        let mut before = vec![vec![None; STEPS]; n];
-        for (bar, chord) in chords.iter().enumerate() {
-            if let (0, Some(first), Some(seen)) = (bar, &first, &seen) {
-                made.iter_mut().for_each(|made| made.push(first.clone()));
-                before = vec![seen.clone(); n];
-                continue;
-            }
-            let z = z.clone().slice([0..n, bar..bar + 1, 0..self.latent]).reshape([n, self.latent]);
-            before = self.next_bars(z, &vec![*chord; n], &before);
-            made.iter_mut().zip(&before).for_each(|(made, bar)| made.push(bar.clone()));
-        }
-        let chords = chords.into_iter().map(Some).collect::<Vec<_>>();
-        Ok(made.iter().map(|bars| Media::Notes(notes(bars, &chords))).collect())
+        Made::one("notes", Tensor::stack::<3>(made, 1))
     }
 }
 
@@ -448,19 +362,7 @@ impl Recipe for Midinet {
     type Batch = BarBatch;
 
     fn data(config: &Config, split: Split) -> Result<Box<dyn Source<BarBatch>>> {
-        let held_out = split == Split::Validation;
-        let batch = if held_out { PREVIEWED } else { config.train.batch };
-        music::open(&config.data, SET, config.train.seed, batch, held_out)
-    }
-
-    /// Melodies above the chords of those held out.
-    fn questions(config: &Config) -> Result<Vec<Question>> {
-        let ask = |(seed, wanted): (u64, Notes)| {
-            let chords = wanted.chords.iter().map(|(_, chord)| chord.to_string()).collect::<Vec<_>>().join(" ");
-            let with = [(CHORDS.name().to_owned(), chords)].into();
-            Question { request: Request { with, ..Request::seeds([seed]) }, wanted: Some(Media::Notes(wanted)) }
-        };
-        Ok((0..).zip(music::held_out(&config.data, SET)?).map(ask).collect())
+        music::open(&config.data, SET, config.train.drawing(split).showing(PREVIEWED))
     }
 
     fn model(config: &Config, device: &Device) -> Generator {
@@ -471,49 +373,45 @@ impl Recipe for Midinet {
         Some(Game { real_label: config.real_label, ..Game::of(Adversarial::NonSaturating) })
     }
 
-    fn new(config: &Config, model: Generator, device: &Device) -> Self {
-        let draws = Draws::new(config.train.seed, 0);
-        let discriminator = Discriminator::new(config, &draws, &device.clone().autodiff());
-        let adam = AdamConfig { beta2: config.beta2, ..AdamConfig::with_beta1(config.beta1) };
-        Midinet {
-            generator: Trained::new(model, adam, config.average_kimg > 0.0),
-            discriminator: Trained::new(discriminator, adam, false),
+    fn new(config: &Config, model: Generator, setup: &Setup<BarBatch>) -> Result<Self> {
+        let discriminator = Discriminator::new(config, &Draws::new(config.train.seed, 0), &setup.autodiff());
+        Ok(Midinet {
+            generator: Trained::new(model, config.adam.rule(), config.average_kimg),
+            discriminator: Trained::new(discriminator, config.adam.rule(), 0.0),
             config: config.clone(),
-        }
+        })
     }
 
     fn step(&mut self, batch: BarBatch, cx: &StepCx) -> Scalars {
-        let Config { latent, real_label, feature_weight, image_weight, g_steps, learning_rate, .. } = self.config;
-        let [x, before] = of_batch(&batch).map(|bars| rolls(&bars, cx.device)); // [n, 16, 128]
-        let chord = chord_vectors(&batch.chords, cx.device);
+        let Config { latent, real_label, feature_weight, image_weight, g_steps, adam, .. } = self.config;
+        let [x, before] = batch.pitches().map(|bars| rolls(cx.tensor(bars))); // [n, 16, 128]
+        let chord = chords_of(&batch, cx.device);
         let n = batch.bars.len();
         let z = |player: &str| Prior::Normal.draw(&cx.draws, &format!("{player}.z"), [n, latent], cx.device);
 
         // D, with labels smoothed on one side
-        let (fake, _) = self.generator.net().valid().in_training(z("d"), chord.clone(), before.clone());
+        let generator = self.generator.net().valid();
+        let fake = generator.in_training(z("d"), chord.clone(), before.clone(), &Statistics::default());
         let critic = self.discriminator.net();
-        let (real_logits, _) = critic.forward(x.clone(), chord.clone());
-        let (fake_logits, _) = critic.forward(fake, chord.clone());
-        let d_loss = bce_with_logits(real_logits.clone(), real_label) + bce_with_logits(fake_logits.clone(), 0.0);
-        let d_gradient = self.discriminator.descend(d_loss.clone(), learning_rate, 0.0);
-        let mut scalars = Scalars::default().with("d_loss", d_loss).with("d_gradient_norm", d_gradient);
-        scalars = scalars.judged(real_logits, fake_logits);
+        let [real, fake] = [x.clone(), fake].map(|bar| critic.forward(bar, chord.clone()).0);
+        let d_loss = bce_with_logits(real.clone(), real_label) + bce_with_logits(fake.clone(), 0.0);
+        let decided = [real, fake];
+        let mut scalars = critic::learn(&mut self.discriminator, d_loss, None, decided, adam.learning_rate, cx);
 
         // G, twice: D's judgement, and to be like the real bars in the mean, as D's first layer sees them and as they are
-        let decay = average_decay(n, self.config.average_kimg, cx.images);
         for i in 0..g_steps {
             let critic = self.discriminator.frozen();
             let (_, real_seen) = critic.forward(x.clone(), chord.clone());
-            let (fake, statistics) =
-                self.generator.net().in_training(z(&format!("g.{i}")), chord.clone(), before.clone());
+            let (generator, told) = (self.generator.net(), Statistics::default());
+            let fake = generator.in_training(z(&format!("g.{i}")), chord.clone(), before.clone(), &told);
             let (logits, seen) = critic.forward(fake.clone(), chord.clone());
             drop(critic);
             let g_loss = bce_with_logits(logits, 1.0);
             let features = apart(seen, real_seen) * feature_weight;
             let image = apart(fake, x.clone()) * image_weight;
-            self.generator.change(|generator| generator.follow(statistics));
+            self.generator.change(|generator| told.followed_by(generator));
             let total = g_loss.clone() + features.clone() + image.clone();
-            let g_gradient = self.generator.descend(total, learning_rate, decay);
+            let g_gradient = self.generator.descend(total, adam.learning_rate, cx);
             if i + 1 == g_steps {
                 scalars = scalars.with("g_loss", g_loss).with("g_gradient_norm", g_gradient);
                 scalars = scalars.with("features", features).with("image", image);
@@ -522,40 +420,9 @@ impl Recipe for Midinet {
         scalars
     }
 
-    /// What follows each held-out bar's predecessor.
-    fn preview(&self, held: &BarBatch) -> Result<Vec<Media>> {
-        let generator = self.generator.sampler();
-        let (shape, device) = ([held.bars.len(), self.config.latent], generator.last.weight.device());
-        let z = Prior::Normal.draw(&Draws::new(0, 0), "latent", shape, &device);
-        let [_, before] = of_batch(held);
-        Ok(alone(&generator.next_bars(z, &held.chords, &before), &held.chords))
-    }
-
-    /// Each bar after the one before it.
-    fn laid_out(held: &BarBatch, samples: Vec<Media>) -> (Vec<Media>, usize) {
-        let [_, before] = of_batch(held);
-        let both = samples.into_iter().zip(&before).map(|(sample, before)| match sample {
-            Media::Notes(made) => {
-                let mut both = notes(std::slice::from_ref(before), &[None]);
-                let moved = made.notes.iter().map(|note| Note { start: note.start + STEPS_PER_BAR, ..*note });
-                both.notes.extend(moved);
-                both.chords.extend(made.chords.iter().map(|(start, chord)| (start + STEPS_PER_BAR, *chord)));
-                both.steps += made.steps;
-                Media::Notes(both)
-            }
-            other => other,
-        });
-        (both.collect(), 8)
-    }
-
-    fn real(batch: &BarBatch) -> Vec<Media> {
-        alone(&of_batch(batch)[0], &batch.chords)
-    }
-
-    fn judge(&self, batch: &BarBatch, device: &Device) -> Option<Tensor<2>> {
-        let [bars, _] = of_batch(batch);
-        let (x, chord) = (rolls(&bars, device), chord_vectors(&batch.chords, device));
-        Some(self.discriminator.net().valid().forward(x, chord).0)
+    fn judge(&self, batch: BarBatch, cx: &StepCx) -> Option<Tensor<2>> {
+        let ([bars, _], chord) = (batch.pitches(), chords_of(&batch, cx.device));
+        Some(self.discriminator.net().valid().forward(rolls(cx.tensor(bars)), chord).0)
     }
 
     fn parts(&mut self, visit: &mut Parts) {
@@ -564,16 +431,20 @@ impl Recipe for Midinet {
     }
 }
 
-/// Bars by themselves, each above its chord.
-fn alone(bars: &[Vec<Option<u8>>], chords: &[Chord]) -> Vec<Media> {
-    let each = bars.iter().zip(chords);
-    each.map(|(bar, chord)| Media::Notes(notes(std::slice::from_ref(bar), &[Some(*chord)]))).collect()
+/// The chord of each bar `[n, 13]`.
+fn chords_of(batch: &BarBatch, device: &Device) -> Tensor<2> {
+    let each = batch.chords.iter().map(|chord| vec![*chord]).collect::<Vec<_>>();
+    chord_vectors(&each, device).squeeze_dim(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::music::notes;
+    use crate::media::Media;
+    use crate::model::generate;
     use crate::nn::golden::tests::{assert_gradients, assert_near, filled, wave};
+    use crate::request::Request;
     use burn::tensor::s;
     use serde_json::Value;
 
@@ -591,8 +462,7 @@ mod tests {
         let on = |rate: f64, above: f64| wave([2, STEPS, PITCHES], rate).greater_elem(above).float();
         let (bar, before, z) = (on(0.13, 0.9), on(0.17, 0.9), wave([2, 100], 0.23));
         let chord = wave([2, CHORD], 0.19).greater_elem(0.0).float();
-        let (fake, told) = generator.in_training(z, chord.clone(), before);
-        assert_eq!(told.len(), 9);
+        let fake = generator.in_training(z, chord.clone(), before, &Statistics::default());
         assert_near(fake.clone().slice(s![.., ..;3, ..;5]), &golden["fake"], "G(z)");
         let (real_logits, real_seen) = critic.forward(bar.clone(), chord.clone());
         assert_near(real_logits.clone(), &golden["logits"], "D(x)");
@@ -628,9 +498,8 @@ mod tests {
         let config = Config { hidden: 8, maps: 4, previous_maps: 2, latent: 6, ..Config::default() };
         let generator = Generator::new(&config, &Draws::new(0, 0), &Device::flex());
         let with = |chords: &str, first: &str| {
-            let with = [("chords", chords), ("first", first)].map(|(name, text)| (name.to_owned(), text.to_owned()));
-            let request = Request { with: with.into(), ..Request::seeds([3]) };
-            crate::recipe::generate(&generator, &request)
+            let request = Request::seeds([3]).with(CHORDS, &chords.into()).with(FIRST, &first.into());
+            generate(&generator, &request)
         };
         let made = with("Am F", "C4 D4:2 E4:2 . G4").unwrap();
         let [Media::Notes(found)] = made.as_slice() else { panic!("{made:?}") };

@@ -11,23 +11,12 @@
 //! correction and shares its count of updates between the players: over the first thousand updates its steps are up to
 //! 1.4 times as long as ours.
 
-use burn::module::Module;
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Device, Tensor, TensorData};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use crate::config::{Settings, Train};
-use crate::data::mnist::{self, Pictures};
-use crate::data::source::Source;
-use crate::error::Result;
-use crate::loss::adversarial::{self, Adversarial};
-use crate::media::{Image, Media};
+use super::prelude::*;
+use crate::data::mnist::{Batch, Pictures};
 use crate::nn::Linear;
-use crate::optim::{AdamConfig, Trained, average_decay};
-use crate::parts::Parts;
-use crate::random::{Draws, Dropout};
-use crate::recipe::{Game, Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
+use crate::random::Dropout;
 
 const LATENT: usize = 100;
 const SIDE: usize = 28;
@@ -35,7 +24,6 @@ const PIXELS: usize = SIDE * SIDE;
 const GENERATOR: [usize; 5] = [LATENT, 256, 512, 1024, PIXELS];
 const DISCRIMINATOR: [usize; 5] = [PIXELS, 1024, 512, 256, 1];
 const SLOPE: f64 = 0.2;
-const PREVIEW_SEEDS: u64 = 64;
 
 /// The configuration of `mnist`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -46,14 +34,19 @@ pub struct Config {
     /// What G minimises.
     pub generator_loss: GeneratorLoss,
     /// D's target for real pictures; below 1 it keeps D from being too sure (one-sided label smoothing).
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub real_label: f64,
     /// Share of D's units dropped after each hidden layer.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub dropout: f64,
     /// Adam's learning rate, for both players.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub learning_rate: f64,
     /// Adam's beta1, for both players.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub beta1: f64,
     /// Adam's epsilon, for both players.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub epsilon: f64,
     /// Half-life of the moving average of G's weights that samples come from, in thousands of images; 0 for none.
     pub average_kimg: f64,
@@ -73,6 +66,15 @@ pub enum GeneratorLoss {
     Minimax,
 }
 
+impl From<GeneratorLoss> for Adversarial {
+    fn from(loss: GeneratorLoss) -> Self {
+        match loss {
+            GeneratorLoss::NonSaturating => Adversarial::NonSaturating,
+            GeneratorLoss::Minimax => Adversarial::Minimax,
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Config {
@@ -88,10 +90,7 @@ impl Default for Config {
             train: Train {
                 kimg: 2400.0, // 40 of the tutorial's passes of 60,000; its 200 are 12,000
                 batch: 128,
-                log_every_kimg: 10.0,
-                preview_every_kimg: 60.0, // one of those passes
-                checkpoint_every_kimg: 240.0,
-                ..Train::default()
+                ..Train::every([10.0, 60.0, 240.0]) // one of those passes
             },
         }
     }
@@ -100,25 +99,6 @@ impl Default for Config {
 impl Settings for Config {
     fn train(&self) -> &Train {
         &self.train
-    }
-    fn problem(&self) -> Option<String> {
-        if !(0.0..1.0).contains(&self.dropout) {
-            return Some(format!("dropout is {}; give a share in [0, 1)", self.dropout));
-        }
-        if !(self.real_label > 0.0 && self.real_label <= 1.0) {
-            return Some(format!("real_label is {}; give a target in (0, 1], such as 0.9", self.real_label));
-        }
-        if self.learning_rate <= 0.0 || !self.learning_rate.is_finite() {
-            return Some(format!("learning_rate is {}; give a number above 0", self.learning_rate));
-        }
-        if !(0.0..1.0).contains(&self.beta1) {
-            return Some(format!("beta1 is {}; give a number in [0, 1)", self.beta1));
-        }
-        if self.epsilon <= 0.0 || !self.epsilon.is_finite() {
-            return Some(format!("epsilon is {}; give a number above 0, such as 1e-8", self.epsilon));
-        }
-        (self.average_kimg < 0.0 || self.average_kimg.is_nan())
-            .then(|| format!("average_kimg is {}; give 0 or more", self.average_kimg))
     }
 }
 
@@ -177,18 +157,16 @@ impl Discriminator {
 }
 
 impl Model for Generator {
-    fn inputs(&self) -> Vec<Input> {
-        vec![Input::Seed]
+    fn takes(&self) -> Vec<Field> {
+        vec![Field::new("seed", Kind::Latent { width: LATENT, prior: self.prior })]
     }
 
-    fn generate(&self, request: &Request) -> Result<Vec<Media>> {
-        if request.latents.is_empty() {
-            return Ok(Vec::new());
-        }
-        let device = self.layers[0].weight.device();
-        let pictures = self.forward(request.latent_vectors(self.prior, LATENT, &device)).into_data();
-        let pixels = pictures.iter::<f32>().collect::<Vec<f32>>();
-        Ok(pixels.chunks(PIXELS).map(|grey| Media::Image(Image::from_unit(SIDE, SIDE, 1, grey))).collect())
+    fn makes(&self) -> Vec<Field> {
+        vec![Field::picture("picture", 1, Some(SIDE), Range::Unit)]
+    }
+
+    fn forward(&self, given: Given) -> Made {
+        Made::one("picture", self.forward(given.tensor("seed")))
     }
 }
 
@@ -200,20 +178,19 @@ pub struct Mnist {
 }
 
 impl Mnist {
-    /// G's loss and gradient norm, after one update of G.
-    fn generator_step(
-        &mut self,
-        z: Tensor<2>,
-        dropout: impl Fn(usize) -> Option<Dropout>,
-        decay: f64,
-    ) -> [Tensor<1>; 2] {
+    /// D's logits `[2n, 1]` on real pictures `[n, 784]` and on as many fakes in one batch, and its targets, likewise.
+    fn judged(&self, x: Tensor<2>, z: Tensor<2>, dropout: impl Fn(usize) -> Option<Dropout>) -> [Tensor<2>; 2] {
+        let (n, device) = (x.dims()[0], x.device());
+        let fake = self.generator.net().valid().forward(z);
+        let logits = self.discriminator.net().forward(Tensor::cat(vec![x, fake], 0), dropout); // [2n, 1]
+        let real = Tensor::full([n, 1], self.config.real_label, &device);
+        [logits, Tensor::cat(vec![real, Tensor::zeros([n, 1], &device)], 0)]
+    }
+
+    /// G's loss, through the D of this moment, dropout and all.
+    fn g_loss(&self, z: Tensor<2>, dropout: impl Fn(usize) -> Option<Dropout>) -> Tensor<1> {
         let fooled = self.discriminator.frozen().forward(self.generator.net().forward(z), dropout); // [n, 1]
-        let loss = match self.config.generator_loss {
-            GeneratorLoss::NonSaturating => adversarial::non_saturating(fooled),
-            GeneratorLoss::Minimax => adversarial::minimax(fooled),
-        };
-        let norm = self.generator.descend(loss.clone(), self.config.learning_rate, decay);
-        [loss, norm]
+        Adversarial::from(self.config.generator_loss).generator(fooled, || panic!("this loss sees fakes alone"))
     }
 }
 
@@ -228,11 +205,10 @@ impl Recipe for Mnist {
     };
     type Config = Config;
     type Model = Generator;
-    type Batch = TensorData; // [n, 784], f32 in [0, 1]
+    type Batch = Batch; // [n, 784], f32 in [0, 1]
 
-    fn data(config: &Config, split: Split) -> Result<Box<dyn Source<TensorData>>> {
-        let Config { data, train, .. } = config;
-        Ok(Box::new(data.open((train.seed, train.batch), split == Split::Validation)?))
+    fn data(config: &Config, split: Split) -> Result<Box<dyn Source<Batch>>> {
+        config.data.open(config.train.drawing(split))
     }
 
     fn model(config: &Config, device: &Device) -> Generator {
@@ -240,63 +216,42 @@ impl Recipe for Mnist {
     }
 
     fn game(config: &Config) -> Option<Game> {
-        let generator = match config.generator_loss {
-            GeneratorLoss::NonSaturating => Adversarial::NonSaturating,
-            GeneratorLoss::Minimax => Adversarial::Minimax,
-        };
+        let generator = config.generator_loss.into();
         let real_label = config.real_label;
         Some(Game { generator, real_label, is_halved: true, ..Game::of(Adversarial::NonSaturating) })
     }
 
-    fn new(config: &Config, model: Generator, device: &Device) -> Self {
-        let draws = Draws::new(config.train.seed, 0);
-        let discriminator = Discriminator::new(&draws, &device.clone().autodiff());
+    fn new(config: &Config, model: Generator, setup: &Setup<Batch>) -> Result<Self> {
+        let discriminator = Discriminator::new(&Draws::new(config.train.seed, 0), &setup.autodiff());
         let adam = AdamConfig { epsilon: config.epsilon, ..AdamConfig::with_beta1(config.beta1) };
-        Mnist {
-            generator: Trained::new(model, adam, config.average_kimg > 0.0),
-            discriminator: Trained::new(discriminator, adam, false),
+        Ok(Mnist {
+            generator: Trained::new(model, adam, config.average_kimg),
+            discriminator: Trained::new(discriminator, adam, 0.0),
             config: config.clone(),
-        }
+        })
     }
 
-    fn step(&mut self, real: TensorData, cx: &StepCx) -> Scalars {
-        let Config { prior, real_label, dropout, learning_rate, average_kimg, .. } = self.config;
-        let x = Tensor::<2>::from_data(real, cx.device); // [n, 784]
+    fn step(&mut self, real: Batch, cx: &StepCx) -> Scalars {
+        let Config { prior, dropout, learning_rate, .. } = self.config;
+        let x = cx.tensor::<2>(real.0); // [n, 784]
         let n = x.dims()[0];
         let latent = |player| prior.draw(&cx.draws, &format!("{player}.z"), [n, LATENT], cx.device);
         let dropout = |player| move |layer| Some(cx.draws.dropout(&format!("{player}.dropout.{layer}"), dropout));
 
         // D, equation 1: max log D(x) + log(1 - D(G(z))), on real and fake in one batch of 2n
-        let fake = self.generator.net().valid().forward(latent("d"));
-        let logits = self.discriminator.net().forward(Tensor::cat(vec![x, fake], 0), dropout("d")); // [2n, 1]
-        let targets =
-            Tensor::cat(vec![Tensor::full([n, 1], real_label, cx.device), Tensor::zeros([n, 1], cx.device)], 0);
+        let [logits, targets] = self.judged(x, latent("d"), dropout("d"));
         let d_loss = adversarial::binary_cross_entropy(logits.clone(), targets);
-        let d_gradient = self.discriminator.descend(d_loss.clone(), learning_rate, 0.0);
+        let decided = [logits.clone().narrow(0, 0, n), logits.narrow(0, n, n)];
+        let scalars = critic::learn(&mut self.discriminator, d_loss, None, decided, learning_rate, cx);
 
         // G, through the D of this moment, dropout and all
-        let decay = average_decay(n, average_kimg, cx.images);
-        let [g_loss, g_gradient] = self.generator_step(latent("g"), dropout("g"), decay);
-
-        Scalars::default()
-            .with("d_loss", d_loss)
-            .with("g_loss", g_loss)
-            .judged(logits.clone().narrow(0, 0, n), logits.narrow(0, n, n))
-            .with("d_gradient_norm", d_gradient)
-            .with("g_gradient_norm", g_gradient)
+        let g_loss = self.g_loss(latent("g"), dropout("g"));
+        let g_gradient = self.generator.descend(g_loss.clone(), learning_rate, cx);
+        scalars.with("g_loss", g_loss).with("g_gradient_norm", g_gradient)
     }
 
-    fn preview(&self, _held: &TensorData) -> Result<Vec<Media>> {
-        self.generator.sampler().generate(&Request::seeds(0..PREVIEW_SEEDS))
-    }
-
-    fn real(batch: &TensorData) -> Vec<Media> {
-        mnist::images(batch)
-    }
-
-    fn judge(&self, batch: &TensorData, device: &Device) -> Option<Tensor<2>> {
-        let x = Tensor::<2>::from_data(batch.clone(), device);
-        Some(self.discriminator.net().valid().forward(x, |_| None))
+    fn judge(&self, batch: Batch, cx: &StepCx) -> Option<Tensor<2>> {
+        Some(self.discriminator.net().valid().forward(cx.tensor(batch.0), |_| None))
     }
 
     fn parts(&mut self, visit: &mut Parts) {
@@ -308,8 +263,10 @@ impl Recipe for Mnist {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipes::tests::begun;
     use burn::module::{ModuleVisitor, Param};
     use burn::tensor::Gradients;
+    use burn::tensor::TensorData;
     use serde_json::Value;
 
     /// What PyTorch computes, in f64: made by tests/golden/make.py, which also gives the formulas below.
@@ -369,8 +326,8 @@ mod tests {
         let discriminator = Discriminator { layers: fixed_layers(&DISCRIMINATOR, 3, 0.5) };
         Mnist {
             config,
-            generator: Trained::new(generator, adam, false),
-            discriminator: Trained::new(discriminator, adam, false),
+            generator: Trained::new(generator, adam, 0.0),
+            discriminator: Trained::new(discriminator, adam, 0.0),
         }
     }
 
@@ -444,8 +401,7 @@ mod tests {
 
     #[test]
     fn the_networks_have_the_tutorials_numbers_of_parameters() {
-        let (config, device, golden) = (Config::default(), Device::flex(), golden());
-        let mut mnist = Mnist::new(&config, Mnist::model(&config, &device.clone().autodiff()), &device);
+        let (mut mnist, golden) = (begun::<Mnist>(&Config::default()), golden());
         let mut count = Parts::count();
         mnist.parts(&mut count);
         let wanted = |name: &str| golden[name].as_u64().unwrap() as usize;
@@ -466,12 +422,9 @@ mod tests {
         same("D with dropout", &floats(dropped), &golden["forward"]["discriminator_dropout"]);
     }
 
-    /// D's step as in [`Recipe::step`], on the formulas' batch.
+    /// D's loss as in [`Recipe::step`], on the formulas' batch.
     fn d_loss(mnist: &Mnist, k: usize) -> Tensor<1> {
-        let device = Device::flex();
-        let fake = mnist.generator.net().valid().forward(z_d(k));
-        let logits = mnist.discriminator.net().forward(Tensor::cat(vec![real(k), fake], 0), mask(33));
-        let targets = Tensor::cat(vec![Tensor::full([N, 1], 0.9, &device), Tensor::zeros([N, 1], &device)], 0);
+        let [logits, targets] = mnist.judged(real(k), z_d(k), mask(33));
         adversarial::binary_cross_entropy(logits, targets)
     }
 
@@ -504,8 +457,9 @@ mod tests {
         let before = (each(mnist.generator.net(), None), each(mnist.discriminator.net(), None));
         for k in 0..3 {
             let loss = d_loss(&mnist, k);
-            mnist.discriminator.descend(loss.clone(), 2e-4, 0.0);
-            let [g_loss, _] = mnist.generator_step(z_g(k), mask(34), 0.0);
+            mnist.discriminator.descend_by(loss.clone(), 2e-4, 0.0);
+            let g_loss = mnist.g_loss(z_g(k), mask(34));
+            mnist.generator.descend_by(g_loss.clone(), 2e-4, 0.0);
             for (loss, name) in [(loss, "d_losses"), (g_loss, "g_losses")] {
                 let wanted = wanted[name][k].as_f64().unwrap();
                 close(name, loss.into_scalar::<f64>(), wanted, wanted.abs());

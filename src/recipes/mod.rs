@@ -8,13 +8,14 @@ mod grid;
 mod midinet;
 mod mnist;
 mod pix2pix;
+mod prelude;
 mod r3gan;
 mod restore;
 mod srgan;
 mod stylegan2;
 mod template;
 
-use crate::recipe::Entry;
+use crate::entry::Entry;
 
 /// Every GAN Ganvas can train, in the order a list shows them.
 pub const RECIPES: &[Entry] = &[
@@ -32,3 +33,47 @@ pub const RECIPES: &[Entry] = &[
     Entry::of::<grid::Grid>(),
     Entry::of::<template::Ring>(),
 ];
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use burn::tensor::Device;
+
+    use crate::config::Settings;
+    use crate::data::source::{Asked, Split};
+    use crate::media::Media;
+    use crate::model::generate;
+    use crate::parts::Parts;
+    use crate::recipe::{Recipe, Setup};
+    use crate::request::Request;
+    use crate::step::StepCx;
+
+    /// A recipe at step 0 that has no data.
+    pub(crate) fn begun<R: Recipe>(config: &R::Config) -> R {
+        let device = Device::flex();
+        let model = R::model(config, &device.clone().autodiff());
+        R::new(config, model, &Setup { device: &device, data: &Asked(Vec::new()) }).unwrap()
+    }
+
+    /// How many of so many samples lie within four deviations of each Gaussian of a recipe's mixture, after all its steps.
+    pub(crate) fn points_near<R: Recipe>(config: &R::Config, samples: u64) -> Vec<u32> {
+        let (device, mut recipe) = (Device::flex(), begun::<R>(config));
+        let source = R::data(config, Split::Train).unwrap();
+        let train = config.train();
+        for step in 0..train.total_steps() {
+            recipe.step(source.batch(step).unwrap(), &StepCx::new(train.seed, step, train.batch, &device));
+        }
+        let mut sampler = None;
+        recipe.parts(&mut Parts::sampler(&mut sampler));
+        let model = sampler.unwrap().downcast::<R::Model>().unwrap();
+        let samples = generate(model.as_ref(), &Request::seeds(0..samples)).unwrap();
+        let mixture = config.mixture().unwrap();
+        let near = |centre: &[f64; 2]| {
+            let near = samples.iter().filter(|sample| {
+                let Media::Point([x, y]) = sample else { panic!("a mixture is of points, not {sample:?}") };
+                (f64::from(*x) - centre[0]).hypot(f64::from(*y) - centre[1]) < 4.0 * mixture.deviation
+            });
+            near.count() as u32
+        };
+        mixture.centres.iter().map(near).collect()
+    }
+}

@@ -4,26 +4,14 @@
 //! of section 3 and of the published code. The noise is dropout, which stays on in use; the norms take the statistics of
 //! each picture by itself, as the paper's batches of one do, so that batches of any size give the same result.
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
 use ganvas_kernels::{Act, bias_act, dropout};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use crate::config::{Settings, Train};
+use super::prelude::*;
 use crate::data::images::{PairBatch, Pairs, Shape};
-use crate::data::source::Source;
-use crate::error::Result;
-use crate::loss::adversarial::Adversarial;
-use crate::media::{Image, Media, between};
 use crate::nn::{
     Conv2d, ConvConfig, ConvTranspose2d, Init, InstanceNorm, Norms, PatchConfig, PatchDiscriminator, of_pictures,
     patches,
 };
-use crate::optim::{AdamConfig, Trained, average_decay, linear_decay};
-use crate::parts::Parts;
-use crate::random::Draws;
-use crate::recipe::{Info, Input, Latent, Model, Question, Recipe, Request, Scalars, Split, StepCx, Translation};
 
 const SLOPE: f64 = 0.2;
 const INIT: Init = Init::Normal { deviation: 0.02 };
@@ -37,13 +25,17 @@ const SET: &str = "openmoji";
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Side of the pictures in pixels: 64, 128 or 256. The U-Net halves it down to one pixel.
+    /// Side of the pictures in pixels. The U-Net halves it down to one pixel.
+    #[schemars(extend("enum" = [64, 128, 256]))]
     pub resolution: usize,
     /// Channels of G's first layer; every halving of the side doubles them, up to eight times.
+    #[schemars(range(min = 1, max = 256))]
     pub width: usize,
     /// Channels of D's first layer, likewise.
+    #[schemars(range(min = 1, max = 256))]
     pub d_width: usize,
     /// How often D halves the side: 0 to 5 for patches of 1, 16, 34, 70, 142 or 286 pixels.
+    #[schemars(range(max = 5))]
     pub d_layers: usize,
     /// What the two players minimise.
     pub loss: Adversarial,
@@ -52,19 +44,14 @@ pub struct Config {
     /// Weight of the mean absolute difference from the true picture in G's loss.
     pub l1_weight: f64,
     /// Share of the values that the noise drops.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub dropout: f64,
-    /// Adam's learning rate, for both players.
-    pub learning_rate: f64,
-    /// Thousands of images with the whole learning rate, before it falls along a line.
-    pub constant_kimg: f64,
-    /// Thousands of images over which it falls to 0; 0 for a rate that does not fall.
-    pub decay_kimg: f64,
-    /// Adam's beta1, for both players.
-    pub beta1: f64,
-    /// Adam's beta2, for both players.
-    pub beta2: f64,
     /// Half-life of the moving average of G's weights that results come from, in thousands of images; 0 for none.
     pub average_kimg: f64,
+    /// The optimizer, for both players.
+    pub adam: Adam,
+    /// How its rate falls.
+    pub decay: Decay,
     /// The pairs.
     pub data: Pairs,
     /// The run.
@@ -82,20 +69,14 @@ impl Default for Config {
             gan_weight: 1.0,
             l1_weight: 100.0,
             dropout: 0.5,
-            learning_rate: 2e-4,
-            constant_kimg: 80.0,
-            decay_kimg: 0.0, // the published PyTorch version halves the run: 40 and 40
-            beta1: 0.5,
-            beta2: 0.999,
             average_kimg: 0.0,
+            adam: Adam::default(),
+            decay: Decay { constant_kimg: 80.0, decay_kimg: 0.0 }, // the published PyTorch version halves the run: 40 and 40
             data: Pairs::default(),
             train: Train {
                 kimg: 80.0, // 200 passes over 400 facades
                 batch: 1,
-                log_every_kimg: 0.1,
-                preview_every_kimg: 1.0,
-                checkpoint_every_kimg: 5.0,
-                ..Train::default()
+                ..Train::every([0.1, 1.0, 5.0])
             },
         }
     }
@@ -107,38 +88,15 @@ impl Settings for Config {
     }
 
     fn problem(&self) -> Option<String> {
-        if !matches!(self.resolution, 64 | 128 | 256) {
-            return Some(format!("resolution is {}; give 64, 128 or 256", self.resolution));
-        }
-        if !(1..=256).contains(&self.width) || !(1..=256).contains(&self.d_width) {
-            return Some("width and d_width must be 1 to 256".into());
-        }
         let most = self.resolution.ilog2() as usize - 2; // or nothing is left of the picture
-        if self.d_layers > most.min(5) {
+        if self.d_layers > most {
             return Some(format!(
-                "d_layers is {}; at {} pixels D can halve the side 0 to {} times",
-                self.d_layers,
-                self.resolution,
-                most.min(5)
+                "d_layers is {}; at {} pixels D can halve the side 0 to {most} times",
+                self.d_layers, self.resolution
             ));
         }
-        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return Some(format!("learning_rate is {}; give a number above 0", self.learning_rate));
-        }
-        if !(0.0..1.0).contains(&self.beta1) || !(0.0..1.0).contains(&self.beta2) || !(0.0..1.0).contains(&self.dropout)
-        {
-            return Some("beta1, beta2 and dropout must lie in [0, 1)".into());
-        }
-        let weights = [self.gan_weight, self.l1_weight, self.constant_kimg, self.decay_kimg, self.average_kimg];
-        if weights.iter().any(|weight| !(*weight >= 0.0 && weight.is_finite()))
-            || self.gan_weight + self.l1_weight == 0.0
-        {
-            return Some(
-                "both weights, constant_kimg, decay_kimg and average_kimg must be 0 or more, and one weight above 0"
-                    .into(),
-            );
-        }
-        self.data.problem()
+        (self.gan_weight + self.l1_weight == 0.0)
+            .then(|| "gan_weight and l1_weight are both 0; give one above 0".into())
     }
 }
 
@@ -166,16 +124,7 @@ impl Generator {
     fn new(config: &Config, draws: &Draws, device: &Device) -> Self {
         let (width, levels) = (config.width, config.resolution.ilog2() as usize);
         let channels = |level: usize| width << level.min(3); // after level + 1 halvings
-        let of = |[inputs, outputs]: [usize; 2], bias| ConvConfig {
-            inputs,
-            outputs,
-            kernel: 4,
-            stride: 2,
-            padding: 1,
-            groups: 1,
-            bias,
-            init: INIT,
-        };
+        let of = |channels, bias| ConvConfig::halving(channels, bias, INIT);
         let last = levels - 1;
         let down = (0..levels).map(|i| {
             let inputs = if i == 0 { CHANNELS } else { channels(i - 1) };
@@ -225,39 +174,29 @@ impl Generator {
         }
         bias_act(h, None, Act::Tanh)
     }
-
-    fn device(&self) -> Device {
-        self.down[0].weight.device()
-    }
 }
 
 impl Model for Generator {
-    fn inputs(&self) -> Vec<Input> {
-        vec![Input::Picture, Input::Seed]
+    fn takes(&self) -> Vec<Field> {
+        let picture = Field::picture(PICTURE, CHANNELS, Some(1 << self.down.len()), Range::Signed);
+        vec![picture, Field::new("seed", Kind::Noise)]
     }
 
-    fn generate(&self, request: &Request) -> Result<Vec<Media>> {
-        let Some(picture) = &request.picture else { panic!("no picture to translate") };
-        let x = picture.to_signed(&self.device());
-        let of = |latent: &Latent| {
-            let Latent::Seed(seed) = latent else { panic!("{latent:?} for noise that is dropout") };
-            let y = self.forward(x.clone(), Some(&Draws::new(*seed, 0)));
-            Media::Image(Image::from_signed(y).remove(0))
-        };
-        Ok(request.latents.iter().map(of).collect())
+    fn makes(&self) -> Vec<Field> {
+        vec![Field::picture("result", CHANNELS, None, Range::Signed)]
     }
 
-    fn translation(&self) -> Option<Translation> {
-        let side = 1 << self.down.len();
-        Some(Translation {
-            channels: CHANNELS,
-            side: Some(side),
-            multiple: side,
-            scale: 1,
-            reach: side / 2,
-            bytes: 4 * self.num_params(),
-            bytes_per_pixel: 8 * self.width + 64,
+    fn forward(&self, given: Given) -> Made {
+        let seeds = given.seeds.iter().enumerate().collect::<Vec<_>>(); // a mask goes by a picture's place, so each has its own
+        given.each(&seeds, |(_, seed), one| {
+            Made::one("result", self.forward(one.tensor(PICTURE), Some(&Draws::new(**seed, 0))))
         })
+    }
+
+    fn tiling(&self) -> Option<Tiling> {
+        let side = 1 << self.down.len();
+        let (bytes, bytes_per_pixel) = (4 * self.num_params(), 8 * self.width + 64);
+        Some(Tiling { multiple: side, scale: 1, reach: side / 2, bytes, bytes_per_pixel })
     }
 }
 
@@ -282,21 +221,14 @@ impl Recipe for Pix2pix {
     type Batch = PairBatch; // [n, 3, resolution, resolution] in [-1, 1], given and wanted
 
     fn data(config: &Config, split: Split) -> Result<Box<dyn Source<PairBatch>>> {
-        let held_out = split == Split::Validation;
-        let batch = if held_out { PREVIEWED } else { config.train.batch };
-        config.data.open(SET, config.shape(), config.train.seed, batch, held_out)
+        config.data.open(SET, config.shape(), config.train.drawing(split).showing(PREVIEWED))
     }
 
     fn model(config: &Config, device: &Device) -> Generator {
         Generator::new(config, &Draws::new(config.train.seed, 0), device)
     }
 
-    fn questions(config: &Config) -> Result<Vec<Question>> {
-        let pairs = config.data.test(SET, config.shape())?;
-        Ok(pairs.into_iter().map(|[given, wanted]| Question::picture(given, Some(wanted))).collect())
-    }
-
-    fn new(config: &Config, model: Generator, device: &Device) -> Self {
+    fn new(config: &Config, model: Generator, setup: &Setup<PairBatch>) -> Result<Self> {
         let patch = PatchConfig {
             inputs: 2 * CHANNELS,
             width: config.d_width,
@@ -305,21 +237,18 @@ impl Recipe for Pix2pix {
             init: INIT,
         };
         let draws = Draws::new(config.train.seed, 0);
-        let discriminator = PatchDiscriminator::new(patch, &draws, "discriminator", &device.clone().autodiff());
-        let adam = AdamConfig { beta2: config.beta2, ..AdamConfig::with_beta1(config.beta1) };
-        Pix2pix {
-            generator: Trained::new(model, adam, config.average_kimg > 0.0),
-            discriminator: Trained::new(discriminator, adam, false),
+        let discriminator = PatchDiscriminator::new(patch, &draws, "discriminator", &setup.autodiff());
+        Ok(Pix2pix {
+            generator: Trained::new(model, config.adam.rule(), config.average_kimg),
+            discriminator: Trained::new(discriminator, config.adam.rule(), 0.0),
             config: config.clone(),
-        }
+        })
     }
 
     fn step(&mut self, batch: PairBatch, cx: &StepCx) -> Scalars {
-        let Config { loss, gan_weight, l1_weight, constant_kimg, decay_kimg, average_kimg, .. } = self.config;
-        let [x, y] = [batch.given, batch.wanted].map(|side| Tensor::<4>::from_data(side, cx.device));
-        let n = x.dims()[0];
-        let done = linear_decay(constant_kimg, decay_kimg, cx.images as f64 / 1000.0);
-        let rate = self.config.learning_rate * done;
+        let Config { loss, gan_weight, l1_weight, adam, decay, .. } = self.config;
+        let [x, y] = [batch.given, batch.wanted].map(|side| cx.tensor::<4>(side));
+        let rate = adam.learning_rate * decay.share(cx.images);
         let seen = |y: Tensor<4>| Tensor::cat(vec![x.clone(), y], 1); // a picture beside what it was made from
         let fake = self.generator.net().forward(x.clone(), Some(&cx.draws));
 
@@ -331,13 +260,11 @@ impl Recipe for Pix2pix {
             let fake_logits = patches(critic.forward(seen(fake.clone().without_autodiff())));
             let decided = loss.decided(real_logits.clone(), fake_logits.clone());
             let d_loss = loss.discriminator(real_logits, fake_logits) * 0.5;
-            let d_gradient = self.discriminator.descend(d_loss.clone(), rate, 0.0);
-            let [real, fake] = decided;
-            scalars = scalars.with("d_loss", d_loss).with("d_gradient_norm", d_gradient).judged(real, fake);
+            scalars = critic::learn(&mut self.discriminator, d_loss, None, decided, rate, cx);
         }
 
         // G: D's judgement, and the distance from the truth
-        let l1 = (y.clone() - fake.clone()).abs().mean();
+        let l1 = pixel::l1(y.clone(), fake.clone());
         scalars = scalars.with("l1", l1.clone());
         let mut total = l1 * l1_weight;
         if gan_weight > 0.0 {
@@ -348,31 +275,14 @@ impl Recipe for Pix2pix {
             total = total + g_loss * gan_weight;
         }
         drop(fake); // the graph alone holds it now
-        let decay = average_decay(n, average_kimg, cx.images);
-        let g_gradient = self.generator.descend(total, rate, decay);
+        let g_gradient = self.generator.descend(total, rate, cx);
         scalars.with("g_gradient_norm", g_gradient)
     }
 
-    fn preview(&self, held: &PairBatch) -> Result<Vec<Media>> {
-        let generator = self.generator.sampler();
-        let x = Tensor::<4>::from_data(held.given.clone(), &generator.device());
-        let y = generator.forward(x, Some(&Draws::new(0, 0)));
-        Ok(Image::from_signed(y).into_iter().map(Media::Image).collect())
-    }
-
-    fn laid_out(held: &PairBatch, samples: Vec<Media>) -> (Vec<Media>, usize) {
-        let [given, wanted] = [&held.given, &held.wanted].map(PairBatch::images);
-        (between(given, samples, wanted), 9)
-    }
-
-    fn real(batch: &PairBatch) -> Vec<Media> {
-        PairBatch::images(&batch.wanted).into_iter().map(Media::Image).collect()
-    }
-
-    fn judge(&self, batch: &PairBatch, device: &Device) -> Option<Tensor<2>> {
-        let [x, y] = [&batch.given, &batch.wanted].map(|side| Tensor::<4>::from_data(side.clone(), device));
+    fn judge(&self, batch: PairBatch, cx: &StepCx) -> Option<Tensor<2>> {
+        let both = [batch.given, batch.wanted].map(|side| cx.tensor::<4>(side));
         (self.config.gan_weight > 0.0)
-            .then(|| of_pictures(self.discriminator.net().valid().forward(Tensor::cat(vec![x, y], 1))))
+            .then(|| of_pictures(self.discriminator.net().valid().forward(Tensor::cat(both.into(), 1))))
     }
 
     fn parts(&mut self, visit: &mut Parts) {
@@ -384,7 +294,10 @@ impl Recipe for Pix2pix {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::Image;
     use crate::nn::golden::tests::{assert_gradients, assert_gradients_within, assert_near, filled, wave};
+    use crate::recipes::tests::begun;
+    use crate::request::Request;
     use burn::tensor::s;
     use serde_json::Value;
 
@@ -392,9 +305,9 @@ mod tests {
     #[test]
     fn networks_and_losses_are_those_of_an_independent_implementation() {
         let golden = serde_json::from_str::<Value>(include_str!("../../tests/golden/translation.json")).unwrap();
-        let (golden, device) = (&golden["pix2pix"], Device::flex().autodiff());
+        let golden = &golden["pix2pix"];
         let config = Config { resolution: 64, width: 4, d_width: 4, dropout: 0.0, ..Config::default() };
-        let fresh = Pix2pix::new(&config, Pix2pix::model(&config, &device), &Device::flex());
+        let fresh = begun::<Pix2pix>(&config);
         let (generator, critic) = (filled(fresh.generator.net().clone()), filled(fresh.discriminator.net().clone()));
         let (x, y) = (wave([2, 3, 64, 64], 0.013), wave([2, 3, 64, 64], 0.017));
         let seen = |y| Tensor::cat(vec![x.clone(), y], 1);
@@ -418,8 +331,8 @@ mod tests {
     #[test]
     fn the_papers_networks_have_their_numbers_of_parameters() {
         let golden = serde_json::from_str::<Value>(include_str!("../../tests/golden/translation.json")).unwrap();
-        let (config, device) = (Config::default(), Device::flex().autodiff());
-        let fresh = Pix2pix::new(&config, Pix2pix::model(&config, &device), &Device::flex());
+        let config = Config::default();
+        let fresh = begun::<Pix2pix>(&config);
         let found = [fresh.generator.net().num_params(), fresh.discriminator.net().num_params()];
         let wanted = ["unet_256_parameters", "patch_70_parameters"].map(|key| golden["pix2pix"][key].as_u64().unwrap());
         assert_eq!(found.map(|count| count as u64), wanted);
@@ -447,8 +360,9 @@ mod tests {
         let apart = (together.slice(s![1..2]) - alone).abs().max().into_scalar::<f32>();
         assert!(apart < 1e-5, "{apart}");
         let picture = Image::new(64, 64, 3, (0..3 * 64 * 64).map(|i| (i % 251) as u8).collect());
-        let request = Request { picture: Some(picture), ..Request::seeds([0, 1, 0]) };
-        let made = crate::recipe::generate(&generator, &request).unwrap();
+        let picture = crate::request::Value::Media(crate::media::Media::Image(picture));
+        let request = Request::seeds([0, 1, 0]).with(PICTURE, &picture);
+        let made = crate::model::generate(&generator, &request).unwrap();
         assert!(made[0] == made[2] && made[0] != made[1]);
     }
 }

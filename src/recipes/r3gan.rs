@@ -6,28 +6,17 @@
 //! real and R2 on fake pictures at every step; over the first `anneal_kimg` gamma, the learning rate and beta2 move along
 //! half a cosine. Left out is the adaptive augmentation that the authors add for small sets.
 
-use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::module::Param;
 use ganvas_kernels::upfirdn2d;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use crate::config::{Settings, Train};
+use super::prelude::*;
 use crate::data::images::{self, Batch, Images, Shape};
-use crate::data::source::Source;
-use crate::error::Result;
-use crate::loss::adversarial::Adversarial;
 use crate::loss::penalty::Penalty;
-use crate::media::{Image, Media};
 use crate::nn::{Conv2d, ConvConfig, Init, Pullback, chain, double, halve, resample_vjp};
-use crate::optim::{AdamConfig, Trained, average_decay, cosine};
-use crate::parts::Parts;
-use crate::random::Draws;
-use crate::recipe::{Game, Info, Input, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
+use crate::optim::cosine;
 
 const SLOPE: f64 = 0.2;
 const EXPANSION: usize = 2;
-const PREVIEW_SEEDS: u64 = 64;
 /// What it learns when no other pictures are given.
 const SET: &str = "avatars";
 
@@ -38,20 +27,28 @@ pub struct Config {
     /// Side of the pictures in pixels; it must be the smallest pictures' 4 (or 7) doubled once for each further width.
     pub resolution: usize,
     /// 3 for colour, 1 for grey.
+    #[schemars(extend("enum" = [1, 3]))]
     pub channels: usize,
     /// Entries of the latent vector.
+    #[schemars(range(min = 1, max = 4096))]
     pub latent: usize,
     /// Channels of each stage, from the smallest pictures on.
+    #[schemars(extend("minimum" = 1))]
     pub widths: Vec<usize>,
     /// Residual blocks of each stage.
+    #[schemars(range(min = 1))]
     pub blocks: usize,
     /// Channels that a group of the 3x3 convolutions sees.
+    #[schemars(range(min = 1))]
     pub group: usize,
     /// Adam's learning rate for both players, at the beginning and after annealing.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub learning_rate: [f64; 2],
     /// Adam's beta2, likewise.
+    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub beta2: [f64; 2],
     /// Weight of the two penalties, likewise.
+    #[schemars(extend("minimum" = 0.0))]
     pub gamma: [f64; 2],
     /// Length of the annealing in thousands of images.
     pub anneal_kimg: f64,
@@ -79,14 +76,7 @@ impl Default for Config {
             anneal_kimg: 20_000.0,
             average_kimg: 500.0,
             data: Images { mirror: true, ..Images::default() },
-            train: Train {
-                kimg: 150_000.0,
-                batch: 256,
-                log_every_kimg: 2.0,
-                preview_every_kimg: 20.0,
-                checkpoint_every_kimg: 20.0,
-                ..Train::default()
-            },
+            train: Train { kimg: 150_000.0, batch: 256, ..Train::every([2.0, 20.0, 20.0]) },
         }
     }
 }
@@ -106,26 +96,9 @@ impl Settings for Config {
                 side(4)
             ));
         }
-        let fits = |&width: &usize| width > 0 && self.group > 0 && (width * EXPANSION).is_multiple_of(self.group);
-        if !self.widths.iter().all(fits) {
-            return Some(format!("group is {}; it must divide twice every width of {:?}", self.group, self.widths));
-        }
-        if !matches!(self.channels, 1 | 3) {
-            return Some(format!("channels is {}; give 3 for colour or 1 for grey", self.channels));
-        }
-        if !(1..=4096).contains(&self.latent) || self.blocks == 0 {
-            return Some("latent must be 1 to 4096 and blocks at least 1".into());
-        }
-        if !self.learning_rate.iter().all(|rate| *rate > 0.0 && rate.is_finite()) {
-            return Some("both values of learning_rate must be above 0".into());
-        }
-        if !self.beta2.iter().all(|beta| (0.0..1.0).contains(beta)) || !self.gamma.iter().all(|gamma| *gamma >= 0.0) {
-            return Some("beta2 must lie in [0, 1) and gamma be 0 or more".into());
-        }
-        if !(self.anneal_kimg >= 0.0 && self.average_kimg >= 0.0) {
-            return Some("anneal_kimg and average_kimg must be 0 or more".into());
-        }
-        self.data.problem()
+        let fits = |&width: &usize| (width * EXPANSION).is_multiple_of(self.group);
+        let all_fit = self.widths.iter().all(fits);
+        (!all_fit).then(|| format!("group is {}; it must divide twice every width of {:?}", self.group, self.widths))
     }
 }
 
@@ -193,6 +166,8 @@ pub struct Generator {
     basis: Param<Tensor<3>>,  // [width, side, side]
     stages: Vec<Stage>,
     picture: Conv2d,
+    #[module(skip)]
+    resolution: usize,
 }
 
 impl Generator {
@@ -206,6 +181,7 @@ impl Generator {
             basis: Param::from_tensor(draws.normal("generator.basis", [width, side, side], device)),
             stages: stages.collect(),
             picture: pointwise([last, config.channels], draws, "generator.picture", device),
+            resolution: config.resolution,
         }
     }
 
@@ -229,17 +205,16 @@ impl Config {
 }
 
 impl Model for Generator {
-    fn inputs(&self) -> Vec<Input> {
-        vec![Input::Seed]
+    fn takes(&self) -> Vec<Field> {
+        vec![Field::new("seed", Kind::Latent { width: self.linear.dims()[0], prior: Prior::Normal })]
     }
 
-    fn generate(&self, request: &Request) -> Result<Vec<Media>> {
-        if request.latents.is_empty() {
-            return Ok(Vec::new());
-        }
-        let [latent, _] = self.linear.dims();
-        let z = request.latent_vectors(Prior::Normal, latent, &self.linear.device());
-        Ok(Image::from_signed(self.forward(z)).into_iter().map(Media::Image).collect())
+    fn makes(&self) -> Vec<Field> {
+        vec![Field::picture("picture", self.picture.weight.dims()[0], Some(self.resolution), Range::Signed)]
+    }
+
+    fn forward(&self, given: Given) -> Made {
+        Made::one("picture", self.forward(given.tensor("seed")))
     }
 }
 
@@ -317,8 +292,7 @@ impl Recipe for R3gan {
 
     fn data(config: &Config, split: Split) -> Result<Box<dyn Source<Batch>>> {
         let shape = Shape { channels: config.channels, side: config.resolution };
-        let (seed, batch, held_out) = (config.train.seed, config.train.batch, split == Split::Validation);
-        images::open(&config.data, SET, shape, seed, batch, held_out)
+        images::open(&config.data, SET, shape, config.train.drawing(split))
     }
 
     fn model(config: &Config, device: &Device) -> Generator {
@@ -329,24 +303,24 @@ impl Recipe for R3gan {
         Some(Game::of(Adversarial::Relativistic))
     }
 
-    fn new(config: &Config, model: Generator, device: &Device) -> Self {
-        let draws = Draws::new(config.train.seed, 0);
-        let discriminator = Discriminator::new(config, &draws, &device.clone().autodiff());
+    fn new(config: &Config, model: Generator, setup: &Setup<Batch>) -> Result<Self> {
+        let discriminator = Discriminator::new(config, &Draws::new(config.train.seed, 0), &setup.autodiff());
         let adam = AdamConfig { beta2: config.beta2[0], ..AdamConfig::with_beta1(0.0) };
-        R3gan {
-            generator: Trained::new(model, adam, config.average_kimg > 0.0),
-            discriminator: Trained::new(discriminator, adam, false),
+        Ok(R3gan {
+            generator: Trained::new(model, adam, config.average_kimg),
+            discriminator: Trained::new(discriminator, adam, 0.0),
             config: config.clone(),
-        }
+        })
     }
 
     fn step(&mut self, real: Batch, cx: &StepCx) -> Scalars {
-        let Config { latent, anneal_kimg, average_kimg, .. } = self.config;
+        const LOSS: Adversarial = Adversarial::Relativistic;
+        let Config { latent, anneal_kimg, .. } = self.config;
         let annealed = |[from, to]: [f64; 2]| cosine(from, to, cx.images as f64, anneal_kimg * 1000.0);
         let (rate, gamma) = (annealed(self.config.learning_rate), annealed(self.config.gamma));
         self.discriminator.rule().beta2 = annealed(self.config.beta2);
         self.generator.rule().beta2 = annealed(self.config.beta2);
-        let x = Tensor::<4>::from_data(real.pixels, cx.device); // [n, channels, resolution, resolution]
+        let x = cx.tensor::<4>(real.pixels); // [n, channels, resolution, resolution]
         let n = x.dims()[0];
         let z = |player| cx.draws.normal(player, [n, latent], cx.device);
 
@@ -354,41 +328,21 @@ impl Recipe for R3gan {
         let fake = self.generator.net().valid().forward(z("d.z"));
         let critic = self.discriminator.net();
         let (on_real, on_fake) = (critic.vjp(x.clone()), critic.vjp(fake));
-        let (real_logits, fake_logits) = (on_real.0.clone(), on_fake.0.clone());
-        let d_loss = Adversarial::Relativistic.discriminator(real_logits.clone(), fake_logits.clone());
-        let [r1, r2] = [on_real, on_fake].map(|on| Penalty::zero_centred(gamma, on));
-        let d_gradient = self.discriminator.descend(d_loss.clone() + r1.clone() + r2.clone(), rate, 0.0);
+        let logits = [on_real.0.clone(), on_fake.0.clone()];
+        let penalty = Penalty::R1R2.of(gamma, on_real, on_fake, || panic!("R1 and R2 look at nothing between"));
+        let scalars = LOSS.learn(&mut self.discriminator, logits, penalty, rate, cx);
 
         // G: softplus(-(D(G(z)) - D(x)))
         let critic = self.discriminator.frozen();
         let fooled = critic.vjp(self.generator.net().forward(z("g.z"))).0;
-        let g_loss = Adversarial::Relativistic.generator(fooled, || critic.vjp(x).0);
+        let g_loss = LOSS.generator(fooled, || critic.vjp(x).0);
         drop(critic);
-        let decay = average_decay(n, average_kimg, cx.images);
-        let g_gradient = self.generator.descend(g_loss.clone(), rate, decay);
-
-        let [real_logits, fake_logits] = Adversarial::Relativistic.decided(real_logits, fake_logits);
-        Scalars::default()
-            .with("d_loss", d_loss)
-            .with("g_loss", g_loss)
-            .with("r1_penalty", r1)
-            .with("r2_penalty", r2)
-            .judged(real_logits, fake_logits)
-            .with("d_gradient_norm", d_gradient)
-            .with("g_gradient_norm", g_gradient)
+        let g_gradient = self.generator.descend(g_loss.clone(), rate, cx);
+        scalars.with("g_loss", g_loss).with("g_gradient_norm", g_gradient)
     }
 
-    fn preview(&self, _held: &Batch) -> Result<Vec<Media>> {
-        self.generator.sampler().generate(&Request::seeds(0..PREVIEW_SEEDS))
-    }
-
-    fn real(batch: &Batch) -> Vec<Media> {
-        batch.images()
-    }
-
-    fn judge(&self, batch: &Batch, device: &Device) -> Option<Tensor<2>> {
-        let x = Tensor::<4>::from_data(batch.pixels.clone(), device);
-        Some(self.discriminator.net().valid().vjp(x).0)
+    fn judge(&self, batch: Batch, cx: &StepCx) -> Option<Tensor<2>> {
+        Some(self.discriminator.net().valid().vjp(cx.tensor(batch.pixels)).0)
     }
 
     fn parts(&mut self, visit: &mut Parts) {

@@ -8,28 +8,18 @@
 //! across to the decoder, or a narrow network gives back less than the photograph still shows. The ageing is
 //! [`crate::data::degrade::ageing`].
 
-use burn::module::Module;
 use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::AvgPoolOptions;
-use burn::tensor::{Device, Tensor, s};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use burn::tensor::s;
 
-use crate::config::{Settings, Train};
-use crate::data::aged::{self, Aged};
+use super::prelude::*;
+use crate::data::aged::{self, Aged, DAMAGE};
 use crate::data::degrade::ageing::Ageing;
 use crate::data::images::{Crop, Images};
-use crate::data::source::Source;
-use crate::error::Result;
-use crate::loss::adversarial::{Adversarial, binary_cross_entropy};
+use crate::loss::adversarial::binary_cross_entropy;
 use crate::loss::perceptual::SqueezeNet;
-use crate::media::{Image, Media, between};
 use crate::nn::{Conv2d, ConvConfig, Init, Norms, PatchConfig, PatchDiscriminator, of_pictures, patches};
-use crate::optim::{AdamConfig, Trained, adam_problem, average_decay, linear_decay};
-use crate::parts::Parts;
-use crate::random::Draws;
-use crate::recipe::{DAMAGE, Info, Input, Model, Question, Recipe, Request, SHOW, Scalars, Split, StepCx, Translation};
 
 const LOSS: Adversarial = Adversarial::LeastSquares;
 const CHANNELS: usize = 3;
@@ -52,19 +42,26 @@ const REACH: [usize; 2] = [27, 12];
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Side of the pictures in pixels, a multiple of 16, 32 to 512.
+    /// Side of the pictures in pixels.
+    #[schemars(range(min = 32, max = 512), extend("multipleOf" = 16))]
     pub resolution: usize,
     /// Channels of the restorer at full size; twice as many at half and four times at a quarter of it.
+    #[schemars(range(min = 1, max = 256))]
     pub width: usize,
     /// Residual blocks at a quarter of the size, half of them before and half after the look at what is far.
+    #[schemars(range(max = 64))]
     pub blocks: usize,
     /// Channels of the detector at full size; every halving doubles them, up to four times.
+    #[schemars(range(min = 1, max = 256))]
     pub detector_width: usize,
     /// Channels of D's first layer; every halving of the side doubles them, up to eight times.
+    #[schemars(range(min = 1, max = 256))]
     pub d_width: usize,
     /// How often D halves the side: 1 to 4 for patches of 16, 34, 70 or 142 pixels.
+    #[schemars(range(min = 1, max = 4))]
     pub d_layers: usize,
     /// How many discriminators there are, each at half the size of the one before: 1 to 3.
+    #[schemars(range(min = 1, max = 3))]
     pub scales: usize,
     /// Weight of the mean absolute difference from the clean picture.
     pub l1_weight: f64,
@@ -74,18 +71,12 @@ pub struct Config {
     pub gan_weight: f64,
     /// Weight of the difference of D's features beside the adversarial loss.
     pub matching_weight: f64,
-    /// Adam's learning rate, for all.
-    pub learning_rate: f64,
-    /// Thousands of images with the whole learning rate, before it falls along a line.
-    pub constant_kimg: f64,
-    /// Thousands of images over which it falls to 0; 0 for a rate that does not fall.
-    pub decay_kimg: f64,
-    /// Adam's beta1, for all.
-    pub beta1: f64,
-    /// Adam's beta2, for all.
-    pub beta2: f64,
     /// Half-life of the moving average of the weights that results come from, in thousands of images; 0 for none.
     pub average_kimg: f64,
+    /// The optimizer, for all.
+    pub adam: Adam,
+    /// How its rate falls.
+    pub decay: Decay,
     /// How pictures age.
     pub ageing: Ageing,
     /// The pictures, as they should be.
@@ -108,22 +99,12 @@ impl Default for Config {
             perceptual_weight: 10.0,
             gan_weight: 1.0,
             matching_weight: 10.0,
-            learning_rate: 2e-4,
-            constant_kimg: 5_000.0,
-            decay_kimg: 5_000.0,
-            beta1: 0.5,
-            beta2: 0.999,
             average_kimg: 0.0,
+            adam: Adam::default(),
+            decay: Decay { constant_kimg: 5_000.0, decay_kimg: 5_000.0 },
             ageing: Ageing::default(),
             data: Images { crop: Crop::Detail, mirror: true, ..Images::default() },
-            train: Train {
-                kimg: 10_000.0,
-                batch: 32,
-                log_every_kimg: 1.0,
-                preview_every_kimg: 10.0,
-                checkpoint_every_kimg: 20.0,
-                ..Train::default()
-            },
+            train: Train { kimg: 10_000.0, batch: 32, ..Train::every([1.0, 10.0, 20.0]) },
         }
     }
 }
@@ -134,19 +115,6 @@ impl Settings for Config {
     }
 
     fn problem(&self) -> Option<String> {
-        if !(32..=512).contains(&self.resolution) || !self.resolution.is_multiple_of(MULTIPLE) {
-            return Some(format!("resolution is {}; give a multiple of 16 from 32 to 512", self.resolution));
-        }
-        let widths = [self.width, self.detector_width, self.d_width];
-        if widths.iter().any(|width| !(1..=256).contains(width)) {
-            return Some("width, detector_width and d_width must be 1 to 256".into());
-        }
-        if self.blocks > 64 {
-            return Some(format!("blocks is {}; give 0 to 64", self.blocks));
-        }
-        if !(1..=3).contains(&self.scales) || !(1..=4).contains(&self.d_layers) {
-            return Some("scales must be 1 to 3, and d_layers 1 to 4".into());
-        }
         if self.resolution >> (self.scales - 1 + self.d_layers) < 3 {
             return Some(format!(
                 "nothing is left of {} pixels after {} halvings for the scales and d_layers; give fewer of either",
@@ -154,22 +122,7 @@ impl Settings for Config {
                 self.scales - 1 + self.d_layers
             ));
         }
-        if let Some(problem) = adam_problem(self.learning_rate, [self.beta1, self.beta2]) {
-            return Some(problem);
-        }
-        let weights = [
-            self.l1_weight,
-            self.perceptual_weight,
-            self.gan_weight,
-            self.matching_weight,
-            self.constant_kimg,
-            self.decay_kimg,
-            self.average_kimg,
-        ];
-        if weights.iter().any(|weight| !(*weight >= 0.0 && weight.is_finite())) {
-            return Some("the four weights, constant_kimg, decay_kimg and average_kimg must be 0 or more".into());
-        }
-        self.ageing.problem().map(|problem| format!("ageing.{problem}")).or_else(|| self.data.problem())
+        self.ageing.problem().map(|problem| format!("ageing.{problem}"))
     }
 }
 
@@ -179,9 +132,8 @@ fn same(channels: [usize; 2], init: Init, (draws, name, device): (&Draws, &str, 
 }
 
 /// A convolution of 4x4 that halves the sides.
-fn half([inputs, outputs]: [usize; 2], (draws, name, device): (&Draws, &str, &Device)) -> Conv2d {
-    let config = ConvConfig { inputs, outputs, kernel: 4, stride: 2, padding: 1, groups: 1, bias: true, init: INIT };
-    Conv2d::new(config, draws, name, device)
+fn half(channels: [usize; 2], (draws, name, device): (&Draws, &str, &Device)) -> Conv2d {
+    Conv2d::new(ConvConfig::halving(channels, true, INIT), draws, name, device)
 }
 
 /// The way up of a U-Net: at every doubling of the sides, what went `across` at that size, the last first, joins in.
@@ -358,30 +310,23 @@ impl Both {
 }
 
 impl Model for Both {
-    fn inputs(&self) -> Vec<Input> {
-        vec![Input::Picture, SHOW]
+    fn takes(&self) -> Vec<Field> {
+        vec![Field::picture(PICTURE, CHANNELS, None, Range::Signed)]
     }
 
-    fn generate(&self, request: &Request) -> Result<Vec<Media>> {
-        let Some(picture) = &request.picture else { panic!("no picture to restore") };
-        let x = picture.to_signed(&self.restorer.last.weight.device());
-        let shown = match request.text(SHOW) == DAMAGE {
-            true => sigmoid(self.detector.forward(x)) * 2.0 - 1.0,
-            false => self.forward(x)[0].clone(),
-        };
-        Ok(vec![Media::Image(Image::from_signed(shown).remove(0)); request.latents.len()])
+    fn makes(&self) -> Vec<Field> {
+        vec![Field::picture("result", CHANNELS, None, Range::Signed), Field::new(DAMAGE, Kind::Mask)]
     }
 
-    fn translation(&self) -> Option<Translation> {
-        Some(Translation {
-            channels: CHANNELS,
-            side: None,
-            multiple: MULTIPLE,
-            scale: 1,
-            reach: REACH[0] + REACH[1] + 8 * self.restorer.blocks.len(),
-            bytes: 4 * self.num_params(),
-            bytes_per_pixel: 4 * 8 * self.width + 64,
-        })
+    fn forward(&self, given: Given) -> Made {
+        let [restored, logits] = self.forward(given.tensor(PICTURE));
+        Made::one("result", restored).and(DAMAGE, sigmoid(logits))
+    }
+
+    fn tiling(&self) -> Option<Tiling> {
+        let reach = REACH[0] + REACH[1] + 8 * self.restorer.blocks.len();
+        let (bytes, bytes_per_pixel) = (4 * self.num_params(), 4 * 8 * self.width + 64);
+        Some(Tiling { multiple: MULTIPLE, scale: 1, reach, bytes, bytes_per_pixel })
     }
 }
 
@@ -416,7 +361,7 @@ impl Critics {
 fn matching(fake: &[Vec<Tensor<4>>], real: &[Vec<Tensor<4>>]) -> Tensor<1> {
     let of = |(fake, real): (&Vec<Tensor<4>>, &Vec<Tensor<4>>)| {
         let layers = fake[..fake.len() - 1].iter().zip(real);
-        let distances = layers.map(|(fake, real)| (fake.clone() - real.clone().detach()).abs().mean());
+        let distances = layers.map(|(fake, real)| pixel::l1(fake.clone(), real.clone().detach()));
         Tensor::cat(distances.collect(), 0).sum()
     };
     Tensor::cat(fake.iter().zip(real).map(of).collect(), 0).mean()
@@ -436,7 +381,7 @@ pub struct Restore {
     config: Config,
     both: Trained<Both>,
     critics: Trained<Critics>,
-    eye: Option<SqueezeNet>, // none before `equip`
+    eye: Option<SqueezeNet>,
 }
 
 impl Recipe for Restore {
@@ -463,9 +408,7 @@ impl Recipe for Restore {
     type Batch = Aged;
 
     fn data(config: &Config, split: Split) -> Result<Box<dyn Source<Aged>>> {
-        let Train { seed, batch, .. } = config.train;
-        let held_out = split == Split::Validation;
-        aged::open(&config.data, &config.ageing, config.resolution, (seed, batch), held_out)
+        aged::open(&config.data, &config.ageing, config.resolution, config.train.drawing(split))
     }
 
     fn model(config: &Config, device: &Device) -> Both {
@@ -477,18 +420,7 @@ impl Recipe for Restore {
         }
     }
 
-    fn questions(config: &Config) -> Result<Vec<Question>> {
-        let asked = aged::test(&config.data, &config.ageing, config.resolution)?;
-        let restored = asked.iter().map(|[old, _, new]| Question::picture(old.clone(), Some(new.clone())));
-        let damaged = asked.iter().map(|[old, damage, _]| {
-            let mut question = Question::picture(old.clone(), Some(damage.clone()));
-            question.request.with.insert(SHOW.name().to_owned(), DAMAGE.to_owned());
-            question
-        });
-        Ok(restored.chain(damaged).collect())
-    }
-
-    fn new(config: &Config, model: Both, device: &Device) -> Self {
+    fn new(config: &Config, model: Both, setup: &Setup<Aged>) -> Result<Self> {
         let draws = Draws::new(config.train.seed, 0);
         let patch = PatchConfig {
             inputs: CHANNELS,
@@ -497,50 +429,35 @@ impl Recipe for Restore {
             norms: Norms::Plain,
             init: D_INIT,
         };
-        let critic = |i: usize| {
-            PatchDiscriminator::new(patch, &draws, &format!("discriminator.{i}"), &device.clone().autodiff())
-        };
-        let adam = AdamConfig { beta2: config.beta2, ..AdamConfig::with_beta1(config.beta1) };
-        Restore {
-            both: Trained::new(model, adam, config.average_kimg > 0.0),
-            critics: Trained::new(Critics { of_scale: (0..config.scales).map(critic).collect() }, adam, false),
-            eye: None,
+        let critic =
+            |i: usize| PatchDiscriminator::new(patch, &draws, &format!("discriminator.{i}"), &setup.autodiff());
+        let critics = Critics { of_scale: (0..config.scales).map(critic).collect() };
+        let eye = (config.perceptual_weight > 0.0).then(|| SqueezeNet::load(setup.device, &mut |_| ()));
+        Ok(Restore {
+            both: Trained::new(model, config.adam.rule(), config.average_kimg),
+            critics: Trained::new(critics, config.adam.rule(), 0.0),
+            eye: eye.transpose()?,
             config: config.clone(),
-        }
-    }
-
-    fn equip(&mut self, device: &Device) -> Result<()> {
-        if self.config.perceptual_weight > 0.0 {
-            self.eye = Some(SqueezeNet::load(device, &mut |_| ())?);
-        }
-        Ok(())
+        })
     }
 
     fn step(&mut self, batch: Aged, cx: &StepCx) -> Scalars {
-        let Config { l1_weight, perceptual_weight, gan_weight, matching_weight, .. } = self.config;
-        let Config { constant_kimg, decay_kimg, average_kimg, learning_rate, .. } = self.config;
-        let [old, damage, new] =
-            [batch.old, batch.damage, batch.new].map(|side| Tensor::<4>::from_data(side, cx.device));
-        let n = old.dims()[0];
-        let rate = learning_rate * linear_decay(constant_kimg, decay_kimg, cx.images as f64 / 1000.0);
+        let Config { l1_weight, perceptual_weight, gan_weight, matching_weight, adam, decay, .. } = self.config;
+        let [old, damage, new] = [batch.old, batch.damage, batch.new].map(|side| cx.tensor::<4>(side));
+        let rate = adam.learning_rate * decay.share(cx.images);
 
         // The detector, and the picture as it restores it by what the detector found
         let [fake, logits] = self.both.net().forward(old);
         let detected = detection(logits, damage);
-        let l1 = (fake.clone() - new.clone()).abs().mean();
+        let l1 = pixel::l1(fake.clone(), new.clone());
         let mut scalars = Scalars::default().with("detection", detected.clone()).with("l1", l1.clone());
         let mut total = detected + l1 * l1_weight;
 
         if gan_weight > 0.0 {
             // D
             let critics = self.critics.net();
-            let of_real = Critics::logits(&critics.features(&new));
-            let of_fake = Critics::logits(&critics.features(&fake.clone().without_autodiff()));
-            let decided = LOSS.decided(of_real.clone(), of_fake.clone());
-            let d_loss = LOSS.discriminator(of_real, of_fake);
-            let d_gradient = self.critics.descend(d_loss.clone(), rate, 0.0);
-            let [of_real, of_fake] = decided;
-            scalars = scalars.with("d_loss", d_loss).with("d_gradient_norm", d_gradient).judged(of_real, of_fake);
+            let logits = [&new, &fake.clone().without_autodiff()].map(|x| Critics::logits(&critics.features(x)));
+            scalars = scalars.and(LOSS.learn(&mut self.critics, logits, None, rate, cx));
 
             // G: D's judgement, and what D sees
             let critics = self.critics.frozen();
@@ -556,27 +473,12 @@ impl Recipe for Restore {
             total = total + distance * perceptual_weight;
         }
         drop(fake); // the graph alone holds it now
-        let g_gradient = self.both.descend(total, rate, average_decay(n, average_kimg, cx.images));
+        let g_gradient = self.both.descend(total, rate, cx);
         scalars.with("g_gradient_norm", g_gradient)
     }
 
-    fn preview(&self, held: &Aged) -> Result<Vec<Media>> {
-        let both = self.both.sampler();
-        let old = Tensor::<4>::from_data(held.old.clone(), &both.restorer.last.weight.device());
-        let [restored, _] = both.forward(old);
-        Ok(Image::from_signed(restored).into_iter().map(Media::Image).collect())
-    }
-
-    fn laid_out(held: &Aged, samples: Vec<Media>) -> (Vec<Media>, usize) {
-        (between(Aged::images(&held.old), samples, Aged::images(&held.new)), 6)
-    }
-
-    fn real(batch: &Aged) -> Vec<Media> {
-        Aged::images(&batch.new).into_iter().map(Media::Image).collect()
-    }
-
-    fn judge(&self, batch: &Aged, device: &Device) -> Option<Tensor<2>> {
-        let new = Tensor::<4>::from_data(batch.new.clone(), device);
+    fn judge(&self, batch: Aged, cx: &StepCx) -> Option<Tensor<2>> {
+        let new = cx.tensor::<4>(batch.new);
         (self.config.gan_weight > 0.0).then(|| {
             let features = self.critics.net().valid().features(&new);
             let logits = features.iter().filter_map(|features| features.last());
@@ -594,13 +496,13 @@ impl Recipe for Restore {
 mod tests {
     use super::*;
     use crate::nn::golden::tests::{assert_gradients_within, assert_near, filled, wave};
+    use crate::recipes::tests::begun;
     use serde_json::Value;
 
     /// All networks and losses, in f64: made by tests/golden/restore.py, whose docs give the formulas.
     #[test]
     fn networks_and_losses_are_those_of_an_independent_implementation() {
         let golden = serde_json::from_str::<Value>(include_str!("../../tests/golden/restore.json")).unwrap();
-        let device = Device::flex().autodiff();
         let config = Config {
             resolution: 32,
             width: 2,
@@ -608,9 +510,10 @@ mod tests {
             detector_width: 2,
             d_width: 2,
             d_layers: 1,
+            perceptual_weight: 0.0,
             ..Config::default()
         };
-        let fresh = Restore::new(&config, Restore::model(&config, &device), &Device::flex());
+        let fresh = begun::<Restore>(&config);
         let (both, critics) = (filled(fresh.both.net().clone()), filled(fresh.critics.net().clone()));
         let (old, new) = (wave([2, 3, 32, 32], 0.013), wave([2, 3, 32, 32], 0.017));
         let damage = ((wave::<4>([2, 1, 32, 32], 0.019) + 1.0) * 0.5).square();

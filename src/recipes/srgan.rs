@@ -6,32 +6,19 @@
 
 use std::path::PathBuf;
 
-use burn::module::Module;
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Tensor};
 use ganvas_kernels::pixel_shuffle;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use crate::config::{Settings, Train};
+use super::prelude::*;
 use crate::data::enlarged::{self, Degradation, Enlarged};
 use crate::data::images::{Crop, Images};
-use crate::data::source::Source;
-use crate::error::Result;
-use crate::loss::adversarial::Adversarial;
 use crate::loss::eye::Eye;
-use crate::media::{Image, Media};
 use crate::nn::{BatchNorm, Conv2d, ConvConfig, HalvingConfig, HalvingDiscriminator, Init, Prelu, Statistics};
-use crate::optim::{AdamConfig, Trained, adam_problem};
-use crate::parts::Parts;
-use crate::random::Draws;
-use crate::recipe::{Info, Input, Model, Question, Recipe, Request, Scalars, Split, StepCx, Translation};
 
 const CHANNELS: usize = 3;
 const TIMES: usize = 4;
 const INIT: Init = Init::FanIn { gain: 1.0 };
 const NORM_EPSILON: f64 = 1e-5;
-const MOMENTUM: f64 = 0.1; // of the running statistics
 const LOSS: Adversarial = Adversarial::NonSaturating;
 /// Units between D's last picture and its logit.
 const HIDDEN: usize = 1024;
@@ -42,30 +29,30 @@ const HALVINGS: usize = 4;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Side of the large pictures in pixels, a multiple of 16 from 16 to 256; the small ones have a quarter of it.
+    /// Side of the large pictures in pixels; the small ones have a quarter of it.
+    #[schemars(range(min = 16, max = 256), extend("multipleOf" = 16))]
     pub resolution: usize,
     /// Residual blocks.
+    #[schemars(range(min = 1, max = 64))]
     pub blocks: usize,
     /// Channels.
+    #[schemars(range(min = 1, max = 256))]
     pub width: usize,
     /// Channels of D's first layer; every halving of the side doubles them.
+    #[schemars(range(min = 1, max = 256))]
     pub d_width: usize,
     /// Thousands of images of the first stage, in which G learns by the squared distance from the truth alone.
     pub psnr_kimg: f64,
     /// Thousands of images of the second stage; after half of it the learning rate is a tenth.
     pub gan_kimg: f64,
-    /// Adam's learning rate, for both players and in both stages.
-    pub learning_rate: f64,
     /// Weight of the perceptual distance from the truth in the second stage.
     pub perceptual_weight: f64,
     /// VGG19's weights, torchvision's file, to measure that distance as the paper does; without it SqueezeNet's features do.
     pub vgg19: PathBuf,
     /// Weight of the adversarial loss.
     pub gan_weight: f64,
-    /// Adam's beta1, for both players.
-    pub beta1: f64,
-    /// Adam's beta2, for both players.
-    pub beta2: f64,
+    /// The optimizer, for both players and in both stages.
+    pub adam: Adam,
     /// How the small pictures are made of the large ones.
     pub degradation: Degradation,
     /// The pictures, large ones.
@@ -83,22 +70,13 @@ impl Default for Config {
             d_width: 64,
             psnr_kimg: 16_000.0, // a million updates
             gan_kimg: 3_200.0,
-            learning_rate: 1e-4,
             perceptual_weight: 1.0,
             vgg19: PathBuf::new(),
             gan_weight: 1e-3,
-            beta1: 0.9,
-            beta2: 0.999,
+            adam: Adam { learning_rate: 1e-4, beta1: 0.9, beta2: 0.999 },
             degradation: Degradation::Bicubic,
             data: Images { crop: Crop::Detail, mirror: true, ..Images::default() },
-            train: Train {
-                kimg: 19_200.0,
-                batch: 16,
-                log_every_kimg: 1.0,
-                preview_every_kimg: 10.0,
-                checkpoint_every_kimg: 20.0,
-                ..Train::default()
-            },
+            train: Train { kimg: 19_200.0, batch: 16, ..Train::every([1.0, 10.0, 20.0]) },
         }
     }
 }
@@ -107,23 +85,6 @@ impl Settings for Config {
     fn train(&self) -> &Train {
         &self.train
     }
-
-    fn problem(&self) -> Option<String> {
-        if !(16..=256).contains(&self.resolution) || !self.resolution.is_multiple_of(16) {
-            return Some(format!("resolution is {}; give a multiple of 16 from 16 to 256", self.resolution));
-        }
-        if !(1..=64).contains(&self.blocks) || !(1..=256).contains(&self.width) || !(1..=256).contains(&self.d_width) {
-            return Some("blocks must be 1 to 64, width and d_width 1 to 256".into());
-        }
-        if let Some(problem) = adam_problem(self.learning_rate, [self.beta1, self.beta2]) {
-            return Some(problem);
-        }
-        let weights = [self.psnr_kimg, self.gan_kimg, self.perceptual_weight, self.gan_weight];
-        if weights.iter().any(|weight| !(*weight >= 0.0 && weight.is_finite())) {
-            return Some("psnr_kimg, gan_kimg and both weights must be 0 or more".into());
-        }
-        self.data.problem()
-    }
 }
 
 impl Config {
@@ -131,7 +92,7 @@ impl Config {
     fn stage(&self, images: u64) -> (bool, f64) {
         let beyond = images as f64 / 1000.0 - self.psnr_kimg;
         let share = if beyond < self.gan_kimg * 0.5 { 1.0 } else { 0.1 };
-        (beyond < 0.0, self.learning_rate * share)
+        (beyond < 0.0, self.adam.learning_rate * share)
     }
 }
 
@@ -185,77 +146,40 @@ impl Generator {
         }
     }
 
-    /// `norm` is how a norm is computed; it is called in the order of [`Generator::norms`].
-    fn forward(&self, x: Tensor<4>, mut norm: impl FnMut(&BatchNorm, Tensor<4>) -> Tensor<4>) -> Tensor<4> {
+    /// In training, with room for what the batch `told` of its norms; else by the running statistics.
+    fn forward(&self, x: Tensor<4>, told: Option<&Statistics>) -> Tensor<4> {
         let first = self.first_slope.forward(self.first.forward(x));
         let mut h = first.clone();
         for block in &self.blocks {
-            let inner = block.slope.forward(norm(&block.first_norm, block.first.forward(h.clone())));
-            h = h + norm(&block.second_norm, block.second.forward(inner));
+            let inner = block.slope.forward(block.first_norm.leaky(block.first.forward(h.clone()), 1.0, told));
+            h = h + block.second_norm.leaky(block.second.forward(inner), 1.0, told);
         }
-        h = first + norm(&self.body_norm, self.body.forward(h));
+        h = first + self.body_norm.leaky(self.body.forward(h), 1.0, told);
         for (layer, slope) in self.up.iter().zip(&self.up_slopes) {
             h = slope.forward(pixel_shuffle(layer.forward(h), 2));
         }
         self.last.forward(h)
     }
-
-    /// Pictures by the running statistics.
-    fn sampled(&self, x: Tensor<4>) -> Tensor<4> {
-        self.forward(x, |norm, h| norm.by_running(h, 1.0))
-    }
-
-    /// Pictures, and what the batch told of each norm.
-    fn in_training(&self, x: Tensor<4>) -> (Tensor<4>, Vec<Statistics>) {
-        let mut statistics = Vec::new();
-        let pictures = self.forward(x, |norm, h| {
-            let (y, told) = norm.by_batch(h, 1.0);
-            statistics.push(told);
-            y
-        });
-        (pictures, statistics)
-    }
-
-    /// The norms in the order in which a picture goes through them.
-    fn norms(&mut self) -> impl Iterator<Item = &mut BatchNorm> {
-        let within = self.blocks.iter_mut().flat_map(|block| [&mut block.first_norm, &mut block.second_norm]);
-        within.chain([&mut self.body_norm])
-    }
-
-    fn follow(mut self, statistics: Vec<Statistics>) -> Self {
-        for (norm, told) in self.norms().zip(statistics) {
-            *norm = norm.clone().follow(told, MOMENTUM);
-        }
-        self
-    }
-
-    fn device(&self) -> Device {
-        self.first.weight.device()
-    }
 }
 
 impl Model for Generator {
-    fn inputs(&self) -> Vec<Input> {
-        vec![Input::Picture]
+    fn takes(&self) -> Vec<Field> {
+        vec![Field::picture(PICTURE, CHANNELS, None, Range::Unit)]
     }
 
-    fn generate(&self, request: &Request) -> Result<Vec<Media>> {
-        let Some(picture) = &request.picture else { panic!("no picture to enlarge") };
-        let y = self.sampled((picture.to_signed(&self.device()) + 1.0) * 0.5);
-        Ok(vec![Media::Image(Image::from_signed(y).remove(0)); request.latents.len()])
+    fn makes(&self) -> Vec<Field> {
+        vec![Field::picture("result", CHANNELS, None, Range::Signed)]
     }
 
-    fn translation(&self) -> Option<Translation> {
+    fn forward(&self, given: Given) -> Made {
+        Made::one("result", self.forward(given.tensor(PICTURE), None))
+    }
+
+    fn tiling(&self) -> Option<Tiling> {
         let [width, ..] = self.first.weight.dims();
-        Some(Translation {
-            channels: CHANNELS,
-            side: None,
-            multiple: 1,
-            scale: TIMES,
-            reach: 4 + 2 * self.blocks.len() + 4, // the first, the blocks, and what comes after them
-            bytes: 4 * self.num_params(),
-            bytes_per_pixel: TIMES * TIMES * 4 * 4 * width,
-        })
+        let reach = 4 + 2 * self.blocks.len() + 4; // the first, the blocks, and what comes after them
+        let (bytes, bytes_per_pixel) = (4 * self.num_params(), TIMES * TIMES * 4 * 4 * width);
+        Some(Tiling { multiple: 1, scale: TIMES, reach, bytes, bytes_per_pixel })
     }
 }
 
@@ -269,8 +193,8 @@ pub struct Srgan {
     config: Config,
     generator: Trained<Generator>,
     discriminator: Trained<HalvingDiscriminator>,
-    eye: Option<Eye>, // none before `equip`
-    d_learns: bool,   // in the second stage
+    eye: Option<Eye>,
+    d_learns: bool, // in the second stage
 }
 
 impl Recipe for Srgan {
@@ -295,21 +219,15 @@ impl Recipe for Srgan {
     type Batch = Enlarged; // small [n, 3, resolution / 4, ..] and large [n, 3, resolution, ..], in [0, 1]
 
     fn data(config: &Config, split: Split) -> Result<Box<dyn Source<Enlarged>>> {
-        let Train { seed, batch, .. } = config.train;
-        let held_out = split == Split::Validation;
-        enlarged::open(&config.data, (config.resolution, TIMES), config.degradation, (seed, batch), held_out)
+        let drawing = config.train.drawing(split);
+        enlarged::open(&config.data, (config.resolution, TIMES), config.degradation, drawing)
     }
 
     fn model(config: &Config, device: &Device) -> Generator {
         Generator::new(config, &Draws::new(config.train.seed, 0), device)
     }
 
-    fn questions(config: &Config) -> Result<Vec<Question>> {
-        let pairs = enlarged::test(&config.data, (config.resolution, TIMES), config.degradation)?;
-        Ok(pairs.into_iter().map(|[small, large]| Question::picture(small, Some(large))).collect())
-    }
-
-    fn new(config: &Config, model: Generator, device: &Device) -> Self {
+    fn new(config: &Config, model: Generator, setup: &Setup<Enlarged>) -> Result<Self> {
         let discriminator = HalvingConfig {
             side: config.resolution,
             inputs: CHANNELS,
@@ -319,86 +237,54 @@ impl Recipe for Srgan {
             hidden: HIDDEN,
         };
         let draws = Draws::new(config.train.seed, 0);
-        let discriminator =
-            HalvingDiscriminator::new(discriminator, &draws, "discriminator", &device.clone().autodiff());
-        let adam = AdamConfig { beta2: config.beta2, ..AdamConfig::with_beta1(config.beta1) };
-        Srgan {
-            generator: Trained::new(model, adam, false),
-            discriminator: Trained::new(discriminator, adam, false),
-            eye: None,
+        let discriminator = HalvingDiscriminator::new(discriminator, &draws, "discriminator", &setup.autodiff());
+        let ends_first = config.stage(config.train.total_images()).0;
+        let eye = (!ends_first && config.perceptual_weight > 0.0).then(|| Eye::open(&config.vgg19, setup.device));
+        Ok(Srgan {
+            generator: Trained::new(model, config.adam.rule(), 0.0),
+            discriminator: Trained::new(discriminator, config.adam.rule(), 0.0),
+            eye: eye.transpose()?,
             d_learns: !config.stage(0).0,
             config: config.clone(),
-        }
-    }
-
-    fn equip(&mut self, device: &Device) -> Result<()> {
-        let images = self.config.train.total_steps() * self.config.train.batch as u64;
-        let (is_first, _) = self.config.stage(images); // at the end of the run
-        if !is_first && self.config.perceptual_weight > 0.0 {
-            self.eye = Some(Eye::open(&self.config.vgg19, device)?);
-        }
-        Ok(())
+        })
     }
 
     fn step(&mut self, batch: Enlarged, cx: &StepCx) -> Scalars {
         let Config { perceptual_weight, gan_weight, .. } = self.config;
-        let [small, large] = [batch.small, batch.large].map(|side| Tensor::<4>::from_data(side, cx.device));
+        let [small, large] = [batch.small, batch.large].map(|side| cx.tensor::<4>(side));
         let real = large * 2.0 - 1.0;
         let (is_first, rate) = self.config.stage(cx.images);
         self.d_learns = !is_first;
-        let (fake, statistics) = self.generator.net().in_training(small);
-        self.generator.change(|generator| generator.follow(statistics));
-        let squared = (fake.clone() - real.clone()).square().mean();
+        let told = Statistics::default();
+        let fake = self.generator.net().forward(small, Some(&told));
+        self.generator.change(|generator| told.followed_by(generator));
+        let squared = pixel::l2(fake.clone(), real.clone());
         let scalars = Scalars::default().with("mse", squared.clone());
 
         // The first stage: G by the squared distance alone (equation 4)
         if is_first {
             drop(fake); // the graph alone holds it now
-            let g_gradient = self.generator.descend(squared, rate, 0.0);
+            let g_gradient = self.generator.descend(squared, rate, cx);
             return scalars.with("g_gradient_norm", g_gradient);
         }
 
         // D (equation 2)
         let critic = self.discriminator.net();
-        let (of_real, of_fake) = (critic.forward(real.clone()), critic.forward(fake.clone().without_autodiff()));
-        let decided = LOSS.decided(of_real.clone(), of_fake.clone());
-        let d_loss = LOSS.discriminator(of_real, of_fake);
-        let d_gradient = self.discriminator.descend(d_loss.clone(), rate, 0.0);
-        let [of_real, of_fake] = decided;
-        let mut scalars = scalars.with("d_loss", d_loss).with("d_gradient_norm", d_gradient).judged(of_real, of_fake);
+        let logits = [real.clone(), fake.clone().without_autodiff()].map(|pictures| critic.forward(pictures));
+        let scalars = scalars.and(LOSS.learn(&mut self.discriminator, logits, None, rate, cx));
 
         // G: the content, and D's judgement (equations 3 and 6)
         let critic = self.discriminator.frozen();
         let g_loss = LOSS.generator(critic.forward(fake.clone()), || critic.forward(real.clone()));
-        scalars = scalars.with("g_loss", g_loss.clone());
-        let content = match &self.eye {
-            Some(eye) => {
-                let distance = eye.distance([fake, real], &cx.draws, of_vgg);
-                scalars = scalars.with("perceptual", distance.clone());
-                distance * perceptual_weight
-            }
-            None => squared,
-        };
-        let g_gradient = self.generator.descend(content + g_loss * gan_weight, rate, 0.0);
+        let distance = self.eye.as_ref().map(|eye| eye.distance([fake, real], &cx.draws, of_vgg));
+        let content = distance.clone().map_or(squared, |distance| distance * perceptual_weight);
+        let scalars = scalars.with("g_loss", g_loss.clone()).with_some("perceptual", distance);
+        let g_gradient = self.generator.descend(content + g_loss * gan_weight, rate, cx);
         scalars.with("g_gradient_norm", g_gradient)
     }
 
-    fn preview(&self, held: &Enlarged) -> Result<Vec<Media>> {
-        let generator = self.generator.sampler();
-        let y = generator.sampled(Tensor::<4>::from_data(held.small.clone(), &generator.device()));
-        Ok(Image::from_signed(y).into_iter().map(Media::Image).collect())
-    }
-
-    fn laid_out(held: &Enlarged, samples: Vec<Media>) -> (Vec<Media>, usize) {
-        held.beside(samples)
-    }
-
-    fn real(batch: &Enlarged) -> Vec<Media> {
-        Enlarged::images(&batch.large).into_iter().map(Media::Image).collect()
-    }
-
-    fn judge(&self, batch: &Enlarged, device: &Device) -> Option<Tensor<2>> {
-        let large = Tensor::<4>::from_data(batch.large.clone(), device);
+    fn judge(&self, batch: Enlarged, cx: &StepCx) -> Option<Tensor<2>> {
+        let large = cx.tensor::<4>(batch.large);
         self.d_learns.then(|| self.discriminator.net().valid().forward(large * 2.0 - 1.0))
     }
 
@@ -412,6 +298,7 @@ impl Recipe for Srgan {
 mod tests {
     use super::*;
     use crate::nn::golden::tests::{assert_gradients, assert_near, filled, numbers, wave};
+    use crate::recipes::tests::begun;
     use burn::tensor::{TensorData, s};
     use serde_json::Value;
 
@@ -422,13 +309,21 @@ mod tests {
 
     fn small() -> Config {
         let gan_weight = golden()["gan_weight"].as_f64().unwrap();
-        Config { resolution: 32, blocks: 2, width: 4, d_width: 2, psnr_kimg: 0.0, gan_weight, ..Config::default() }
+        Config {
+            resolution: 32,
+            blocks: 2,
+            width: 4,
+            d_width: 2,
+            psnr_kimg: 0.0,
+            perceptual_weight: 0.0,
+            gan_weight,
+            ..Config::default()
+        }
     }
 
     /// In training, with the script's parameters.
     fn players(config: &Config) -> Srgan {
-        let device = Device::flex();
-        let mut players = Srgan::new(config, Srgan::model(config, &device.clone().autodiff()), &device);
+        let mut players = begun::<Srgan>(config);
         players.generator.change(filled);
         players.discriminator.change(filled);
         players
@@ -442,11 +337,11 @@ mod tests {
         let small = (wave([3, 3, 8, 8], 0.013) + 1.0) * 0.5;
         let real = wave([3, 3, 32, 32], 0.017);
         let some = |pictures: Tensor<4>| pictures.slice(s![.., .., ..;5, ..;5]);
-        let (fake, told) = generator.in_training(small.clone());
-        assert_eq!(told.len(), 5);
+        let told = Statistics::default();
+        let fake = generator.forward(small.clone(), Some(&told));
         assert_near(some(fake.clone()), &golden["fake"], "G(x)");
-        let followed = generator.clone().follow(told).valid();
-        assert_near(some(followed.sampled(small.clone())), &golden["sampled"], "G(x) by running statistics");
+        let followed = told.followed_by(generator.clone()).valid();
+        assert_near(some(followed.forward(small.clone(), None)), &golden["sampled"], "G(x) by running statistics");
         let (of_real, of_fake) = (critic.forward(real.clone()), critic.forward(fake.clone().without_autodiff()));
         assert_near(of_real.clone(), &golden["logits"], "D(x)");
         let d_loss = LOSS.discriminator(of_real, of_fake);
@@ -455,7 +350,7 @@ mod tests {
         let squared = (fake - real.clone()).square().mean();
         assert_near(squared.clone(), &golden["mse"], "the distance");
         assert_gradients(generator, &squared.backward(), &golden["mse_gradients"], "the first stage's loss");
-        let (fake, _) = generator.in_training(small); // anew: one goes back through a graph once
+        let fake = generator.forward(small, Some(&Statistics::default())); // anew: one goes back through a graph once
         let frozen = players.discriminator.frozen();
         let g_loss = LOSS.generator(frozen.forward(fake.clone()), || frozen.forward(real.clone()));
         assert_near(g_loss.clone(), &golden["g_loss"], "G's loss");
@@ -470,7 +365,7 @@ mod tests {
             let data = |shape, rate| -> TensorData { ((wave::<4>(shape, rate) + 1.0) * 0.5).into_data() };
             Enlarged { small: data([3, 3, 8, 8], 0.013), large: data([3, 3, 32, 32], 0.017) }
         };
-        let cx = StepCx { step: 0, images: 0, draws: Draws::new(0, 0), device: &device };
+        let cx = StepCx::new(0, 0, 3, &device);
         let near = |found: f64, wanted: f64, what: &str| {
             assert!((found - wanted).abs() < 1e-4 * wanted, "{what} is {found}, not {wanted}");
         };
@@ -488,17 +383,16 @@ mod tests {
             near(found, wanted[name].as_f64().unwrap(), name);
         }
         let small = Tensor::<4>::from_data(batch().small, &device);
-        let pictures = players.generator.sampler().sampled(small).slice(s![.., .., ..;5, ..;5]);
+        let pictures = players.generator.sampler().forward(small, None).slice(s![.., .., ..;5, ..;5]);
         assert_near(pictures, &wanted["sampled"], "what G makes thereafter");
     }
 
     #[test]
     fn the_papers_networks_have_their_numbers_of_parameters() {
-        let config = Config::default();
-        let fresh = Srgan::new(&config, Srgan::model(&config, &Device::flex().autodiff()), &Device::flex());
-        let mut generator = fresh.generator.net().clone();
+        let fresh = begun::<Srgan>(&Config { perceptual_weight: 0.0, ..Config::default() });
+        let generator = fresh.generator.net();
         // The running statistics are parameters to Burn: two for each channel of a norm.
-        let kept = generator.norms().map(|norm| 2 * norm.gamma.dims()[0]).sum::<usize>();
+        let kept = (2 * generator.blocks.len() + 1) * 2 * generator.body_norm.gamma.dims()[0];
         let found = [generator.num_params() - kept, fresh.discriminator.net().num_params()];
         let wanted = ["generator_parameters", "discriminator_parameters"].map(|key| golden()[key].as_u64().unwrap());
         assert_eq!(found.map(|count| count as u64), wanted);

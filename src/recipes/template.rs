@@ -8,41 +8,29 @@
 //! The ring itself is the classic picture of mode collapse (Metz et al. 2017, "Unrolled Generative Adversarial
 //! Networks", section 3.1): a generator that is fooled finds one Gaussian and stays there.
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
-use rand_distr::{Distribution, StandardNormal};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use crate::config::{Settings, Train};
-use crate::data::source::Source;
-use crate::error::Result;
-use crate::loss::adversarial::{self, Adversarial};
-use crate::media::Media;
+use super::prelude::*;
+use crate::data::gaussians::{Mixture, Points};
 use crate::nn::Linear;
-use crate::optim::{AdamConfig, Trained, average_decay};
-use crate::parts::Parts;
-use crate::random::Draws;
-use crate::recipe::{Game, Info, Input, Mixture, Model, Prior, Recipe, Request, Scalars, Split, StepCx};
 
-/// How many samples a preview shows.
-const PREVIEW_SEEDS: u64 = 512;
 const SLOPE: f64 = 0.2;
 
-// -- Configuration. The struct is the TOML file: a field's docs are its comment there, `Default` holds the paper's
-// values, and every departure from the paper says why on its line.
+// -- Configuration. The struct is the TOML file: a field's docs are its comment there, its range is checked and written beside
+// it, `Default` holds the paper's values, and every departure from the paper says why on its line.
 
 /// The configuration of `ring`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// How many Gaussians stand on the ring of radius 2.
+    #[schemars(range(min = 1))]
     pub modes: u32,
     /// Standard deviation of each Gaussian.
     pub spread: f64,
     /// Entries of the latent vector.
+    #[schemars(range(min = 1, max = 4096))]
     pub latent: usize,
     /// Units of each of the two hidden layers, in both networks.
+    #[schemars(range(min = 1, max = 4096))]
     pub width: usize,
     /// Adam's learning rate, for both players.
     pub learning_rate: f64,
@@ -61,14 +49,7 @@ impl Default for Config {
             width: 128,
             learning_rate: 2e-4,
             average_kimg: 10.0,
-            train: Train {
-                kimg: 1500.0,
-                batch: 256,
-                log_every_kimg: 10.0,
-                preview_every_kimg: 100.0,
-                checkpoint_every_kimg: 200.0,
-                ..Train::default()
-            },
+            train: Train { kimg: 1500.0, batch: 256, ..Train::every([10.0, 100.0, 200.0]) },
         }
     }
 }
@@ -78,24 +59,15 @@ impl Settings for Config {
         &self.train
     }
 
-    // Values of the right type can still make no sense; say so before the run, with the way out.
-    fn problem(&self) -> Option<String> {
-        const MOST: usize = 4096;
-        if self.modes == 0 || !(1..=MOST).contains(&self.latent) || !(1..=MOST).contains(&self.width) {
-            return Some(format!("modes must be at least 1, latent and width 1 to {MOST}"));
-        }
-        let rates =
-            [("spread", self.spread), ("learning_rate", self.learning_rate), ("average_kimg", self.average_kimg)];
-        let wrong = rates.into_iter().find(|(_, value)| *value < 0.0 || !value.is_finite());
-        wrong.map(|(name, value)| format!("{name} is {value}; give a number of at least 0"))
-    }
-}
+    // What goes wrong between two keys belongs into `problem`: values of the right type and range can still make no sense together.
 
-impl Config {
-    /// The mean of a Gaussian.
-    fn centre(&self, mode: u32) -> [f32; 2] {
-        let angle = std::f32::consts::TAU * mode as f32 / self.modes as f32;
-        [2.0 * angle.cos(), 2.0 * angle.sin()]
+    // Only for points in the plane: what `eval` counts modes by.
+    fn mixture(&self) -> Option<Mixture> {
+        let centre = |mode: u32| {
+            let angle = std::f32::consts::TAU * mode as f32 / self.modes as f32;
+            [2.0 * angle.cos(), 2.0 * angle.sin()].map(f64::from)
+        };
+        Some(Mixture { centres: (0..self.modes).map(centre).collect(), deviation: self.spread })
     }
 }
 
@@ -120,7 +92,8 @@ impl Mlp {
     }
 }
 
-// -- Model: the half one keeps. What `sample` and everything after training see of a recipe.
+// -- Model: the half one keeps. What `sample` and everything after training see of a recipe: what it takes, what it makes, and
+// named tensors to named tensors.
 
 /// z `[n, latent]` to points `[n, 2]`.
 #[derive(Module, Debug)]
@@ -131,18 +104,16 @@ pub struct Generator {
 }
 
 impl Model for Generator {
-    fn inputs(&self) -> Vec<Input> {
-        vec![Input::Seed]
+    fn takes(&self) -> Vec<Field> {
+        vec![Field::new("seed", Kind::Latent { width: self.latent, prior: Prior::Normal })]
     }
 
-    fn generate(&self, request: &Request) -> Result<Vec<Media>> {
-        if request.latents.is_empty() {
-            return Ok(Vec::new());
-        }
-        let device = self.net.layers[0].weight.device();
-        let z = request.latent_vectors(Prior::Normal, self.latent, &device);
-        let points = self.net.forward(z).into_data().iter::<f32>().collect::<Vec<f32>>();
-        Ok(points.chunks(2).map(|point| Media::Point([point[0], point[1]])).collect())
+    fn makes(&self) -> Vec<Field> {
+        vec![Field::new("point", Kind::Point)]
+    }
+
+    fn forward(&self, given: Given) -> Made {
+        Made::one("point", self.net.forward(given.tensor("seed")))
     }
 }
 
@@ -166,11 +137,12 @@ impl Recipe for Ring {
     };
     type Config = Config;
     type Model = Generator;
-    type Batch = TensorData; // [n, 2], f32
+    type Batch = Points;
 
-    // Batches are made on the host, so that a source never waits for the device.
-    fn data(config: &Config, split: Split) -> Result<Box<dyn Source<TensorData>>> {
-        Ok(Box::new(Gaussians { config: config.clone(), split }))
+    // Batches are made on the host, by a thread of their own while the step before runs.
+    fn data(config: &Config, split: Split) -> Result<Box<dyn Source<Points>>> {
+        let mixture = config.mixture().expect("the ring's points come from a mixture");
+        Ok(mixture.open(config.train.drawing(split)))
     }
 
     fn model(config: &Config, device: &Device) -> Generator {
@@ -179,33 +151,27 @@ impl Recipe for Ring {
         Generator { net, latent: config.latent }
     }
 
-    // Only for points in the plane: what `eval` counts modes by.
-    fn mixture(config: &Config) -> Option<Mixture> {
-        let centres = (0..config.modes).map(|mode| config.centre(mode).map(f64::from)).collect();
-        Some(Mixture { centres, deviation: config.spread })
-    }
-
     // What the page "How a GAN works" says of the two losses. D's is the mean over real and fake points in one batch.
     fn game(_config: &Config) -> Option<Game> {
         Some(Game { is_halved: true, ..Game::of(Adversarial::NonSaturating) })
     }
 
-    fn new(config: &Config, model: Generator, device: &Device) -> Self {
+    fn new(config: &Config, model: Generator, setup: &Setup<Points>) -> Result<Self> {
         let draws = Draws::new(config.train.seed, 0);
         // Networks in training live on the autodiff device; everything else does without.
-        let discriminator = Mlp::new([2, config.width, 1], &draws, "discriminator", &device.clone().autodiff());
+        let discriminator = Mlp::new([2, config.width, 1], &draws, "discriminator", &setup.autodiff());
         let adam = AdamConfig::with_beta1(0.5);
-        Ring {
-            generator: Trained::new(model, adam, config.average_kimg > 0.0),
-            discriminator: Trained::new(discriminator, adam, false),
+        Ok(Ring {
+            generator: Trained::new(model, adam, config.average_kimg),
+            discriminator: Trained::new(discriminator, adam, 0.0),
             config: config.clone(),
-        }
+        })
     }
 
     // The page you check against the paper: each player in turn, then what you would plot.
-    fn step(&mut self, real: TensorData, cx: &StepCx) -> Scalars {
-        let Config { latent, learning_rate, average_kimg, .. } = self.config;
-        let x = Tensor::<2>::from_data(real, cx.device); // [n, 2]
+    fn step(&mut self, real: Points, cx: &StepCx) -> Scalars {
+        let Config { latent, learning_rate, .. } = self.config;
+        let x = cx.tensor::<2>(real.0); // [n, 2]
         let n = x.dims()[0];
         let z = |player| cx.draws.normal(player, [n, latent], cx.device); // a draw is named after its use
 
@@ -214,34 +180,19 @@ impl Recipe for Ring {
         let logits = self.discriminator.net().forward(Tensor::cat(vec![x, fake], 0)); // [2n, 1]
         let targets = Tensor::cat(vec![Tensor::ones([n, 1], cx.device), Tensor::zeros([n, 1], cx.device)], 0);
         let d_loss = adversarial::binary_cross_entropy(logits.clone(), targets);
-        let d_gradient = self.discriminator.descend(d_loss.clone(), learning_rate, 0.0);
+        let decided = [logits.clone().narrow(0, 0, n), logits.narrow(0, n, n)];
+        let scalars = critic::learn(&mut self.discriminator, d_loss, None, decided, learning_rate, cx);
 
         // G: through the D of this moment, which is a constant for it.
         let fooled = self.discriminator.frozen().forward(self.generator.net().net.forward(z("g.z")));
         let g_loss = adversarial::non_saturating(fooled);
-        let decay = average_decay(n, average_kimg, cx.images);
-        let g_gradient = self.generator.descend(g_loss.clone(), learning_rate, decay);
-
-        Scalars::default()
-            .with("d_loss", d_loss)
-            .with("g_loss", g_loss)
-            .judged(logits.clone().narrow(0, 0, n), logits.narrow(0, n, n))
-            .with("d_gradient_norm", d_gradient)
-            .with("g_gradient_norm", g_gradient)
+        let g_gradient = self.generator.descend(g_loss.clone(), learning_rate, cx);
+        scalars.with("g_loss", g_loss).with("g_gradient_norm", g_gradient)
     }
 
-    fn preview(&self, _held: &TensorData) -> Result<Vec<Media>> {
-        self.generator.sampler().generate(&Request::seeds(0..PREVIEW_SEEDS))
-    }
-
-    // What the doctor holds samples against, and how D does on pictures it does not learn from.
-    fn real(batch: &TensorData) -> Vec<Media> {
-        let points = batch.iter::<f32>().collect::<Vec<f32>>();
-        points.chunks(2).map(|point| Media::Point([point[0], point[1]])).collect()
-    }
-
-    fn judge(&self, batch: &TensorData, device: &Device) -> Option<Tensor<2>> {
-        Some(self.discriminator.net().valid().forward(Tensor::from_data(batch.clone(), device)))
+    // How D does on points that it does not learn from: what the doctor sees it memorise by.
+    fn judge(&self, batch: Points, cx: &StepCx) -> Option<Tensor<2>> {
+        Some(self.discriminator.net().valid().forward(cx.tensor(batch.0)))
     }
 
     // Everything a checkpoint must hold; what is missing here breaks the test that resumes every recipe.
@@ -251,63 +202,16 @@ impl Recipe for Ring {
     }
 }
 
-/// Points drawn anew for every batch.
-struct Gaussians {
-    config: Config,
-    split: Split,
-}
-
-impl Source<TensorData> for Gaussians {
-    fn items(&self) -> usize {
-        usize::MAX // there is no end of them
-    }
-
-    // A batch is a function of the step, which is why a resumed run has nothing to restore.
-    fn batch(&self, step: u64) -> Result<TensorData> {
-        let Config { modes, spread, train, .. } = &self.config;
-        let draws = Draws::new(train.seed, step);
-        let name = match self.split {
-            Split::Train => "train",
-            Split::Validation => "validation",
-        };
-        let mut noise = draws.stream(&format!("{name}.noise"));
-        let mut normal = || -> f32 { StandardNormal.sample(&mut noise) };
-        let spread = *spread as f32;
-        let points = draws.indices(&format!("{name}.mode"), *modes, train.batch).into_iter().flat_map(|mode| {
-            let [x, y] = self.config.centre(mode);
-            [x + spread * normal(), y + spread * normal()]
-        });
-        Ok(TensorData::new(points.collect::<Vec<f32>>(), [train.batch, 2]))
-    }
-}
-
 // -- One test of what the recipe promises. What holds for every recipe is tested for every recipe.
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipes::tests::points_near;
 
     #[test]
     fn ring_finds_all_eight_modes() {
-        let config = Config::default();
-        let device = Device::flex();
-        let source = Ring::data(&config, Split::Train).unwrap();
-        let mut ring = Ring::new(&config, Ring::model(&config, &device.clone().autodiff()), &device);
-        for step in 0..config.train.total_steps() {
-            let images = step * config.train.batch as u64;
-            let cx = StepCx { step, images, draws: Draws::new(config.train.seed, step), device: &device };
-            ring.step(source.batch(step).unwrap(), &cx);
-        }
-        let samples = ring.generator.sampler().generate(&Request::seeds(0..1000)).unwrap();
-        let mut near = [0; 8];
-        for sample in &samples {
-            let Media::Point([x, y]) = sample else { panic!("ring makes points, not {sample:?}") };
-            for (mode, count) in near.iter_mut().enumerate() {
-                let angle = std::f32::consts::TAU * mode as f32 / 8.0;
-                let distance = (x - 2.0 * angle.cos()).hypot(y - 2.0 * angle.sin());
-                *count += u32::from(f64::from(distance) < 4.0 * config.spread);
-            }
-        }
+        let near = points_near::<Ring>(&Config::default(), 1000);
         assert!(near.iter().all(|&count| count >= 20), "samples near each mode, of 1000: {near:?}");
     }
 }

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use super::Checkpoint;
 use crate::aside::write_aside;
-use crate::config::Resolved;
+use crate::entry::{Entry, Resolved};
 use crate::error::{Error, Result};
-use crate::recipe::Entry;
 
 /// A run directory. See `docs/run-directory.md` for the contract.
 #[derive(Clone, Debug)]

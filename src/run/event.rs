@@ -42,6 +42,9 @@ pub enum Event {
         total_steps: u64,
         /// CPU threads.
         threads: usize,
+        /// The keys of its configuration, with their tables; empty in older logs.
+        #[serde(default)]
+        keys: Vec<String>,
     },
     /// A run went on from a checkpoint. Records after this step that stand before this line were undone.
     Resumed {

@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use ganvas::apply::{Plan, apply, size, usual_memory};
+use ganvas::apply::{Plan, apply, size};
 use ganvas::data::degrade::Planes;
 use ganvas::data::degrade::resize::{Filter, resized};
 use ganvas::data::fetch::Progress;
 use ganvas::data::images::READ;
 use ganvas::data::images::file::{Picture, writable};
+use ganvas::field::Kind;
 use ganvas::media::Image;
-use ganvas::{DAMAGE, Error, Model, RECIPES, Request, RunDir, SHOW, Translation, sample};
-use serde_json::{Value, json};
+use ganvas::model::{check, taken_picture};
+use ganvas::request::SHOW;
+use ganvas::{Error, Model, RECIPES, Request, RunDir, Sample, Tiling, Value, sample};
+use serde_json::json;
 
+use super::Computing;
 use super::sample::named;
 use crate::memory;
 use crate::progress::{Work, say};
@@ -62,6 +66,8 @@ pub struct Args {
     /// A checkpoint other than the latest, by its folder's name.
     #[arg(long, value_name = "NAME")]
     checkpoint: Option<String>,
+    #[command(flatten)]
+    device: Computing,
     /// Print what was written as JSON.
     #[arg(long)]
     json: bool,
@@ -97,37 +103,41 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let run = RunDir::open(&args.run)?;
     let config = run.config(RECIPES)?;
     let checkpoint = sample::checkpoint(&run, args.checkpoint.as_deref())?;
-    let model = sample::model(&config, &checkpoint)?;
+    let model = sample::model(&config, &checkpoint, &args.device.get()?)?;
     memory::give_back();
-    let Some(translation) = model.translation() else {
+    let (Some(tiling), Some((channels, learned))) = (model.tiling(), taken_picture(model.as_ref())) else {
         let run = args.run.display();
         return Err(Error::input(format!(
             "{run} makes samples out of seeds and takes no pictures; use `ganvas sample`"
         ))
         .into());
     };
-    if args.mask.is_some() && !model.inputs().contains(&SHOW) {
+    let mask = model.makes().into_iter().find(|field| field.kind == Kind::Mask).map(|field| field.name);
+    if args.mask.is_some() && mask.is_none() {
         let run = args.run.display();
         return Err(Error::input(format!("{run} looks for no damage in pictures; leave --mask out")).into());
     }
     let tasks = tasks(&args)?;
-    let request = Request { with: args.with.iter().cloned().collect(), ..Request::seeds([args.seed]) };
-    let Translation { multiple: side, channels, .. } = translation;
-    let black = Image::new(side, side, channels, vec![0; side * side * channels]);
-    Request { picture: Some(black), ..request.clone() }.check(model.as_ref())?; // once, not for every picture
-    if let Some(scale) = args.scale.filter(|scale| *scale as usize > translation.scale) {
-        let most = translation.scale;
+    let asked = |sample: Sample, (name, value): &(String, String)| sample.with(name, Value::Text(value.clone()));
+    let asked = args.with.iter().fold(Sample::seed(args.seed), asked);
+    let side = tiling.multiple;
+    let black = Sample::of_picture(Image::new(side, side, channels, vec![0; side * side * channels]));
+    let whole = Sample { given: asked.given.clone().into_iter().chain(black.given).collect(), ..asked.clone() };
+    check(model.as_ref(), &Request { samples: vec![whole] })?; // once, not for every picture
+    if let Some(scale) = args.scale.filter(|scale| *scale as usize > tiling.scale) {
+        let most = tiling.scale;
         return Err(Error::input(format!(
             "--scale is {scale}; this model makes pictures {most} times as large at most"
         ))
         .into());
     }
-    let memory = args.memory.unwrap_or_else(usual_memory);
+    let memory = args.memory.unwrap_or_else(ganvas::memory::half_of_free);
+    let how = How { tiling: &tiling, learned, asked: &asked, mask: mask.as_deref(), memory };
     let (mut written, mut problems) = (Vec::new(), Vec::new());
     let mut work = Work::new(format!("applying {}", config.entry.info.name));
     for (done, task) in tasks.iter().enumerate() {
         let begun = Instant::now();
-        match one(model.as_ref(), &translation, &args, (&request, memory), task, &mut work, [done, tasks.len()]) {
+        match one(model.as_ref(), &how, &args, task, &mut work, [done, tasks.len()]) {
             Ok(mut told) => {
                 told["secs"] = json!(begun.elapsed().as_secs_f64());
                 written.push(told);
@@ -143,7 +153,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if args.json {
         super::print_json(&written)?;
     } else {
-        let path = |told: &Value| format!("{}\n", told["output"].as_str().unwrap_or_default());
+        let path = |told: &serde_json::Value| format!("{}\n", told["output"].as_str().unwrap_or_default());
         super::print(&written.iter().map(path).collect::<String>())?;
     }
     if problems.is_empty() {
@@ -154,52 +164,60 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         .into())
 }
 
+/// How every picture is turned into another.
+struct How<'a> {
+    tiling: &'a Tiling,
+    /// The side of the pictures that the model learned from, where there is one.
+    learned: Option<usize>,
+    asked: &'a Sample,
+    /// What a mask is called among the things that the model makes.
+    mask: Option<&'a str>,
+    memory: u64,
+}
+
 /// Turns one picture into another and tells what was written.
 fn one(
     model: &dyn Model,
-    translation: &Translation,
+    how: &How,
     args: &Args,
-    (request, memory): (&Request, u64),
     task: &Task,
     work: &mut Work,
     [done, all]: [usize; 2],
-) -> ganvas::Result<Value> {
+) -> ganvas::Result<serde_json::Value> {
     let mut picture = Picture::read(&task.input)?;
     if let Some(side) = args.side {
         picture = picture.resized(side as usize);
     }
     let (width, height) = (picture.image.width, picture.image.height);
-    let plan = Plan::new(translation, [width, height], memory)?;
+    let plan = Plan::new(how.tiling, [width, height], how.memory)?;
     let name = task.input.display();
-    let how = match plan.count() {
+    let parts = match plan.count() {
         1 => "whole".to_owned(),
         tiles => format!("in {tiles} tiles of {}x{}", plan.tile[0], plan.tile[1]),
     };
-    let mut notes = vec![format!("{name}: {width}x{height}, {how}, about {} of memory", size(plan.bytes))];
-    if let Some(side) = translation.side.filter(|side| width.min(height) > LARGE * side) {
+    let mut notes = vec![format!("{name}: {width}x{height}, {parts}, about {} of memory", size(plan.bytes))];
+    if let Some(side) = how.learned.filter(|side| width.min(height) > LARGE * side) {
         notes.push(format!("the model learned from {side}x{side} pixels; --side brings a picture nearer to that"));
     }
     if !picture.lost.is_empty() {
         notes.push(format!("not carried over: {}", picture.lost.join(", ")));
     }
     work.suspend(|| say(&notes.join("; ")));
-    let (tiles, rounds) = (plan.count() as u64, 1 + u64::from(task.mask.is_some()));
-    let mut made = |request: &Request, round: u64| {
-        apply(model, request, &picture.image, &plan, &mut |progress| {
-            let (at, total) = ((done as u64 * rounds + round) * tiles + progress.done, all as u64 * rounds * tiles);
-            work.show(&Progress { what: &format!("{} of {all} pictures", done + 1), done: at, total: Some(total) });
-        })
-    };
+    let tiles = plan.count() as u64;
+    let mask = task.mask.as_deref().zip(how.mask);
+    let shown =
+        [Some(how.asked.text(SHOW)), mask.map(|(_, name)| Some(name))].into_iter().flatten().collect::<Vec<_>>();
+    let mut made = apply(model, (how.asked, &shown), &picture.image, &plan, &mut |progress| {
+        let (at, total) = (done as u64 * tiles + progress.done, all as u64 * tiles);
+        work.show(&Progress { what: &format!("{} of {all} pictures", done + 1), done: at, total: Some(total) });
+    })?;
     let mut told = json!({ "input": task.input, "output": task.output, "tiles": tiles });
-    if let Some(path) = &task.mask {
-        let mut request = request.clone();
-        request.with.insert(SHOW.name().to_owned(), DAMAGE.to_owned());
-        let image = made(&request, 1)?;
+    if let (Some((path, _)), Some(image)) = (mask, made.get(1)) {
         with_folder(path)?;
-        Picture { image, alpha: None, lost: Vec::new() }.write(path)?;
+        Picture { image: image.clone(), alpha: None, lost: Vec::new() }.write(path)?;
         told["mask"] = json!(path);
     }
-    let made = made(request, 0)?;
+    let made = made.remove(0);
     let made = match args.scale {
         Some(scale) => shrunk(made, [width, height].map(|side| side * scale as usize)),
         None => made,

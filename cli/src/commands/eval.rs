@@ -8,15 +8,15 @@ use ganvas::data::images::file::{Picture, writable};
 use ganvas::data::images::{Images, Shape};
 use ganvas::data::music;
 use ganvas::eval::{
-    Against, Answers, Drawn, Features, Like, METRICS, Measure, Metric, Music, Network, Part, Passport, Pictures, Seen,
-    Side, metric, table,
+    Against, Answers, Drawn, Features, Like, Measure, Metric, Music, Network, On, Part, Passport, Pictures, Seen, Side,
+    Subject, metric, table, usual,
 };
 use ganvas::eval::{
-    answered_music, differences, drawn, group, of_features, of_model, of_music, of_pairs, panel, wanted_music,
+    answered_music, differences, group, of_features, of_model, of_music, of_pairs, panel, wanted_music,
 };
-use ganvas::media::Media;
-use ganvas::{Error, Model, Question, RECIPES, RunDir, sample};
+use ganvas::{Error, Example, Model, RECIPES, RunDir, sample};
 
+use super::Computing;
 use crate::progress::Work;
 
 const MOST_SAMPLES: usize = 10_000;
@@ -77,6 +77,8 @@ pub struct Args {
     /// Round and draw as another tool does.
     #[arg(long, value_name = "TOOL")]
     like: Option<Tool>,
+    #[command(flatten)]
+    device: Computing,
     /// Print a Markdown table, and what the numbers were measured on.
     #[arg(long, conflicts_with = "json")]
     table: bool,
@@ -209,17 +211,14 @@ impl Measuring<'_> {
         Ok(once)
     }
 
-    /// The named metrics; by default, those that suit.
-    fn metrics(&self, suits: impl Fn(&Measure) -> bool) -> Vec<Metric> {
-        match self.named.is_empty() {
-            true => METRICS.iter().filter(|metric| suits(&metric.measure)).copied().collect(),
-            false => self.named.clone(),
-        }
+    /// The named metrics; by default, the usual ones.
+    fn metrics(&self, on: On) -> Vec<Metric> {
+        if self.named.is_empty() { usual(on) } else { self.named.clone() }
     }
 
     /// The metrics of music.
     fn of_pieces(&self) -> Vec<Metric> {
-        self.metrics(|measure| matches!(measure, Measure::Music(_)))
+        self.metrics(On::Music)
     }
 
     /// Takes music for what all runs hold out. An error when another run holds out other music.
@@ -238,7 +237,7 @@ impl Measuring<'_> {
         let real = self.args.against.as_deref().filter(|path| has_ending(path, ARRAYS));
         let real = real.ok_or_else(|| Error::input(UNLIKE))?;
         let (generated, real) = (Seen::given(Features::read(generated)?), Seen::given(Features::read(real)?));
-        let metrics = self.metrics(|measure| matches!(measure, Measure::Features(_)));
+        let metrics = self.metrics(On::Features);
         let like = self.args.like.map(Like::from);
         let passports = metrics.iter().map(|metric| of_features(metric, &generated, &real, like));
         Ok(passports.collect::<ganvas::Result<Vec<_>>>()?.concat())
@@ -249,7 +248,7 @@ impl Measuring<'_> {
         let run = RunDir::open(path)?;
         let config = run.config(RECIPES)?;
         let checkpoint = sample::checkpoint(&run, None)?;
-        let model = sample::model(&config, &checkpoint)?;
+        let model = sample::model(&config, &checkpoint, &self.args.device.get()?)?;
         let from = Drawn {
             recipe: config.entry.info.name.to_owned(),
             seed: config.train.seed,
@@ -261,43 +260,41 @@ impl Measuring<'_> {
         let n = samples.map_or(MOST_SAMPLES, |samples| samples as usize);
         let side = |samples| Side::of_run(path.display().to_string(), samples, from.clone());
         super::train::fetch_own(&config)?;
-        let questions = config.entry.questions(&config.text)?;
-        let wanted = wanted_music(&questions);
-        if self.args.panel.is_some() && (questions.is_empty() || wanted.is_some()) {
+        let subject = Subject::of(&config, model.as_ref())?;
+        if self.args.panel.is_some() && !matches!(subject, Subject::Answers(_)) {
             return Err(Error::input(NO_PANEL).into());
         }
-        if let (Some(wanted), None) = (&wanted, &self.args.against) {
-            let (questions, wanted) = (&questions[..n.min(questions.len())], &wanted[..n.min(wanted.len())]);
-            let name = config.pictures()?.map_or_else(|| path.display().to_string(), |(_, name)| name);
-            self.hold_out(Music::new(&name, Some(Part::HeldOut), wanted.to_vec())?)?;
-            let made = answered_music(model.as_ref(), (&path.display().to_string(), from), questions, report)?;
-            return Ok(of_music(&self.of_pieces(), &made)?);
+        let metrics = self.metrics(subject.on());
+        let name = path.display().to_string();
+        match subject {
+            Subject::Answers(asked) => self.of_answers((path, model.as_ref(), from), config.pictures()?, asked, report),
+            Subject::Music(asked) if self.args.against.is_none() => {
+                let asked = &asked[..n.min(asked.len())];
+                let data = config.pictures()?.map_or_else(|| name.clone(), |(_, data)| data);
+                self.hold_out(Music::new(&data, Some(Part::HeldOut), wanted_music(asked).unwrap_or_default())?)?;
+                Ok(of_music(&metrics, &answered_music(model.as_ref(), (&name, from), asked, report)?)?)
+            }
+            Subject::Music(_) | Subject::Pieces => {
+                let real = self.args.against.clone().ok_or_else(|| {
+                    Error::input(format!(
+                        "{name} holds out no eight bars in a row; give real music, such as --against folk"
+                    ))
+                })?;
+                let n = self.real_music(&real)?;
+                Ok(of_model(&metrics, model.as_ref(), &side(n), (None, None), like, report)?)
+            }
+            Subject::Points(mixture) => {
+                Ok(of_model(&metrics, model.as_ref(), &side(n), (None, Some(&mixture)), like, report)?)
+            }
+            Subject::Pictures(_) if metrics.iter().all(|metric| matches!(metric.measure, Measure::Styles(_))) => {
+                Ok(of_model(&metrics, model.as_ref(), &side(n), (None, None), like, report)?)
+            }
+            Subject::Pictures(shape) => {
+                let (metrics, against) = self.against(metrics, config.pictures()?, shape, report)?;
+                let n = against.side().samples;
+                Ok(of_model(&metrics, model.as_ref(), &side(n), (Some(against), None), like, report)?)
+            }
         }
-        if !questions.is_empty() && wanted.is_none() {
-            return self.of_answers((path, model.as_ref(), from), config.pictures()?, questions, report);
-        }
-        let one = drawn(model.as_ref(), seed, 1, truncation, report)?;
-        if let [Media::Notes(_)] = one.as_slice() {
-            let real = self.args.against.clone().ok_or_else(|| {
-                let run = path.display();
-                Error::input(format!("{run} holds out no eight bars in a row; give real music, such as --against folk"))
-            })?;
-            let n = self.real_music(&real)?;
-            return Ok(of_model(&self.of_pieces(), model.as_ref(), &side(n), (None, None), like, report)?);
-        }
-        let [Media::Image(one)] = one.as_slice() else {
-            let metrics = self.metrics(|measure| matches!(measure, Measure::Modes(_)));
-            let mixture = config.entry.mixture(&config.text)?;
-            return Ok(of_model(&metrics, model.as_ref(), &side(n), (None, mixture.as_ref()), like, report)?);
-        };
-        let metrics = self.metrics(|measure| matches!(measure, Measure::Features(_) | Measure::Logits(_)));
-        if metrics.iter().all(|metric| matches!(metric.measure, Measure::Styles(_))) {
-            return Ok(of_model(&metrics, model.as_ref(), &side(n), (None, None), like, report)?);
-        }
-        let shape = Shape { channels: one.channels, side: one.width };
-        let (metrics, against) = self.against(metrics, config.pictures()?, shape, report)?;
-        let n = against.side().samples;
-        Ok(of_model(&metrics, model.as_ref(), &side(n), (Some(against), None), like, report)?)
     }
 
     /// What a run makes of the pictures that are held out, beside what it should make of them.
@@ -305,7 +302,7 @@ impl Measuring<'_> {
         &self,
         (path, model, from): (&Path, &dyn Model, Drawn),
         data: Option<(Images, String)>,
-        questions: Vec<Question>,
+        asked: Vec<Example>,
         report: Report<'_>,
     ) -> anyhow::Result<Vec<Passport>> {
         let name = path.display();
@@ -315,23 +312,20 @@ impl Measuring<'_> {
             ))
             .into());
         }
-        let is_suited = |metric: &&Metric| ["l1", "ssim", "perceptual", "kid", "f1"].contains(&metric.name);
-        let metrics = match self.named.is_empty() {
-            true => METRICS.iter().filter(is_suited).copied().collect(),
-            false => self.named.clone(),
-        };
+        let metrics = self.metrics(On::Answers);
         let data = data.map_or_else(String::new, |(_, name)| name);
         if let Some(file) = &self.args.panel {
-            let image = panel(model, questions.clone())?;
+            let image = panel(model, asked.clone())?;
             Picture { image, alpha: None, lost: Vec::new() }.write(file)?;
         }
         let mut passports = Vec::new();
-        for (what, mut questions) in group(questions) {
-            questions.truncate(self.args.samples.map_or(MOST_SAMPLES, |samples| samples as usize));
-            let group = (what, questions);
+        for (what, mut asked) in group(asked) {
+            asked.truncate(self.args.samples.map_or(MOST_SAMPLES, |samples| samples as usize));
+            let group = (what, asked);
             let mut answers = vec![Answers::of_model(model, (&name.to_string(), from.clone()), &data, &group, report)?];
             if self.args.baselines {
-                answers.extend(Answers::baselines(&data, &group)?);
+                let baselines = answers[0].baselines(&data, &group.1)?;
+                answers.extend(baselines);
             }
             for answers in answers {
                 passports.extend(answers.measure(&metrics, report)?);
@@ -349,10 +343,7 @@ impl Measuring<'_> {
     fn of_pictures(&mut self, generated: &Path, report: Report<'_>) -> anyhow::Result<Vec<Passport>> {
         let is_paired =
             |metric: &Metric| matches!(metric.measure, Measure::Pairs(_) | Measure::Masks(_) | Measure::SeenPairs(_));
-        let (paired, seen): (Vec<_>, Vec<_>) = self
-            .metrics(|measure| matches!(measure, Measure::Features(_) | Measure::Logits(_)))
-            .into_iter()
-            .partition(is_paired);
+        let (paired, seen): (Vec<_>, Vec<_>) = self.metrics(On::Pictures).into_iter().partition(is_paired);
         let mut passports = Vec::new();
         if !paired.is_empty() {
             let real = self.args.against.as_deref().ok_or_else(missing_against)?;

@@ -26,3 +26,18 @@ pub fn print(text: &str) -> anyhow::Result<()> {
 pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
+
+/// Where to compute.
+#[derive(clap::Args)]
+pub struct Computing {
+    /// Where to compute: cpu.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: String,
+}
+
+impl Computing {
+    /// The device. The error says which there are.
+    pub fn get(&self) -> ganvas::Result<ganvas::Device> {
+        ganvas::device::named(&self.device)
+    }
+}

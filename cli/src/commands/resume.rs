@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use ganvas::config::RESUMABLE;
-use ganvas::{Device, Error, RECIPES, RunDir};
+use ganvas::{Error, RECIPES, RunDir};
 
-use super::train;
+use super::{Computing, train};
 
 /// Go on with a run, exactly where its last checkpoint stopped.
 #[derive(clap::Args)]
@@ -30,12 +30,15 @@ pub struct Args {
     /// Show it in a browser while it trains, and afterwards until Ctrl-C.
     #[arg(long)]
     serve: bool,
+    #[command(flatten)]
+    device: Computing,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
+    let device = args.device.get()?;
     let run = RunDir::open(&args.run)?;
     let mut config = run.config(RECIPES)?;
     let mut sets = args.set;
@@ -56,10 +59,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let lock = run.lock()?; // before anything of the run is chosen or written
     let from = run.checkpoint(args.checkpoint.as_deref())?;
     train::prepare(&config)?;
-    let session = config.open(&Device::flex())?;
+    let session = config.open(&device)?;
     crate::memory::keep_freed();
     if !sets.is_empty() {
         run.reconfigure(&config)?;
     }
-    train::go(&run, lock, &config, session, from.as_ref(), args.serve, args.json)
+    train::go(&run, lock, &config, (session, &device), from.as_ref(), args.serve, args.json)
 }

@@ -5,18 +5,25 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context;
+use ganvas::field::Kind;
 use ganvas::media::{GAP_LEVEL, Media, Notes, grid, sheet, write_animation};
+use ganvas::model::TRUNCATION;
 use ganvas::project;
 use ganvas::run::Checkpoint;
-use ganvas::{Error, Latent, Model, RECIPES, Request, RunDir, sample};
-use serde_json::{Value, json};
+use ganvas::{Error, Latent, Model, RECIPES, Request, RunDir, Value, sample};
+use serde_json::json;
 
+use super::Computing;
 use crate::progress::Work;
 
 const FRAMES_PER_SEC: u32 = 20;
 const MOST_SAMPLES: u64 = 100_000;
 /// Seeds of a grid or folder where none are named, from 0 on.
 const SEEDS: u64 = 64;
+/// Likewise, of a grid with a row for each value.
+const SEEDS_OF_A_ROW: u64 = 8;
+/// Numbers of a range that have a row each.
+const ROWS_OF_A_RANGE: u32 = 5;
 
 /// Make pictures or music with a run's model: a grid, single files, or the way between two seeds.
 #[derive(clap::Args)]
@@ -27,6 +34,7 @@ const SEEDS: u64 = 64;
   ganvas sample runs/0001-mnist --seeds 0-999 -o pictures/
   ganvas sample runs/0004-songs --seeds 7 -o song.mid
   ganvas sample runs/0002-stylegan2 --truncation 0.7 -o best.png
+  ganvas sample runs/0002-stylegan2 --rows truncation --seeds 0-7 -o rows.png
   ganvas sample runs/0002-stylegan2 --mix 0-4x10-17 --cut 4 -o mixed.png
   ganvas sample runs/0002-stylegan2 --project me.jpg you.jpg -o found.png")]
 pub struct Args {
@@ -61,6 +69,10 @@ pub struct Args {
     /// Find the styles that draw given pictures, and show each beside what was found; in a folder, what was found alone.
     #[arg(long, value_name = "PICTURE", num_args = 1.., conflicts_with_all = ["grid", "seeds", "interpolate", "mix", "truncation"])]
     project: Vec<PathBuf>,
+    /// A grid with a row for each value of one thing that the model takes: every word of a choice, or five numbers of its range. The
+    /// seeds are the columns, eight by default.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["grid", "interpolate", "mix", "project"])]
+    rows: Option<String>,
     /// With --project, how often the styles are improved.
     #[arg(long, default_value_t = 1000, value_name = "N", requires = "project", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     steps: u64,
@@ -73,6 +85,8 @@ pub struct Args {
     /// A checkpoint other than the latest, by its folder's name.
     #[arg(long, value_name = "NAME")]
     checkpoint: Option<String>,
+    #[command(flatten)]
+    device: Computing,
     /// Print what was written as JSON.
     #[arg(long)]
     json: bool,
@@ -188,7 +202,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let run = RunDir::open(&args.run)?;
     let config = run.config(RECIPES)?;
     let checkpoint = sample::checkpoint(&run, args.checkpoint.as_deref())?;
-    let model = sample::model(&config, &checkpoint)?;
+    let model = sample::model(&config, &checkpoint, &args.device.get()?)?;
     let zoom = usize::from(args.zoom);
     if !args.project.is_empty() {
         let written = project(model.as_ref(), &args)?;
@@ -200,24 +214,30 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let seeds = match &args.seeds {
         Some(Seeds(seeds)) => seeds.clone(),
         None if music.is_some() => 0..=0,
+        None if args.rows.is_some() => 0..=SEEDS_OF_A_ROW - 1,
         None => 0..=SEEDS - 1,
     };
 
     let request = match (&args.interpolate, &args.mix) {
         (Some(Seeds(ends)), _) => Request::interpolation(*ends.start(), *ends.end(), usize::from(args.frames)),
-        (_, Some(mix)) => Request { latents: mix.latents(args.cut), ..Request::seeds([]) },
+        (_, Some(mix)) => Request::of(mix.latents(args.cut)),
         _ => Request::seeds(seeds.clone()),
     };
-    let with = args.with.iter().cloned().collect();
-    let request = Request { truncation: args.truncation, with, ..request };
-    if request.latents.is_empty() {
+    let truncation = Some(args.truncation).filter(|share| *share != 1.0).map(|share| (TRUNCATION, share.to_string()));
+    let with = args.with.iter().map(|(name, value)| (name.as_str(), value.clone())).chain(truncation);
+    let request = with.fold(request, |request, (name, value)| request.with(name, &Value::Text(value)));
+    let (request, rows) = match &args.rows {
+        Some(name) => rows(request, name, model.as_ref())?,
+        None => (request, 1),
+    };
+    if request.samples.is_empty() {
         return Err(Error::input("no seeds: write them from low to high, as in 0-63").into());
     }
     if args.mix.is_some() && extension.as_deref() != Some("png") {
         return Err(Error::input("mixed styles make one grid; end -o in .png").into());
     }
     match music {
-        Some(_) if request.latents.len() > 1 => {
+        Some(_) if request.samples.len() > 1 => {
             let sentence = "one file of music holds one sample; give one seed, as in --seeds 7, or a folder with -o";
             return Err(Error::input(sentence).into());
         }
@@ -248,9 +268,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         write_animation(&frames, FRAMES_PER_SEC, &args.output)?;
         written.push(json!({ "path": args.output, "frames": frames.len() }));
     } else if extension.is_some() {
-        let by_mix = args.mix.as_ref().map(|mix| mix.fine.clone().count() + 1);
-        let by_mix = by_mix.map(|columns| Grid { columns, rows: samples.len() / columns });
-        let grid = args.grid.or(by_mix).unwrap_or_else(|| nearly_square(samples.len()));
+        let columns = args.mix.as_ref().map(|mix| mix.fine.clone().count() + 1);
+        let columns = columns.or((args.rows.is_some()).then(|| samples.len() / rows));
+        let laid = columns.map(|columns| Grid { columns, rows: samples.len() / columns });
+        let grid = args.grid.or(laid).unwrap_or_else(|| nearly_square(samples.len()));
         if grid.columns.saturating_mul(grid.rows) < samples.len() {
             let sentence = format!(
                 "a grid of {}x{} has no room for {} seeds; give fewer with --seeds or more rows with --grid",
@@ -284,8 +305,25 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     tell(&args, &run, &checkpoint, &written)
 }
 
+/// The samples of a request again for each value of one of the model's fields, a row for each, and how many rows there are.
+fn rows(request: Request, name: &str, model: &dyn Model) -> ganvas::Result<(Request, usize)> {
+    let values = model.takes().into_iter().filter(|field| field.name == name).find_map(|field| match field.kind {
+        Kind::Choice { among } => Some(among),
+        Kind::Number { low, high, .. } => {
+            let at = |i: u32| low + (high - low) * f64::from(i) / f64::from(ROWS_OF_A_RANGE - 1);
+            Some((0..ROWS_OF_A_RANGE).map(|i| at(i).to_string()).collect())
+        }
+        _ => None,
+    });
+    let values = values.ok_or_else(|| {
+        Error::input(format!("this model has no values of `{name}` to make rows of; leave --rows out"))
+    })?;
+    let row = |value: &String| request.clone().with(name, &Value::Text(value.clone())).samples;
+    Ok((Request { samples: values.iter().flat_map(row).collect() }, values.len()))
+}
+
 /// Says what was written.
-fn tell(args: &Args, run: &RunDir, checkpoint: &Checkpoint, written: &[Value]) -> anyhow::Result<()> {
+fn tell(args: &Args, run: &RunDir, checkpoint: &Checkpoint, written: &[serde_json::Value]) -> anyhow::Result<()> {
     if args.json {
         let (run, step) = (run.path(), checkpoint.step());
         return super::print_json(&json!({ "run": run, "step": step, "written": written }));
@@ -294,7 +332,7 @@ fn tell(args: &Args, run: &RunDir, checkpoint: &Checkpoint, written: &[Value]) -
 }
 
 /// Finds the styles of given pictures and writes what they draw.
-fn project(model: &dyn Model, args: &Args) -> anyhow::Result<Vec<Value>> {
+fn project(model: &dyn Model, args: &Args) -> anyhow::Result<Vec<serde_json::Value>> {
     let extension = extension(&args.output);
     grid_ending(extension.as_deref())?;
     let mut work = Work::new("projecting".to_owned());

@@ -7,6 +7,7 @@ use ganvas::run::{Checkpoint, Lock};
 use ganvas::{Device, Entry, Error, Outcome, RECIPES, Resolved, RunDir, Session};
 use serde_json::json;
 
+use super::Computing;
 use crate::memory;
 use crate::progress::{Training, fetch, say};
 use crate::signals::{self, Signals};
@@ -52,6 +53,8 @@ pub struct Args {
     /// Show it in a browser while it trains, and afterwards until Ctrl-C.
     #[arg(long, conflicts_with = "dry_run")]
     serve: bool,
+    #[command(flatten)]
+    device: Computing,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -62,18 +65,19 @@ const STOPPING: &str = "Stopping after this step, with a checkpoint. Ctrl-C agai
 const TRIAL_STEPS: u64 = 10;
 
 pub fn run(args: Args) -> anyhow::Result<()> {
+    let device = args.device.get()?;
     let config = resolve(&args)?;
     prepare(&config)?;
     let (config, chosen) = config.settled()?;
     chosen.iter().for_each(|line| say(line));
     if args.dry_run {
-        return dry_run(&config, args.json);
+        return dry_run(&config, &device, args.json);
     }
-    let session = config.open(&Device::flex())?; // before there is a directory that a mistake would leave behind
+    let session = config.open(&device)?; // before there is a directory that a mistake would leave behind
     memory::keep_freed();
     let name = args.name.as_deref().unwrap_or(config.entry.info.name);
     let run = RunDir::create(&args.runs, name, &config)?;
-    go(&run, run.lock()?, &config, session, None, args.serve, args.json)
+    go(&run, run.lock()?, &config, (session, &device), None, args.serve, args.json)
 }
 
 /// A dashboard of the runs beside this one; says where.
@@ -151,7 +155,7 @@ pub fn go(
     run: &RunDir,
     lock: Lock,
     config: &Resolved,
-    session: Box<dyn Session>,
+    (session, device): (Box<dyn Session>, &Device),
     from: Option<&Checkpoint>,
     serve: bool,
     json: bool,
@@ -161,7 +165,7 @@ pub fn go(
     let path = run.path().display().to_string();
     say(&format!("{} in {path}", config.entry.info.title));
     let mut training = Training::new(config, from.map_or(0, Checkpoint::step));
-    let outcome = ganvas::train(run, &lock, config, session, from, &mut |progress| {
+    let outcome = ganvas::train(run, &lock, config, session, from, device, &mut |progress| {
         training.show(progress);
         signals.flow()
     });
@@ -182,8 +186,8 @@ pub fn go(
     Ok(())
 }
 
-fn dry_run(config: &Resolved, json: bool) -> anyhow::Result<()> {
-    let trial = ganvas::try_out(config, TRIAL_STEPS)?;
+fn dry_run(config: &Resolved, device: &Device, json: bool) -> anyhow::Result<()> {
+    let trial = ganvas::try_out(config, TRIAL_STEPS, device)?;
     let secs = trial.secs_per_step * trial.total_steps as f64;
     if json {
         return super::print_json(&json!({

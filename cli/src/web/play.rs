@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
+use ganvas::field::{Field, Kind};
 use ganvas::media::{Media, sheet};
 use ganvas::run::Checkpoint;
-use ganvas::{Error, Input, Model, RECIPES, Request, RunDir, sample};
+use ganvas::{Error, Model, RECIPES, Request, RunDir, device, sample};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -97,17 +98,16 @@ fn draw(loaded: &mut VecDeque<Loaded>, job: &Job) -> ganvas::Result<Answer> {
     let model = model(loaded, &job.run, &checkpoint)?;
     match &job.ask {
         Ask::Inputs => {
-            let inputs = model.inputs();
-            let media = match inputs.contains(&Input::Picture) {
-                true => "image",
-                false => match sample::generate(model, &Request::seeds([0]))?.first() {
-                    Some(Media::Point(_)) => "point",
-                    Some(Media::Notes(_)) => "notes",
-                    _ => "image",
-                },
+            let takes = model.takes();
+            let media = match model.makes()[0].kind {
+                Kind::Point => "point",
+                Kind::Notes => "notes",
+                _ => "image",
             };
-            let inputs = inputs.into_iter().map(Input::name).collect::<Vec<_>>();
-            Ok(Answer::Inputs(json!({ "inputs": inputs, "media": media })))
+            let styles = model.style_space().map(|_| "styles".to_owned());
+            let names = takes.iter().map(|field| field.name.clone()).chain(styles).collect::<Vec<_>>();
+            let fields = takes.iter().filter_map(asked).collect::<Vec<_>>();
+            Ok(Answer::Inputs(json!({ "inputs": names, "fields": fields, "media": media })))
         }
         Ask::Picture { request, columns, zoom } => {
             let samples = sample::generate(model, request)?;
@@ -132,6 +132,19 @@ fn draw(loaded: &mut VecDeque<Loaded>, job: &Job) -> ganvas::Result<Answer> {
     }
 }
 
+/// A field that the page can ask for: its name, its kind, its values.
+fn asked(field: &Field) -> Option<Value> {
+    Some(match &field.kind {
+        Kind::Choice { among } => json!({ "name": field.name, "kind": "choice", "among": among }),
+        Kind::Number { low, high, usual } => {
+            json!({ "name": field.name, "kind": "number", "low": low, "high": high, "usual": usual })
+        }
+        Kind::Chords { usual } => json!({ "name": field.name, "kind": "text", "usual": usual }),
+        Kind::Bar { .. } => json!({ "name": field.name, "kind": "text", "usual": "" }),
+        _ => return None,
+    })
+}
+
 /// The model of a checkpoint, loaded unless it is one of the last few.
 fn model<'a>(loaded: &'a mut VecDeque<Loaded>, run: &RunDir, checkpoint: &Checkpoint) -> ganvas::Result<&'a dyn Model> {
     let name = checkpoint.name();
@@ -141,7 +154,7 @@ fn model<'a>(loaded: &'a mut VecDeque<Loaded>, run: &RunDir, checkpoint: &Checkp
         None => Loaded {
             run: run.path().to_owned(),
             checkpoint: name,
-            model: sample::model(&run.config(RECIPES)?, checkpoint)?,
+            model: sample::model(&run.config(RECIPES)?, checkpoint, &device::cpu())?,
         },
     };
     loaded.push_front(one);

@@ -225,7 +225,7 @@ impl Run {
         let mut detail = self.summary();
         let more = json!({
             "paper": config.map(|config| config.entry.info.paper),
-            "game": config.and_then(|config| config.entry.game(&config.text).ok()),
+            "game": config.and_then(ganvas::Resolved::game),
             "batch": config.map(|config| config.train.batch),
             "sentence": config.map(|config| config.entry.info.sentence),
             "parameters": story.parameters,
@@ -234,6 +234,7 @@ impl Run {
             "config": fs::read_to_string(self.dir.path().join("config.toml")).unwrap_or_default(),
             "changes": config.and_then(|config| config.changes().ok()),
             "inputs": self.model.as_ref().map_or(json!([]), |model| model["inputs"].clone()),
+            "fields": self.model.as_ref().map_or(json!([]), |model| model["fields"].clone()),
             "media": self.model.as_ref().map(|model| &model["media"]),
             "scalars": story.latest.keys().collect::<Vec<_>>(),
             "latest": story.latest,

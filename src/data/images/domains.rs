@@ -8,12 +8,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::fetch;
-use crate::data::source::{Sampling, Source};
+use crate::data::source::{Asked, Drawing, Sampling, Source, Split};
 use crate::error::{Error, Result};
-use crate::media::Image;
+use crate::media::{Image, Media};
+use crate::request::{self, Example, Sample};
 
 use super::folder::Listing;
-use super::{Crop, Images, Layout, Pictures, Shape, decode, decode_all, pack, packed_part};
+use super::{Crop, Images, Layout, Pictures, Shape, decode, decode_all, images_of, pack, packed_part};
 
 /// Training and held-out folder of each domain.
 const FOLDERS: [[&str; 2]; 2] = [["trainA", "testA"], ["trainB", "testB"]];
@@ -46,6 +47,13 @@ impl Default for Domains {
     }
 }
 
+/// The name under which a request says which way a picture goes, and the two ways.
+pub const DIRECTION: &str = "direction";
+/// From the first domain to the second.
+pub const A_TO_B: &str = "a_to_b";
+/// And back.
+pub const B_TO_A: &str = "b_to_a";
+
 /// As many pictures of each domain, on the host, `[n, channels, side, side]` each, f32 in [-1, 1].
 #[derive(Clone, Debug)]
 pub struct DomainBatch {
@@ -53,6 +61,22 @@ pub struct DomainBatch {
     pub a: TensorData,
     /// Of the second.
     pub b: TensorData,
+}
+
+impl request::Batch for DomainBatch {
+    /// Both ways; what is of the other domain is no answer.
+    fn examples(&self) -> Vec<Example> {
+        let way = |direction: &str, [given, beside]: [&TensorData; 2]| {
+            let both = images_of(given).into_iter().zip(images_of(beside));
+            let example = |(given, beside)| Example {
+                asked: Sample::of_picture(given).with(DIRECTION, direction),
+                wanted: None,
+                beside: Some(Media::Image(beside)),
+            };
+            both.map(example).collect::<Vec<Example>>()
+        };
+        [way(A_TO_B, [&self.a, &self.b]), way(B_TO_A, [&self.b, &self.a])].concat()
+    }
 }
 
 impl Domains {
@@ -63,22 +87,20 @@ impl Domains {
 
     /// The batches of the training pictures of both domains, or of those held out, as [`super::open`] has them of one set.
     /// An error lists what cannot be used, or says which folder is missing.
-    pub fn open(
-        &self,
-        set: &str,
-        shape: Shape,
-        (seed, batch): (u64, usize),
-        held_out: bool,
-    ) -> Result<Box<dyn Source<DomainBatch>>> {
+    pub fn open(&self, set: &str, shape: Shape, drawing: Drawing) -> Result<Box<dyn Source<DomainBatch>>> {
+        if drawing.split == Split::Test {
+            return Ok(Box::new(Asked(self.test(set, shape)?)));
+        }
+        let (order, held_out) = ((drawing.seed, drawing.batch), drawing.is_held_out());
         let images = self.as_images();
         let (place, cache) = (images.place(set)?, fetch::cache_dir().ok().map(|cache| cache.join("packed")));
-        let domain = |i: usize| domain(&images, &place, cache.as_deref(), shape, (seed, batch), (i, held_out));
+        let domain = |i: usize| domain(&images, &place, cache.as_deref(), shape, order, (i, held_out));
         Ok(Box::new(Both([domain(0)?, domain(1)?])))
     }
 
-    /// Pictures held out in both domains under one name, `[a, b]` each: what a translation of one should look like. Empty
+    /// Pictures held out in both domains under one name: what a translation of one should look like, from A to B, then back. Empty
     /// where the two domains share no names.
-    pub fn test(&self, set: &str, shape: Shape) -> Result<Vec<[Image; 2]>> {
+    fn test(&self, set: &str, shape: Shape) -> Result<Vec<Example>> {
         let place = self.as_images().place(set)?;
         let side = |folders: [&'static str; 2]| -> Result<BTreeMap<String, Image>> {
             let listing = Listing::between(&place, folders)?;
@@ -90,7 +112,10 @@ impl Domains {
             found.into_iter().filter_map(|found| found.map_err(Error::input).transpose()).collect()
         };
         let (first, mut second) = (side(FOLDERS[0])?, side(FOLDERS[1])?);
-        Ok(first.into_iter().filter_map(|(name, a)| Some([a, second.remove(&name)?])).collect())
+        let pairs = first.into_iter().filter_map(|(name, a)| Some([a, second.remove(&name)?])).collect::<Vec<_>>();
+        let there = pairs.iter().map(|[a, b]| Example::pair(a.clone(), b.clone()).with(DIRECTION, A_TO_B));
+        let back = pairs.iter().map(|[a, b]| Example::pair(b.clone(), a.clone()).with(DIRECTION, B_TO_A));
+        Ok(there.chain(back).collect())
     }
 }
 
@@ -184,7 +209,13 @@ mod tests {
         assert!(a[..4].iter().all(|level| *level < 4) && a[..4].iter().sum::<u8>() == 6, "{a:?}");
         assert!(b[..3].iter().map(|level| u32::from(*level)).sum::<u32>() == 303, "{b:?}");
         let test = Domains { path: path.to_owned(), ..Domains::default() }.test("none", SHAPE).unwrap();
-        assert_eq!(test.iter().map(|[a, b]| [a.pixels[0], b.pixels[0]]).collect::<Vec<_>>(), [[51, 151]]);
+        let levels = |example: &Example| {
+            let Some(Media::Image(wanted)) = &example.wanted else { panic!("{example:?}") };
+            let given = example.asked.picture().unwrap();
+            (example.asked.text(DIRECTION).unwrap().to_owned(), [given.pixels[0], wanted.pixels[0]])
+        };
+        let both = [(A_TO_B.to_owned(), [51, 151]), (B_TO_A.to_owned(), [151, 51])];
+        assert_eq!(test.iter().map(levels).collect::<Vec<_>>(), both);
     }
 
     #[test]

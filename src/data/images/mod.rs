@@ -7,24 +7,26 @@ pub(in crate::data) mod folder;
 mod pack;
 mod paired;
 
-pub use domains::{DomainBatch, Domains};
+pub use domains::{A_TO_B, B_TO_A, DIRECTION, DomainBatch, Domains};
 pub use paired::{Direction, PairBatch, Pairs};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use image::RgbImage;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::mnist::Digits;
-use crate::data::source::{Order, Sampling, Source};
+use crate::data::source::{Asked, Drawing, Order, Sampling, Source, Split};
 use crate::data::{fetch, holds_digits, mnist, place_of};
+use crate::device;
 use crate::error::{Error, Result};
 use crate::media::{Image, Media};
 use crate::random::Draws;
+use crate::request::{self, Example};
 
 use self::folder::Listing;
 use self::pack::Pack;
@@ -95,12 +97,15 @@ pub struct Batch {
     pub labels: Vec<u32>,
 }
 
-impl Batch {
-    /// Its pictures.
-    pub fn images(&self) -> Vec<Media> {
-        let pictures = Image::from_signed(Tensor::from_data(self.pixels.clone(), &Device::flex()));
-        pictures.into_iter().map(Media::Image).collect()
+impl request::Batch for Batch {
+    fn examples(&self) -> Vec<Example> {
+        images_of(&self.pixels).into_iter().map(|image| Example::real(Media::Image(image))).collect()
     }
+}
+
+/// The pictures of `[n, channels, height, width]`, f32 in [-1, 1].
+pub(crate) fn images_of(pixels: &TensorData) -> Vec<Image> {
+    Image::from_signed(Tensor::from_data(pixels.clone(), &device::cpu()))
 }
 
 impl Default for Images {
@@ -160,17 +165,14 @@ impl Images {
 /// An error lists the files that cannot be used, all in one, unless `skip_broken` is set; it is an error, too, when no
 /// picture is left to learn from. There may be none held out. Panics when `batch` or the side is 0 or the channels are
 /// neither 1 nor 3.
-pub fn open(
-    images: &Images,
-    set: &str,
-    shape: Shape,
-    seed: u64,
-    batch: usize,
-    held_out: bool,
-) -> Result<Box<dyn Source<Batch>>> {
+pub fn open(images: &Images, set: &str, shape: Shape, drawing: Drawing) -> Result<Box<dyn Source<Batch>>> {
+    if drawing.split == Split::Test {
+        return Ok(Box::new(Asked(Vec::new())));
+    }
+    let (order, held_out) = ((drawing.seed, drawing.batch), drawing.is_held_out());
     // Without a cache the pictures are packed in memory alone.
     let cache = fetch::cache_dir().ok().map(|cache| cache.join("packed"));
-    Ok(Box::new(Pictures::open(images, &images.place(set)?, cache.as_deref(), shape, (seed, batch), held_out, &[])?))
+    Ok(Box::new(Pictures::open(images, &images.place(set)?, cache.as_deref(), shape, order, held_out, &[])?))
 }
 
 /// At most so many pictures to measure with, always the same: of the folder test, else of those held out, in one batch, which

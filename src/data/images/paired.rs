@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::TensorData;
 use image::{RgbImage, imageops};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::fetch;
-use crate::data::source::{Sampling, Source};
+use crate::data::source::{Asked, Drawing, Sampling, Source, Split};
 use crate::error::Result;
-use crate::media::Image;
+use crate::request::{self, Example};
 
 use super::folder::Listing;
 use super::pack;
-use super::{Batch, Crop, Images, Item, Layout, Pictures, Shape, TEST, decode, packed_part, usable};
+use super::{Batch, Crop, Images, Item, Layout, Pictures, Shape, TEST, decode, images_of, packed_part, usable};
 
 /// The pairs a recipe learns from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -71,10 +71,10 @@ pub struct PairBatch {
     pub wanted: TensorData,
 }
 
-impl PairBatch {
-    /// The pictures of one side.
-    pub fn images(side: &TensorData) -> Vec<Image> {
-        Image::from_signed(Tensor::from_data(side.clone(), &Device::flex()))
+impl request::Batch for PairBatch {
+    fn examples(&self) -> Vec<Example> {
+        let [given, wanted] = [&self.given, &self.wanted].map(images_of);
+        given.into_iter().zip(wanted).map(|(given, wanted)| Example::pair(given, wanted)).collect()
     }
 }
 
@@ -93,30 +93,25 @@ impl Pairs {
     /// The batches of the training pairs, or of those held out, as [`super::open`] has them of pictures: the same square is
     /// cut out of both and both are mirrored or neither. Each has `shape`. An error lists the pairs that cannot be used and the
     /// pictures that have no partner.
-    pub fn open(
-        &self,
-        set: &str,
-        shape: Shape,
-        seed: u64,
-        batch: usize,
-        held_out: bool,
-    ) -> Result<Box<dyn Source<PairBatch>>> {
-        let images = self.as_images();
+    pub fn open(&self, set: &str, shape: Shape, drawing: Drawing) -> Result<Box<dyn Source<PairBatch>>> {
+        if drawing.split == Split::Test {
+            return Ok(Box::new(Asked(self.test(set, shape)?)));
+        }
+        let (images, order, held_out) = (self.as_images(), (drawing.seed, drawing.batch), drawing.is_held_out());
         let cache = fetch::cache_dir().ok().map(|cache| cache.join("packed"));
-        let pictures = pictures(&images, &images.place(set)?, cache.as_deref(), shape, (seed, batch), held_out, &[])?;
+        let pictures = pictures(&images, &images.place(set)?, cache.as_deref(), shape, order, held_out, &[])?;
         Ok(Box::new(Halves { pictures, direction: self.direction }))
     }
 
-    /// The pairs to measure with, `[given, wanted]` each: those of the folder test, else those held out.
-    pub fn test(&self, set: &str, shape: Shape) -> Result<Vec<[Image; 2]>> {
+    /// The pairs to measure with: those of the folder test, else those held out.
+    fn test(&self, set: &str, shape: Shape) -> Result<Vec<Example>> {
         let images = Images { crop: Crop::Centre, ..self.as_images() };
         let pictures = pictures(&images, &images.place(set)?, None, shape, (0, 1), true, TEST)?;
-        let each = (0..pictures.items()).map(|i| {
+        let each = (0..pictures.items()).flat_map(|i| {
             let pixels = pictures.pack.picture(i).iter().copied().map(super::signed).collect::<Vec<f32>>();
             let Shape { channels, side } = shape;
             let whole = Batch { pixels: TensorData::new(pixels, [1, 2 * channels, side, side]), labels: vec![0] };
-            let PairBatch { given, wanted } = halves(whole, self.direction);
-            [PairBatch::images(&given).remove(0), PairBatch::images(&wanted).remove(0)]
+            request::Batch::examples(&halves(whole, self.direction))
         });
         Ok(each.collect())
     }
@@ -289,7 +284,7 @@ mod tests {
 
     /// The red of A and the green of B of every pair of a batch, as levels.
     fn levels(batch: &PairBatch) -> Vec<[u8; 2]> {
-        let both = [&batch.given, &batch.wanted].map(PairBatch::images);
+        let both = [&batch.given, &batch.wanted].map(images_of);
         both[0].iter().zip(&both[1]).map(|(a, b)| [a.pixels[0], b.pixels[1]]).collect()
     }
 
@@ -312,7 +307,10 @@ mod tests {
             let swapped = PairBatch { given: wanted, wanted: given };
             assert_eq!(levels(&swapped), levels(&source.batch(0).unwrap()));
             let test = pairs.test("none", SHAPE).unwrap();
-            assert_eq!((test.len(), test[0][0].pixels[0], test[0][1].pixels[1]), (1, 70, 185));
+            let [Example { asked, wanted: Some(crate::media::Media::Image(wanted)), .. }] = test.as_slice() else {
+                panic!("{test:?}")
+            };
+            assert_eq!((asked.picture().unwrap().pixels[0], wanted.pixels[1]), (70, 185));
         }
     }
 

@@ -14,15 +14,17 @@ pub use folder::holds;
 
 use std::path::{Path, PathBuf};
 
+use burn::tensor::TensorData;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::bars::Piece;
 use self::folder::Collection;
 use crate::data::place_of;
-use crate::data::source::{Order, Sampling, Source};
+use crate::data::source::{Asked, Drawing, Order, Sampling, Source, Split};
 use crate::error::{Error, Result};
-use crate::media::{Chord, Notes};
+use crate::media::{Chord, Media, Notes};
+use crate::request::{Batch, Example, Sample, Value};
 
 /// Bars of a segment that music is measured in.
 const SEGMENT: usize = 8;
@@ -54,6 +56,39 @@ pub struct BarBatch {
     pub chords: Vec<Chord>,
 }
 
+/// The name under which chords are given, one a bar.
+pub const CHORDS: &str = "chords";
+/// The name under which the bar before is given.
+pub const BEFORE: &str = "before";
+
+impl BarBatch {
+    /// The pitch in each step of the bars, or of those before them, as numbers `[n, 16]`; -1 where nothing sounds.
+    pub fn pitches(&self) -> [TensorData; 2] {
+        let of = |bars: Vec<f32>| TensorData::new(bars, [self.bars.len(), STEPS]);
+        let bars = self.bars.iter().flatten().map(|pitch| f32::from(*pitch)).collect();
+        let silent = [-1.0; STEPS];
+        let before = self.previous.iter().flat_map(|bar| bar.map_or(silent, |bar| bar.map(f32::from))).collect();
+        [of(bars), of(before)]
+    }
+}
+
+impl Batch for BarBatch {
+    /// Each bar above its chord, asked for by that and by the bar before it.
+    fn examples(&self) -> Vec<Example> {
+        let piece = |bar: Option<&Bar>, chord| {
+            let steps = bar.map_or_else(|| vec![None; STEPS], |bar| bar.iter().copied().map(Some).collect());
+            Media::Notes(notes(&[steps], &[chord]))
+        };
+        let each = self.bars.iter().zip(&self.previous).zip(&self.chords);
+        let example = |((bar, before), chord): ((&Bar, &Option<Bar>), &Chord)| {
+            let asked = Sample::seed(0).with(CHORDS, Value::Text(chord.to_string()));
+            let asked = asked.with(BEFORE, Value::Media(piece(before.as_ref(), None)));
+            Example { asked, wanted: Some(piece(Some(bar), Some(*chord))), beside: None }
+        };
+        each.map(example).collect()
+    }
+}
+
 impl Default for Music {
     fn default() -> Self {
         Music { path: PathBuf::new(), skip_broken: false, validation_share: 0.1, transpose: true }
@@ -82,9 +117,21 @@ impl Music {
 ///
 /// An error lists the files that cannot be used, all in one, unless `skip_broken` is set; it is an error, too, when no
 /// bar is left to learn from. There may be none held out. Panics when `batch` is 0.
-pub fn open(music: &Music, set: &str, seed: u64, batch: usize, held_out: bool) -> Result<Box<dyn Source<BarBatch>>> {
-    let collection = music.collection(&place_of(&music.path, set)?)?;
-    Ok(Box::new(Bars::new(collection.pieces(Some(held_out)), music.transpose && !held_out, seed, batch)))
+pub fn open(music: &Music, set: &str, drawing: Drawing) -> Result<Box<dyn Source<BarBatch>>> {
+    let Drawing { split, seed, batch } = drawing;
+    let (collection, held_out) = (music.collection(&place_of(&music.path, set)?)?, drawing.is_held_out());
+    let pieces = collection.pieces(Some(held_out));
+    if split == Split::Test {
+        return Ok(Box::new(Asked(pieces.iter().flat_map(|piece| piece.segments(SEGMENT)).map(above).collect())));
+    }
+    Ok(Box::new(Bars::new(pieces, music.transpose && !held_out, seed, batch)))
+}
+
+/// A melody, asked for by its chords.
+fn above(wanted: Notes) -> Example {
+    let chords = wanted.chords.iter().map(|(_, chord)| chord.to_string()).collect::<Vec<_>>().join(" ");
+    let wanted = Some(Media::Notes(wanted));
+    Example { asked: Sample::seed(0), wanted, beside: None }.with(CHORDS, Value::Text(chords))
 }
 
 /// Rows of eight bars of the music in a folder, none in two of them, as a network would write them: held out or not, or
@@ -93,12 +140,6 @@ pub fn open(music: &Music, set: &str, seed: u64, batch: usize, held_out: bool) -
 pub fn segments(place: &Path, held_out: Option<bool>) -> Result<Vec<Notes>> {
     let music = Music { skip_broken: true, ..Music::default() }; // nothing is learned here
     Ok(music.collection(place)?.pieces(held_out).iter().flat_map(|piece| piece.segments(SEGMENT)).collect())
-}
-
-/// The [`segments`] held out of the music that a recipe learns from; `set` as in [`open`].
-pub fn held_out(music: &Music, set: &str) -> Result<Vec<Notes>> {
-    let pieces = music.collection(&place_of(&music.path, set)?)?.pieces(Some(true));
-    Ok(pieces.iter().flat_map(|piece| piece.segments(SEGMENT)).collect())
 }
 
 /// What a folder of music holds.
@@ -194,7 +235,8 @@ mod tests {
     }
 
     fn opened(music: &Music, batch: usize, held_out: bool) -> Box<dyn Source<BarBatch>> {
-        open(music, "", 3, batch, held_out).unwrap()
+        let split = if held_out { Split::Validation } else { Split::Train };
+        open(music, "", Drawing { split, seed: 3, batch }).unwrap()
     }
 
     fn error<T>(result: Result<T>) -> String {
@@ -234,7 +276,13 @@ mod tests {
         let _ = source.batch(3).unwrap();
         assert_eq!(source.batch(40).unwrap(), late);
         assert_ne!(source.batch(41).unwrap(), late);
-        assert_ne!(open(&music(folder.path()), "", 4, 7, false).unwrap().batch(40).unwrap(), late);
+        assert_ne!(
+            open(&music(folder.path()), "", Drawing { split: Split::Train, seed: 4, batch: 7 })
+                .unwrap()
+                .batch(40)
+                .unwrap(),
+            late
+        );
         assert_eq!(opened(&Music { transpose: false, ..music(folder.path()) }, 1, false).items(), 5);
         let held = opened(&music(folder.path()), 2, true);
         let batch = held.batch(0).unwrap();
@@ -265,7 +313,7 @@ mod tests {
         let survey = survey(folder.path()).unwrap();
         assert_eq!(survey.problems.len(), 4, "{:?}", survey.problems);
         let all = Music { validation_share: 0.0, ..music(folder.path()) };
-        let said = error(open(&all, "", 0, 1, false));
+        let said = error(open(&all, "", Drawing { split: Split::Train, seed: 0, batch: 1 }));
         assert!(said.starts_with("4 things in ") && said.contains("data.skip_broken=true"), "{said}");
         let starts = [
             "b.abc tune 3, `Three`, has the key",
@@ -292,7 +340,10 @@ mod tests {
         let none = folder(&[("a.txt", b"")]);
         assert!(error(survey(none.path())).contains("holds no music, that is, no files named .mid, .midi, .abc"));
         let waltz = folder(&[("a.abc", b"X:1\nM:3/4\nK:C\nC6|\n")]);
-        assert!(error(open(&music(waltz.path()), "", 0, 1, false)).contains("holds no melody in 4/4 to learn from"));
+        assert!(
+            error(open(&music(waltz.path()), "", Drawing { split: Split::Train, seed: 0, batch: 1 }))
+                .contains("holds no melody in 4/4 to learn from")
+        );
         assert_eq!(survey(waltz.path()).unwrap().problems, ["nothing in it is a melody in 4/4 to learn from"]);
     }
 

@@ -8,27 +8,16 @@ mod pool;
 
 use std::f64::consts::SQRT_2;
 
-use burn::module::Module;
 use burn::tensor::ops::PadMode;
-use burn::tensor::{Device, Tensor, s};
+use burn::tensor::s;
 use ganvas_kernels::{Act, bias_act};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use crate::config::{Settings, Train};
-use crate::data::images::{DomainBatch, Domains, Shape};
-use crate::data::source::Source;
-use crate::error::Result;
-use crate::loss::adversarial::Adversarial;
-use crate::media::{Image, Media};
+use super::prelude::*;
+use crate::data::images::{A_TO_B, B_TO_A, DIRECTION, DomainBatch, Domains, Shape};
 use crate::nn::{
     Conv2d, ConvConfig, ConvTranspose2d, Init, InstanceNorm, Norms, PatchConfig, PatchDiscriminator, of_pictures,
     patches, pixel_norm,
 };
-use crate::optim::{AdamConfig, Trained, adam_problem, average_decay, linear_decay};
-use crate::parts::Parts;
-use crate::random::Draws;
-use crate::recipe::{Info, Input, Model, Question, Recipe, Request, Scalars, Split, StepCx, Translation};
 
 use self::pool::Pool;
 
@@ -38,12 +27,11 @@ const WIDE: Init = Init::FanIn { gain: SQRT_2 };
 /// Of a last layer whose result is added to the picture: little to begin with, and Adam's steps, which are of one size whatever
 /// the gradient, change it little too. Without that a generator shakes by more than the cycles forgive, and stays at the picture.
 const SMALL: Init = Init::Equalized { gain: 0.02, rate: 1.0 };
+/// D's, by the labels 1 and 0 (section 4, training details).
+const LOSS: Adversarial = Adversarial::LeastSquares;
 const CHANNELS: usize = 3;
 const HALVINGS: usize = 2;
 const PREVIEWED: usize = 8; // held-out pictures of each domain
-const A_TO_B: &str = "a_to_b";
-const B_TO_A: &str = "b_to_a";
-const DIRECTION: Input = Input::Choice { name: "direction", among: &[A_TO_B, B_TO_A] };
 /// What it learns when no other pictures are given.
 const SET: &str = "emoji";
 
@@ -51,15 +39,20 @@ const SET: &str = "emoji";
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Side of the pictures in pixels, a multiple of 4.
+    /// Side of the pictures in pixels.
+    #[schemars(range(min = 16, max = 1024), extend("multipleOf" = 4))]
     pub resolution: usize,
     /// Channels of the generators' first layer; the two halvings of the side double them.
+    #[schemars(range(min = 1, max = 256))]
     pub width: usize,
     /// Residual blocks of each generator: the paper has 9 at 256 pixels and 6 at 128.
+    #[schemars(range(min = 1, max = 32))]
     pub blocks: usize,
     /// Channels of the discriminators' first layer; every halving of the side doubles them, up to eight times.
+    #[schemars(range(min = 1, max = 256))]
     pub d_width: usize,
     /// How often the discriminators halve the side: 0 to 5 for patches of 1, 16, 34, 70, 142 or 286 pixels.
+    #[schemars(range(max = 5))]
     pub d_layers: usize,
     /// Weight of the cycles, lambda: how much a picture that went there and back may not differ.
     pub cycle_weight: f64,
@@ -81,19 +74,14 @@ pub struct Config {
     /// Thousands of images in which the discriminators learn to tell the domains apart, before the generators begin.
     pub d_first_kimg: f64,
     /// Earlier fakes of each domain that its discriminator is shown; 0 for new ones alone.
+    #[schemars(range(max = 10000))]
     pub pool: usize,
-    /// Adam's learning rate, for all players.
-    pub learning_rate: f64,
-    /// Thousands of images with the whole learning rate, before it falls along a line.
-    pub constant_kimg: f64,
-    /// Thousands of images over which it falls to 0; 0 for a rate that does not fall.
-    pub decay_kimg: f64,
-    /// Adam's beta1, for all players.
-    pub beta1: f64,
-    /// Adam's beta2, for all players.
-    pub beta2: f64,
     /// Half-life of the moving average of the generators' weights that results come from, in thousands of images; 0 for none.
     pub average_kimg: f64,
+    /// The optimizer, for all players.
+    pub adam: Adam,
+    /// How its rate falls.
+    pub decay: Decay,
     /// The two domains.
     pub data: Domains,
     /// The run. A batch has as many pictures of each domain.
@@ -139,20 +127,14 @@ impl Default for Config {
             d_norms: true,
             d_first_kimg: 0.0,
             pool: 50,
-            learning_rate: 2e-4,
-            constant_kimg: 100.0,
-            decay_kimg: 100.0,
-            beta1: 0.5,
-            beta2: 0.999,
             average_kimg: 0.0,
+            adam: Adam::default(),
+            decay: Decay { constant_kimg: 100.0, decay_kimg: 100.0 },
             data: Domains::default(),
             train: Train {
                 kimg: 200.0, // 200 passes over the thousand pictures of a usual set
                 batch: 1,
-                log_every_kimg: 0.1,
-                preview_every_kimg: 1.0,
-                checkpoint_every_kimg: 5.0,
-                ..Train::default()
+                ..Train::every([0.1, 1.0, 5.0])
             },
         }
     }
@@ -164,36 +146,13 @@ impl Settings for Config {
     }
 
     fn problem(&self) -> Option<String> {
-        if !(16..=1024).contains(&self.resolution) || !self.resolution.is_multiple_of(1 << HALVINGS) {
-            return Some(format!("resolution is {}; give a multiple of 4 from 16 to 1024", self.resolution));
-        }
-        if !(1..=256).contains(&self.width) || !(1..=256).contains(&self.d_width) || !(1..=32).contains(&self.blocks) {
-            return Some("width and d_width must be 1 to 256, blocks 1 to 32".into());
-        }
-        let most = (self.resolution.ilog2() as usize - 2).min(5); // or nothing is left of the picture
-        if self.d_layers > most {
-            return Some(format!(
+        let most = self.resolution.ilog2() as usize - 2; // or nothing is left of the picture
+        (self.d_layers > most).then(|| {
+            format!(
                 "d_layers is {}; at {} pixels a discriminator can halve the side 0 to {most} times",
                 self.d_layers, self.resolution
-            ));
-        }
-        if self.pool > 10_000 {
-            return Some(format!("pool is {}; give at most 10000", self.pool));
-        }
-        if let Some(problem) = adam_problem(self.learning_rate, [self.beta1, self.beta2]) {
-            return Some(problem);
-        }
-        let numbers = [
-            ("cycle_weight", self.cycle_weight),
-            ("identity_weight", self.identity_weight),
-            ("back_weight", self.back_weight),
-            ("d_first_kimg", self.d_first_kimg),
-            ("constant_kimg", self.constant_kimg),
-            ("decay_kimg", self.decay_kimg),
-            ("average_kimg", self.average_kimg),
-        ];
-        let bad = numbers.into_iter().find(|(_, value)| !(*value >= 0.0 && value.is_finite()));
-        bad.map(|(name, value)| format!("{name} is {value}; give 0 or more"))
+            )
+        })
     }
 }
 
@@ -339,27 +298,26 @@ pub struct Translator {
 }
 
 impl Model for Translator {
-    fn inputs(&self) -> Vec<Input> {
-        vec![Input::Picture, DIRECTION]
+    fn takes(&self) -> Vec<Field> {
+        let picture = Field::picture(PICTURE, CHANNELS, Some(self.resolution), Range::Signed);
+        vec![picture, Field::choice(DIRECTION, &[A_TO_B, B_TO_A])]
     }
 
-    fn generate(&self, request: &Request) -> Result<Vec<Media>> {
-        let Some(picture) = &request.picture else { panic!("no picture to translate") };
-        let generator = if request.text(DIRECTION) == A_TO_B { &self.to_b } else { &self.to_a };
-        let y = generator.forward(picture.to_signed(&generator.first.weight.device()));
-        Ok(vec![Media::Image(Image::from_signed(y).remove(0)); request.latents.len()])
+    fn makes(&self) -> Vec<Field> {
+        vec![Field::picture("result", CHANNELS, None, Range::Signed)]
     }
 
-    fn translation(&self) -> Option<Translation> {
-        Some(Translation {
-            channels: CHANNELS,
-            side: Some(self.resolution),
-            multiple: 1 << HALVINGS,
-            scale: 1,
-            reach: 3 + 2 + 4 + 8 * self.to_b.blocks.len(),
-            bytes: 4 * self.num_params(),
-            bytes_per_pixel: 16 * self.width + 64,
+    fn forward(&self, given: Given) -> Made {
+        given.each(given.choices(DIRECTION), |direction, some| {
+            let generator = [&self.to_b, &self.to_a][*direction];
+            Made::one("result", generator.forward(some.tensor(PICTURE)))
         })
+    }
+
+    fn tiling(&self) -> Option<Tiling> {
+        let (bytes, bytes_per_pixel) = (4 * self.num_params(), 16 * self.width + 64);
+        let reach = 3 + 2 + 4 + 8 * self.to_b.blocks.len();
+        Some(Tiling { multiple: 1 << HALVINGS, scale: 1, reach, bytes, bytes_per_pixel })
     }
 }
 
@@ -371,47 +329,23 @@ pub struct CycleGan {
     pools: [Pool; 2],                                 // of fakes of A and of B
 }
 
-/// The mean squared distance of logits from a label (section 4, training details).
-fn squares(logits: Tensor<4>, label: f64) -> Tensor<1> {
-    (logits - label).square().mean()
-}
-
-fn distance(a: Tensor<4>, b: Tensor<4>) -> Tensor<1> {
-    (a - b).abs().mean()
-}
-
-/// What one way round costs the generators.
-struct Round {
-    adversarial: Tensor<1>,
-    cycle: Tensor<1>,
-    identity: Tensor<1>,
-}
-
 impl CycleGan {
     /// D_A and D_B, at half their speed, on real pictures `[n, 3, side, side]` of A and of B, and on fakes of now and of before.
-    fn critics_learn(
-        &mut self,
-        reals: [Tensor<4>; 2],
-        fakes: [Tensor<4>; 2],
-        rate: f64,
-        cx: &StepCx,
-        scalars: Scalars,
-    ) -> Scalars {
-        let (mut d_loss, mut d_squares, mut judged) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
+    fn critics_learn(&mut self, reals: [Tensor<4>; 2], fakes: [Tensor<4>; 2], rate: f64, cx: &StepCx) -> Scalars {
+        let (mut losses, mut squares, mut judged) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
         for (i, (real, fake)) in reals.into_iter().zip(fakes).enumerate() {
             let fake = self.pools[i].exchange(fake, &cx.draws, ["pool.a", "pool.b"][i]);
             let critic = self.discriminators[i].net();
-            let (on_real, on_fake) = (critic.forward(real), critic.forward(fake));
-            let loss = (squares(on_real.clone(), 1.0) + squares(on_fake.clone(), 0.0)) * 0.5;
-            let decided = Adversarial::LeastSquares.decided(patches(on_real), patches(on_fake));
+            let [real, fake] = [real, fake].map(|pictures| patches(critic.forward(pictures)));
+            let decided = LOSS.decided(real.clone(), fake.clone());
             decided.into_iter().zip(&mut judged).for_each(|(logits, all)| all.push(logits));
-            d_loss.push(loss.clone().without_autodiff());
-            d_squares.push(self.discriminators[i].descend(loss, rate, 0.0).square());
+            let loss = LOSS.discriminator(real, fake);
+            losses.push(loss.clone().without_autodiff());
+            squares.push(self.discriminators[i].descend(loss, rate, cx).square());
         }
         let sum = |values: Vec<Tensor<1>>| Tensor::cat(values, 0).sum();
-        let [real, fake] = judged.map(|logits| Tensor::cat(logits, 0));
-        let scalars = scalars.with("d_loss", sum(d_loss)).with("d_gradient_norm", sum(d_squares).sqrt());
-        scalars.judged(real, fake)
+        let scalars = Scalars::default().with("d_loss", sum(losses)).with("d_gradient_norm", sum(squares).sqrt());
+        scalars.judged(judged.map(|logits| Tensor::cat(logits, 0)))
     }
 }
 
@@ -429,9 +363,7 @@ impl Recipe for CycleGan {
     type Batch = DomainBatch; // [n, 3, resolution, resolution] in [-1, 1], of A and of B
 
     fn data(config: &Config, split: Split) -> Result<Box<dyn Source<DomainBatch>>> {
-        let held_out = split == Split::Validation;
-        let batch = if held_out { PREVIEWED } else { config.train.batch };
-        config.data.open(SET, config.shape(), (config.train.seed, batch), held_out)
+        config.data.open(SET, config.shape(), config.train.drawing(split).showing(PREVIEWED))
     }
 
     fn model(config: &Config, device: &Device) -> Translator {
@@ -441,19 +373,7 @@ impl Recipe for CycleGan {
         Translator { to_b: generator("generator.to_b"), to_a: generator("generator.to_a"), resolution, width }
     }
 
-    fn questions(config: &Config) -> Result<Vec<Question>> {
-        let pairs = config.data.test(SET, config.shape())?;
-        let asked = |direction: &str, given: &Image, wanted: &Image| {
-            let mut question = Question::picture(given.clone(), Some(wanted.clone()));
-            question.request.with.insert(DIRECTION.name().to_owned(), direction.to_owned());
-            question
-        };
-        let there = pairs.iter().map(|[a, b]| asked(A_TO_B, a, b));
-        let back = pairs.iter().map(|[a, b]| asked(B_TO_A, b, a));
-        Ok(there.chain(back).collect())
-    }
-
-    fn new(config: &Config, model: Translator, device: &Device) -> Self {
+    fn new(config: &Config, model: Translator, setup: &Setup<DomainBatch>) -> Result<Self> {
         let patch = PatchConfig {
             inputs: CHANNELS,
             width: config.d_width,
@@ -462,88 +382,57 @@ impl Recipe for CycleGan {
             init: if config.d_norms { INIT } else { Init::FanIn { gain: 1.0 } },
         };
         let draws = Draws::new(config.train.seed, 0);
-        let adam = AdamConfig { beta2: config.beta2, ..AdamConfig::with_beta1(config.beta1) };
         let discriminator = |name| {
-            let net = PatchDiscriminator::new(patch, &draws, name, &device.clone().autodiff());
-            Trained::new(net, adam, false)
+            let net = PatchDiscriminator::new(patch, &draws, name, &setup.autodiff());
+            Trained::new(net, config.adam.rule(), 0.0)
         };
-        let pool = || Pool::new(config.pool, [CHANNELS, config.resolution], device);
-        CycleGan {
-            generators: Trained::new(model, adam, config.average_kimg > 0.0),
+        let pool = || Pool::new(config.pool, [CHANNELS, config.resolution], setup.device);
+        Ok(CycleGan {
+            generators: Trained::new(model, config.adam.rule(), config.average_kimg),
             discriminators: ["discriminator_a", "discriminator_b"].map(discriminator),
             pools: [pool(), pool()],
             config: config.clone(),
-        }
+        })
     }
 
     fn step(&mut self, batch: DomainBatch, cx: &StepCx) -> Scalars {
-        let Config { cycle_weight, identity_weight, back_weight, .. } = self.config;
-        let Config { d_first_kimg, constant_kimg, decay_kimg, average_kimg, .. } = self.config;
-        let [a, b] = [batch.a, batch.b].map(|pictures| Tensor::<4>::from_data(pictures, cx.device));
-        let n = a.dims()[0];
-        let done = linear_decay(constant_kimg, decay_kimg, cx.images as f64 / 1000.0);
-        let rate = self.config.learning_rate * done;
+        let Config { cycle_weight, identity_weight, back_weight, d_first_kimg, adam, decay, .. } = self.config;
+        let [a, b] = [batch.a, batch.b].map(|pictures| cx.tensor::<4>(pictures));
+        let rate = adam.learning_rate * decay.share(cx.images);
 
         // At first the critics alone
-        if (cx.images as f64) < 1000.0 * d_first_kimg {
+        if cx.kimg() < d_first_kimg {
             let Translator { to_b, to_a, .. } = self.generators.net().valid();
             let fakes = [to_a.forward(b.clone()), to_b.forward(a.clone())];
-            return self.critics_learn([a, b], fakes, rate, cx, Scalars::default());
+            return self.critics_learn([a, b], fakes, rate, cx);
         }
 
         // G and F together: fool the critics, undo each other, leave alone what is of the right domain. One way round is gone
         // back through before the other begins, so that one graph is in memory.
-        let generators = self.generators.net();
         let [on_a, on_b] = self.discriminators.each_ref().map(Trained::frozen);
-        let Translator { to_b, to_a, .. } = generators;
+        let Translator { to_b, to_a, .. } = self.generators.net();
         let ways = [(to_b, to_a, &on_b, &a, &b, 1.0), (to_a, to_b, &on_a, &b, &a, back_weight)];
         let (mut gradients, mut fakes, mut rounds) = (Vec::new(), Vec::new(), Vec::new());
         for (there, back, critic, from, to, weight) in ways {
             let fake = there.forward(from.clone());
             fakes.push(fake.clone().without_autodiff());
-            let round = Round {
-                adversarial: squares(critic.forward(fake.clone()), 1.0),
-                cycle: distance(back.forward(fake), from.clone()),
-                identity: distance(there.forward(to.clone()), to.clone()),
-            };
-            let total = round.adversarial.clone()
-                + (round.cycle.clone() + round.identity.clone() * identity_weight) * (cycle_weight * weight);
-            gradients.push(total.backward());
-            let Round { adversarial, cycle, identity } = round;
+            let adversarial = (critic.forward(fake.clone()) - 1.0).square().mean();
+            let cycle = pixel::l1(back.forward(fake), from.clone());
+            let identity = pixel::l1(there.forward(to.clone()), to.clone());
+            let distances = cycle.clone() + identity.clone() * identity_weight;
+            gradients.push((adversarial.clone() + distances * (cycle_weight * weight)).backward());
             rounds.push([adversarial, cycle, identity].map(Tensor::without_autodiff));
         }
         drop((on_a, on_b));
-        let decay = average_decay(n, average_kimg, cx.images);
-        let g_gradient = self.generators.descend_along(gradients, rate, decay);
+        let g_gradient = self.generators.descend_along(gradients, rate, cx);
         let both = |i: usize| rounds[0][i].clone() + rounds[1][i].clone();
         let scalars = Scalars::default().with("g_loss", both(0)).with("cycle", both(1)).with("identity", both(2));
-        let scalars = scalars.with("g_gradient_norm", g_gradient);
         let fakes = [fakes.remove(1), fakes.remove(0)];
-        self.critics_learn([a, b], fakes, rate, cx, scalars)
+        scalars.with("g_gradient_norm", g_gradient).and(self.critics_learn([a, b], fakes, rate, cx))
     }
 
-    /// What the A of the batch become, then what the B become.
-    fn preview(&self, held: &DomainBatch) -> Result<Vec<Media>> {
-        let Translator { to_b, to_a, .. } = self.generators.sampler();
-        let made = [(to_b, &held.a), (to_a, &held.b)].map(|(generator, pictures)| {
-            let x = Tensor::<4>::from_data(pictures.clone(), &generator.first.weight.device());
-            Image::from_signed(generator.forward(x))
-        });
-        Ok(made.into_iter().flatten().map(Media::Image).collect())
-    }
-
-    fn laid_out(held: &DomainBatch, samples: Vec<Media>) -> (Vec<Media>, usize) {
-        let given = [&held.a, &held.b].map(images).into_iter().flatten();
-        (given.zip(samples).flat_map(|(given, sample)| [given, sample]).collect(), 8)
-    }
-
-    fn real(batch: &DomainBatch) -> Vec<Media> {
-        [&batch.b, &batch.a].map(images).into_iter().flatten().collect()
-    }
-
-    fn judge(&self, batch: &DomainBatch, device: &Device) -> Option<Tensor<2>> {
-        let b = Tensor::<4>::from_data(batch.b.clone(), device);
-        Some(of_pictures(self.discriminators[1].net().valid().forward(b)))
+    fn judge(&self, batch: DomainBatch, cx: &StepCx) -> Option<Tensor<2>> {
+        Some(of_pictures(self.discriminators[1].net().valid().forward(cx.tensor(batch.b))))
     }
 
     fn parts(&mut self, visit: &mut Parts) {
@@ -556,18 +445,18 @@ impl Recipe for CycleGan {
     }
 }
 
-/// The pictures of a side of a batch.
-fn images(pixels: &burn::tensor::TensorData) -> Vec<Media> {
-    let pictures = Image::from_signed(Tensor::from_data(pixels.clone(), &Device::flex()));
-    pictures.into_iter().map(Media::Image).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::nn::golden::tests::{assert_gradients, assert_near, filled, wave};
+    use crate::recipes::tests::begun;
     use burn::tensor::TensorData;
     use serde_json::Value;
+
+    /// The mean squared distance of logits from a label.
+    fn squares(logits: Tensor<4>, label: f64) -> Tensor<1> {
+        (logits - label).square().mean()
+    }
 
     /// The networks and a step's losses, in f64: made by tests/golden/translation.py, whose docs give the formulas.
     fn golden(name: &str) -> Value {
@@ -604,10 +493,9 @@ mod tests {
 
     #[test]
     fn networks_and_losses_are_those_of_an_independent_implementation() {
-        let device = Device::flex().autodiff();
         for (name, config) in variants() {
             let golden = golden(name);
-            let fresh = CycleGan::new(&config, CycleGan::model(&config, &device), &Device::flex());
+            let fresh = begun::<CycleGan>(&config);
             let translator = filled(fresh.generators.net().clone());
             let critics = fresh.discriminators.each_ref().map(|critic| filled(critic.net().clone()));
             let (a, b) = (wave([2, 3, 16, 16], 0.013), wave([2, 3, 16, 16], 0.017));
@@ -618,8 +506,8 @@ mod tests {
             let adversarial =
                 squares(frozen[1].forward(fake_b.clone()), 1.0) + squares(frozen[0].forward(fake_a.clone()), 1.0);
             let cycles =
-                [distance(f.forward(fake_b.clone()), a.clone()), distance(g.forward(fake_a.clone()), b.clone())];
-            let identities = [distance(g.forward(b.clone()), b.clone()), distance(f.forward(a.clone()), a.clone())];
+                [pixel::l1(f.forward(fake_b.clone()), a.clone()), pixel::l1(g.forward(fake_a.clone()), b.clone())];
+            let identities = [pixel::l1(g.forward(b.clone()), b.clone()), pixel::l1(f.forward(a.clone()), a.clone())];
             let both = |[there, back]: &[Tensor<1>; 2], weight: f64| there.clone() + back.clone() * weight;
             assert_near(adversarial.clone(), &golden["adversarial"], "what the critics say");
             assert_near(both(&cycles, 1.0), &golden["cycle"], "the cycles");
@@ -640,11 +528,11 @@ mod tests {
     /// What the first step tells, and whether it has changed the generators.
     fn told(config: &Config) -> (impl Fn(&str) -> Option<f64> + use<>, bool) {
         let device = Device::flex();
-        let mut players = CycleGan::new(config, CycleGan::model(config, &device.clone().autodiff()), &device);
+        let mut players = begun::<CycleGan>(config);
         players.generators.change(filled);
         players.discriminators.iter_mut().for_each(|critic| critic.change(filled));
         let data = |rate| -> TensorData { wave([2, 3, 16, 16], rate).into_data() };
-        let cx = StepCx { step: 0, images: 0, draws: Draws::new(0, 0), device: &device };
+        let cx = StepCx::new(0, 0, 2, &device);
         let bias = |players: &CycleGan| players.generators.net().to_b.last.bias.as_ref().unwrap().val().into_data();
         let before = bias(&players);
         let told = players.step(DomainBatch { a: data(0.013), b: data(0.017) }, &cx).read();

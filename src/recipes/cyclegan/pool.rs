@@ -1,6 +1,6 @@
 //! The pool of earlier fakes that a critic is shown, so that G cannot win by forgetting what D has learned.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, s};
 
 use crate::parts::Parts;
 use crate::random::Draws;
@@ -21,27 +21,35 @@ impl Pool {
     /// As many pictures as are given, `[n, channels, side, side]`, one after the other: while there is room, a picture is kept
     /// and given back; then, with probability 1/2, an old one is given back and the new one kept in its place.
     pub fn exchange(&mut self, new: Tensor<4>, draws: &Draws, name: &str) -> Tensor<4> {
-        let (shape, device) = (new.dims(), new.device());
-        let (capacity, size) = (self.pictures.dims()[0], shape[1..].iter().product::<usize>());
+        let (n, capacity) = (new.dims()[0], self.pictures.dims()[0]);
         if capacity == 0 {
             return new;
         }
-        let values = |tensor: Tensor<4>| tensor.into_data().iter::<f32>().collect::<Vec<f32>>();
-        let (mut kept, mut shown) = (values(self.pictures.clone()), values(new));
-        let swaps = draws.indices(&format!("{name}.swaps"), 2, shape[0]);
-        let places = draws.indices(&format!("{name}.places"), capacity as u32, shape[0]);
-        for (i, picture) in shown.chunks_mut(size).enumerate() {
+        let swaps = draws.indices(&format!("{name}.swaps"), 2, n);
+        let places = draws.indices(&format!("{name}.places"), capacity as u32, n);
+        let shown = (0..n).map(|i| {
+            let picture = new.clone().narrow(0, i, 1);
             if self.held < capacity as u64 {
-                let at = self.held as usize * size;
-                kept[at..at + size].copy_from_slice(picture);
+                self.keep(self.held as usize, picture.clone());
                 self.held += 1;
-            } else if swaps[i] == 1 {
-                let at = places[i] as usize * size;
-                kept[at..at + size].swap_with_slice(picture);
+                return picture;
             }
-        }
-        self.pictures = Tensor::from_data(TensorData::new(kept, self.pictures.dims()), &device);
-        Tensor::from_data(TensorData::new(shown, shape), &device)
+            match swaps[i] {
+                1 => {
+                    let old = self.pictures.clone().narrow(0, places[i] as usize, 1);
+                    self.keep(places[i] as usize, picture);
+                    old
+                }
+                _ => picture,
+            }
+        });
+        Tensor::cat(shown.collect(), 0)
+    }
+
+    fn keep(&mut self, place: usize, picture: Tensor<4>) {
+        let none = Tensor::empty([0, 0, 0, 0], &self.pictures.device());
+        let pictures = std::mem::replace(&mut self.pictures, none); // nobody else holds it, so that it changes in place
+        self.pictures = pictures.slice_assign(s![place..place + 1], picture);
     }
 
     /// Names what a checkpoint must hold.
@@ -54,6 +62,7 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::TensorData;
 
     /// Pictures of one pixel, whose level is the moment they came.
     fn of(moments: &[f32]) -> Tensor<4> {

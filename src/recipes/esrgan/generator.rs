@@ -35,7 +35,7 @@ const INIT: Init = Init::FanIn { gain: 0.577_350_269_189_625_8 };
 /// Which network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum Network {
     /// ESRGAN's residual in residual dense blocks.
     #[default]
     Rrdb,
@@ -46,7 +46,7 @@ pub enum Kind {
 /// A network's sizes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sizes {
-    pub kind: Kind,
+    pub network: Network,
     /// Blocks, or convolutions between the first and the last.
     pub blocks: usize,
     /// Channels of what goes from block to block.
@@ -72,7 +72,7 @@ pub struct Generator {
 
 impl Generator {
     pub fn new(sizes: Sizes, draws: &Draws, device: &Device) -> Self {
-        let Sizes { kind, blocks, width, growth, .. } = sizes;
+        let Sizes { network, blocks, width, growth, .. } = sizes;
         let conv = |name: String, channels: [usize; 2], init| {
             Conv2d::new(ConvConfig::same(channels, 3, init), draws, &format!("generator.{name}"), device)
         };
@@ -93,13 +93,13 @@ impl Generator {
             last: conv("last".into(), [width, CHANNELS], INIT),
             sizes,
         };
-        match kind {
-            Kind::Rrdb => {
+        match network {
+            Network::Rrdb => {
                 generator.dense = (0..15 * blocks).map(dense).collect();
                 generator.body = same("body", 1);
                 generator.up = same("up", 3);
             }
-            Kind::Compact => {
+            Network::Compact => {
                 generator.body = same("body", blocks);
                 generator.slopes = (0..=blocks).map(|_| Prelu::new(width, device)).collect();
                 generator.last = conv("last".into(), [width, CHANNELS * TIMES * TIMES], INIT);
@@ -112,22 +112,18 @@ impl Generator {
         self.sizes
     }
 
-    pub fn device(&self) -> Device {
-        self.first.weight.device()
-    }
-
     /// How far, in pixels of the small picture, a pixel of the result sees; dense blocks no farther than shows in photographs.
     pub fn reach(&self) -> usize {
-        match self.sizes.kind {
-            Kind::Rrdb => (15 * self.sizes.blocks + 4).min(SHOWN),
-            Kind::Compact => self.sizes.blocks + 2 + usize::from(self.sizes.shrink < 1.0),
+        match self.sizes.network {
+            Network::Rrdb => (15 * self.sizes.blocks + 4).min(SHOWN),
+            Network::Compact => self.sizes.blocks + 2 + usize::from(self.sizes.shrink < 1.0),
         }
     }
 
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let y = match self.sizes.kind {
-            Kind::Rrdb => self.by_blocks(x),
-            Kind::Compact => self.in_a_row(x),
+        let y = match self.sizes.network {
+            Network::Rrdb => self.by_blocks(x),
+            Network::Compact => self.in_a_row(x),
         };
         if self.sizes.shrink == 1.0 { y } else { shrunk(y, self.sizes.shrink) }
     }
@@ -241,12 +237,12 @@ impl Generator {
             let all = ["conv_first".to_owned()].into_iter().chain((0..15 * blocks).map(dense)).chain(after);
             names = all.chain(["conv_last".to_owned()]).collect::<Vec<_>>();
             let growth = side(&format!("{}.weight", dense(0)), 0).unwrap_or(1);
-            Sizes { kind: Kind::Rrdb, blocks, width: side("conv_first.weight", 0)?, growth, shrink: 1.0 }
+            Sizes { network: Network::Rrdb, blocks, width: side("conv_first.weight", 0)?, growth, shrink: 1.0 }
         } else {
             let layers = count(&|i| of(&format!("body.{}.weight", 2 * i)).is_some());
             names = (0..layers).map(|i| format!("body.{}", 2 * i)).collect();
             let width = side("body.0.weight", 0)?;
-            Sizes { kind: Kind::Compact, blocks: layers.saturating_sub(2), width, growth: 1, shrink: 1.0 }
+            Sizes { network: Network::Compact, blocks: layers.saturating_sub(2), width, growth: 1, shrink: 1.0 }
         };
         Some(sizes.problem().map_or(Ok(()), Err).and_then(|()| {
             let tensor = |name: String, wanted: &[usize]| of_shape(tensors, &format!("{within}{name}"), wanted);
@@ -344,11 +340,11 @@ fn sizes_of(layers: &[Layer]) -> Option<Sizes> {
     let sizes = match &layers.get(2)?.op {
         Op::Prelu { .. } => {
             let blocks = count(|op| matches!(op, Op::Prelu { .. })).checked_sub(1)?;
-            Sizes { kind: Kind::Compact, blocks, width, growth: 1, shrink }
+            Sizes { network: Network::Compact, blocks, width, growth: 1, shrink }
         }
         dense => {
             let blocks = count(|op| *op == Op::Sum([RESIDUAL as f32, 1.0])) / 4;
-            Sizes { kind: Kind::Rrdb, blocks, width, growth: outputs(dense)?, shrink }
+            Sizes { network: Network::Rrdb, blocks, width, growth: outputs(dense)?, shrink }
         }
     };
     sizes.problem().is_none().then_some(sizes)
@@ -356,7 +352,7 @@ fn sizes_of(layers: &[Layer]) -> Option<Sizes> {
 
 /// What each layer of a network does and takes, as ncnn's files have it.
 fn plan(sizes: &Sizes) -> Vec<(Op, Vec<usize>)> {
-    let Sizes { kind, blocks, width, growth, shrink } = *sizes;
+    let Sizes { network, blocks, width, growth, shrink } = *sizes;
     let mut layers = vec![(Op::Input, Vec::new())];
     let mut then = |op: Op, inputs: &[usize]| {
         layers.push((op, inputs.to_vec()));
@@ -368,8 +364,8 @@ fn plan(sizes: &Sizes) -> Vec<(Op, Vec<usize>)> {
     };
     let residual = Op::Sum([RESIDUAL as f32, 1.0]);
     let first = then(conv(CHANNELS, width, 1.0), &[0]);
-    let mut last = match kind {
-        Kind::Rrdb => {
+    let mut last = match network {
+        Network::Rrdb => {
             let mut at = first;
             for _ in 0..blocks {
                 let block = at;
@@ -393,7 +389,7 @@ fn plan(sizes: &Sizes) -> Vec<(Op, Vec<usize>)> {
             at = then(conv(width, width, SLOPE), &[at]);
             then(conv(width, CHANNELS, 1.0), &[at])
         }
-        Kind::Compact => {
+        Network::Compact => {
             let mut at = then(Op::Prelu { channels: width }, &[first]);
             for _ in 0..blocks {
                 at = then(conv(width, width, 1.0), &[at]);
@@ -419,7 +415,7 @@ mod tests {
     use crate::import::Found;
     use serde_json::Value;
 
-    const SMALL: Sizes = Sizes { kind: Kind::Rrdb, blocks: 2, width: 4, growth: 2, shrink: 1.0 };
+    const SMALL: Sizes = Sizes { network: Network::Rrdb, blocks: 2, width: 4, growth: 2, shrink: 1.0 };
 
     fn layers(name: &str) -> Vec<Layer> {
         let Foreign::Ncnn(layers) = Foreign::decode(&Found::find(name, &mut |_| ()).unwrap().files).unwrap() else {
@@ -470,8 +466,8 @@ mod tests {
             let model = super::super::Enlarger { last: network, first: None };
             let of = |tile: usize| {
                 let plan = crate::apply::Plan { tile: [tile, 90], tiles: [1, 1], bytes: 0 };
-                let request = crate::recipe::Request::seeds([0]);
-                crate::apply::apply(&model, &request, &photograph, &plan, &mut |_| ()).unwrap()
+                let asked = crate::request::Sample::seed(0);
+                crate::apply::apply(&model, (&asked, &[None]), &photograph, &plan, &mut |_| ()).unwrap().remove(0)
             };
             let (whole, tiled) = (of(400), of(250));
             assert_eq!(whole.shape(), [400 * times, 90 * times, 3]);
@@ -549,7 +545,7 @@ mod tests {
     #[test]
     fn the_compact_networks_state_dict_has_its_slopes_between() {
         let device = Device::flex();
-        let sizes = Sizes { kind: Kind::Compact, blocks: 2, width: 4, growth: 1, shrink: 1.0 };
+        let sizes = Sizes { network: Network::Compact, blocks: 2, width: 4, growth: 1, shrink: 1.0 };
         let draws = Draws::new(2, 0);
         let mut generator = Generator::new(sizes, &draws, &device);
         for (i, slope) in generator.slopes.iter_mut().enumerate() {

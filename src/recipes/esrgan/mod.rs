@@ -8,27 +8,16 @@ mod generator;
 
 use std::path::PathBuf;
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use crate::config::{Settings, Train};
+use super::prelude::*;
 use crate::data::enlarged::{self, Degradation, Enlarged};
 use crate::data::images::{Crop, Images};
-use crate::data::source::Source;
-use crate::error::{Error, Result};
+use crate::data::source::Asked;
 use crate::foreign::Foreign;
-use crate::loss::adversarial::Adversarial;
 use crate::loss::eye::Eye;
 use crate::loss::penalty::Penalty;
-use crate::media::{Image, Media};
 use crate::nn::{HalvingConfig, HalvingDiscriminator};
-use crate::optim::{AdamConfig, Trained, average_decay};
-use crate::parts::Parts;
-use crate::random::Draws;
-use crate::recipe::{Adopted, Info, Input, Model, Question, Recipe, Request, Scalars, Split, StepCx, Translation};
-use generator::{CHANNELS, Generator, Kind, PART, Sizes, TIMES};
+use crate::recipe::Adopted;
+use generator::{CHANNELS, Generator, Network, PART, Sizes, TIMES};
 
 const LOSS: Adversarial = Adversarial::RelativisticAverage;
 /// Halvings of the learning rate: after these shares of the second stage, and as often in equal parts of the first.
@@ -42,28 +31,33 @@ const LEAST: usize = 4;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Side of the large pictures in pixels, 16, 32, 64 or 128; the small ones have a quarter of it.
+    /// Side of the large pictures in pixels; the small ones have a quarter of it.
+    #[schemars(extend("enum" = [16, 32, 64, 128]))]
     pub resolution: usize,
     /// Which network enlarges.
-    pub network: Kind,
+    pub network: Network,
     /// Its blocks, each of three dense blocks; convolutions between the first and the last of the compact network.
+    #[schemars(range(min = 1, max = 64))]
     pub blocks: usize,
     /// Its channels from block to block.
+    #[schemars(range(min = 1, max = 512))]
     pub width: usize,
     /// Channels that each convolution of a dense block adds.
+    #[schemars(range(min = 1, max = 256))]
     pub growth: usize,
     /// By what the size of the result is multiplied at the end: 1, or 0.75 and 0.5 for three times and twice.
+    #[schemars(extend("enum" = [0.25, 0.5, 0.75, 1.0]))]
     pub shrink: f64,
     /// Channels of D's first layer; every halving of the side doubles them, up to eight times.
+    #[schemars(range(min = 1, max = 256))]
     pub d_width: usize,
     /// Thousands of images of the first stage, in which G learns by the distance from the truth alone.
     pub psnr_kimg: f64,
     /// Thousands of images of the second stage, with all losses; beyond it the learning rate stays as it is.
     pub gan_kimg: f64,
     /// Adam's learning rate in the first stage; it halves after every fifth of it.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub psnr_learning_rate: f64,
-    /// Adam's learning rate in the second stage, for both players; it halves after 1/8, 1/4, 1/2 and 3/4 of it.
-    pub learning_rate: f64,
     /// Weight of the mean absolute difference from the truth in the second stage.
     pub pixel_weight: f64,
     /// Weight of the perceptual distance from the truth.
@@ -74,10 +68,8 @@ pub struct Config {
     pub gan_weight: f64,
     /// Weight, gamma, of the penalty R1 on D's gradient by real pictures; 0 for none, as in the paper.
     pub r1_weight: f64,
-    /// Adam's beta1, for both players.
-    pub beta1: f64,
-    /// Adam's beta2, for both players.
-    pub beta2: f64,
+    /// The optimizer, for both players; its rate is that of the second stage, and halves after 1/8, 1/4, 1/2 and 3/4 of it.
+    pub adam: Adam,
     /// Half-life of the moving average of G's weights that results come from, in thousands of images; 0 for none.
     pub average_kimg: f64,
     /// How the small pictures are made of the large ones.
@@ -92,7 +84,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             resolution: 128,
-            network: Kind::Rrdb,
+            network: Network::Rrdb,
             blocks: 23,
             width: 64,
             growth: 32,
@@ -101,25 +93,16 @@ impl Default for Config {
             psnr_kimg: 16_000.0,
             gan_kimg: 6_400.0,
             psnr_learning_rate: 2e-4,
-            learning_rate: 1e-4,
             pixel_weight: 0.01,
             perceptual_weight: 1.0,
             vgg19: PathBuf::new(),
             gan_weight: 5e-3,
             r1_weight: 0.0,
-            beta1: 0.9,
-            beta2: 0.999,
+            adam: Adam { learning_rate: 1e-4, beta1: 0.9, beta2: 0.999 },
             average_kimg: 11.1, // 0.999 a step
             degradation: Degradation::Bicubic,
             data: Images { crop: Crop::Detail, mirror: true, ..Images::default() },
-            train: Train {
-                kimg: 22_400.0,
-                batch: 16,
-                log_every_kimg: 1.0,
-                preview_every_kimg: 10.0,
-                checkpoint_every_kimg: 20.0,
-                ..Train::default()
-            },
+            train: Train { kimg: 22_400.0, batch: 16, ..Train::every([1.0, 10.0, 20.0]) },
         }
     }
 }
@@ -128,44 +111,12 @@ impl Settings for Config {
     fn train(&self) -> &Train {
         &self.train
     }
-
-    fn problem(&self) -> Option<String> {
-        if !matches!(self.resolution, 16 | 32 | 64 | 128) {
-            return Some(format!("resolution is {}; give 16, 32, 64 or 128", self.resolution));
-        }
-        if let Some(problem) = self.sizes().problem() {
-            return Some(problem);
-        }
-        if !(1..=256).contains(&self.d_width) {
-            return Some(format!("d_width is {}; give 1 to 256", self.d_width));
-        }
-        let rates = [self.psnr_learning_rate, self.learning_rate];
-        if rates.iter().any(|rate| !(*rate > 0.0 && rate.is_finite())) {
-            return Some("psnr_learning_rate and learning_rate must be above 0".into());
-        }
-        if !(0.0..1.0).contains(&self.beta1) || !(0.0..1.0).contains(&self.beta2) {
-            return Some("beta1 and beta2 must lie in [0, 1)".into());
-        }
-        let weights = [
-            self.psnr_kimg,
-            self.gan_kimg,
-            self.pixel_weight,
-            self.perceptual_weight,
-            self.gan_weight,
-            self.r1_weight,
-            self.average_kimg,
-        ];
-        if weights.iter().any(|weight| !(*weight >= 0.0 && weight.is_finite())) {
-            return Some("psnr_kimg, gan_kimg, the four weights and average_kimg must be 0 or more".into());
-        }
-        self.data.problem()
-    }
 }
 
 impl Config {
     fn sizes(&self) -> Sizes {
         let Config { network, blocks, width, growth, shrink, .. } = *self;
-        Sizes { kind: network, blocks, width, growth, shrink }
+        Sizes { network, blocks, width, growth, shrink }
     }
 
     /// The side of the large pictures that are used, in whole small pixels.
@@ -182,13 +133,13 @@ impl Config {
         }
         let share = (kimg - self.psnr_kimg) / self.gan_kimg.max(1e-9);
         let halvings = HALVED_AT.iter().filter(|at| share >= **at).count();
-        (false, self.learning_rate * 0.5_f64.powi(halvings as i32))
+        (false, self.adam.learning_rate * 0.5_f64.powi(halvings as i32))
     }
 }
 
 /// How much of the second stage is in the result, from 0 to 1 (section 3.4, α): 0 for the network as it was after the first,
 /// which invents nothing, 1 for the last.
-const DETAIL: Input = Input::Text { name: "detail", usual: "1" };
+const DETAIL: &str = "detail";
 
 /// The half one keeps.
 #[derive(Module, Debug)]
@@ -203,48 +154,46 @@ impl Enlarger {
         Enlarger { first: (config.psnr_kimg > 0.0).then(|| last.clone().no_grad()), last }
     }
 
-    /// The network with so much of the second stage. The error names the way out.
-    fn with_detail(&self, share: &str) -> Result<Generator> {
-        let number = share.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
-        let share = number.ok_or_else(|| Error::input(format!("detail is `{share}`; give a number from 0 to 1")))?;
-        Ok(match &self.first {
+    /// The network with so much of the second stage.
+    fn with_detail(&self, share: f64) -> Generator {
+        match &self.first {
             Some(first) if share < 1.0 => self.last.between(first, share),
             _ => self.last.clone(),
-        })
+        }
     }
 }
 
 impl Model for Enlarger {
-    fn inputs(&self) -> Vec<Input> {
-        [Input::Picture].into_iter().chain(self.first.as_ref().map(|_| DETAIL)).collect()
+    fn takes(&self) -> Vec<Field> {
+        let detail = Field::new(DETAIL, Kind::Number { low: 0.0, high: 1.0, usual: 1.0 });
+        let picture = Field::picture(PICTURE, CHANNELS, None, Range::Unit);
+        [picture].into_iter().chain(self.first.as_ref().map(|_| detail)).collect()
     }
 
-    fn generate(&self, request: &Request) -> Result<Vec<Media>> {
-        let Some(picture) = &request.picture else { panic!("no picture to enlarge") };
-        let generator = self.with_detail(request.text(DETAIL))?;
-        let x = (picture.to_signed(&generator.device()) + 1.0) * 0.5;
-        let y = generator.forward(x) * 2.0 - 1.0;
-        Ok(vec![Media::Image(Image::from_signed(y).remove(0)); request.latents.len()])
+    fn makes(&self) -> Vec<Field> {
+        vec![Field::picture("result", CHANNELS, None, Range::Unit)]
     }
 
-    fn translation(&self) -> Option<Translation> {
-        let Sizes { kind, width, growth, .. } = self.last.sizes();
-        let picture = TIMES * TIMES * 4 * 3 * CHANNELS;
-        let (small, part) = match kind {
-            Kind::Rrdb => (4 * (5 * width + 4 * growth), 4 * 4 * width), // of a part, what two convolutions make and take
-            Kind::Compact => (4 * 4 * width, 0),
+    fn forward(&self, given: Given) -> Made {
+        let details = match self.first {
+            Some(_) => given.numbers(DETAIL).to_vec(),
+            None => vec![1.0; given.samples()],
         };
-        let part = (TIMES * PART).pow(2) * part;
+        given
+            .each(&details, |detail, some| Made::one("result", self.with_detail(*detail).forward(some.tensor(PICTURE))))
+    }
+
+    fn tiling(&self) -> Option<Tiling> {
+        let Sizes { network, width, growth, .. } = self.last.sizes();
+        let picture = TIMES * TIMES * 4 * 3 * CHANNELS;
+        let (small, part) = match network {
+            Network::Rrdb => (4 * (5 * width + 4 * growth), 4 * 4 * width), // of a part, what two convolutions make and take
+            Network::Compact => (4 * 4 * width, 0),
+        };
         let weights = 4 * (self.last.num_params() + self.first.as_ref().map_or(0, Module::num_params));
-        Some(Translation {
-            channels: CHANNELS,
-            side: None,
-            multiple: 1,
-            scale: self.last.sizes().times(),
-            reach: self.last.reach(),
-            bytes: weights + part,
-            bytes_per_pixel: picture + small,
-        })
+        let bytes = weights + (TIMES * PART).pow(2) * part;
+        let (scale, reach) = (self.last.sizes().times(), self.last.reach());
+        Some(Tiling { multiple: 1, scale, reach, bytes, bytes_per_pixel: picture + small })
     }
 }
 
@@ -253,8 +202,8 @@ pub struct Esrgan {
     config: Config,
     generator: Trained<Enlarger>,
     discriminator: Trained<HalvingDiscriminator>,
-    eye: Option<Eye>, // none before `equip`
-    d_learns: bool,   // in the second stage
+    eye: Option<Eye>,
+    d_learns: bool, // in the second stage
 }
 
 impl Recipe for Esrgan {
@@ -280,37 +229,19 @@ impl Recipe for Esrgan {
     type Batch = Enlarged; // small [n, 3, side / times, ..] and large [n, 3, side, ..], in [0, 1]
 
     fn data(config: &Config, split: Split) -> Result<Box<dyn Source<Enlarged>>> {
-        let Train { seed, batch, .. } = config.train;
-        let held_out = split == Split::Validation;
-        enlarged::open(
-            &config.data,
-            (config.side(), config.sizes().times()),
-            config.degradation,
-            (seed, batch),
-            held_out,
-        )
+        let (sides, drawing) = ((config.side(), config.sizes().times()), config.train.drawing(split));
+        let source = enlarged::open(&config.data, sides, config.degradation, drawing)?;
+        if split != Split::Test || config.psnr_kimg == 0.0 || config.gan_kimg == 0.0 {
+            return Ok(source);
+        }
+        // Both stages are asked the same.
+        let with =
+            |detail: &str| source.asked().into_iter().map(|example| example.with(DETAIL, detail)).collect::<Vec<_>>();
+        Ok(Box::new(Asked(["0", "1"].map(with).concat())))
     }
 
     fn model(config: &Config, device: &Device) -> Enlarger {
         Enlarger::new(config, device)
-    }
-
-    fn questions(config: &Config) -> Result<Vec<Question>> {
-        let pairs = enlarged::test(&config.data, (config.side(), config.sizes().times()), config.degradation)?;
-        let questions = pairs.into_iter().map(|[small, large]| Question::picture(small, Some(large)));
-        let questions = questions.collect::<Vec<Question>>();
-        if config.psnr_kimg == 0.0 || config.gan_kimg == 0.0 {
-            return Ok(questions);
-        }
-        // Both stages are asked the same.
-        let with = |detail: &str| {
-            let mut questions = questions.clone();
-            for question in &mut questions {
-                question.request.with.insert(DETAIL.name().to_owned(), detail.to_owned());
-            }
-            questions
-        };
-        Ok(["0", "1"].map(with).concat())
     }
 
     fn adopt(foreign: &Foreign, device: &Device) -> Option<Adopted<Self>> {
@@ -319,15 +250,14 @@ impl Recipe for Esrgan {
             Foreign::StateDict(tensors) => Generator::of_state_dict(tensors, device)?,
         };
         Some(generator.map(|generator| {
-            let Sizes { kind, blocks, width, growth, shrink } = generator.sizes();
+            let Sizes { network, blocks, width, growth, shrink } = generator.sizes();
             // Nobody says what it was after a first stage.
-            let config = Config { network: kind, blocks, width, growth, shrink, psnr_kimg: 0.0, ..Config::default() };
+            let config = Config { network, blocks, width, growth, shrink, psnr_kimg: 0.0, ..Config::default() };
             (config, Enlarger { last: generator, first: None })
         }))
     }
 
-    fn new(config: &Config, model: Enlarger, device: &Device) -> Self {
-        let draws = Draws::new(config.train.seed, 0);
+    fn new(config: &Config, model: Enlarger, setup: &Setup<Enlarged>) -> Result<Self> {
         let side = config.side();
         let discriminator = HalvingConfig {
             side,
@@ -337,47 +267,36 @@ impl Recipe for Esrgan {
             halvings: (side / LEAST).ilog2() as usize,
             hidden: HIDDEN,
         };
-        let discriminator =
-            HalvingDiscriminator::new(discriminator, &draws, "discriminator", &device.clone().autodiff());
-        let adam = AdamConfig { beta2: config.beta2, ..AdamConfig::with_beta1(config.beta1) };
-        Esrgan {
-            generator: Trained::new(model, adam, config.average_kimg > 0.0),
-            discriminator: Trained::new(discriminator, adam, false),
-            eye: None,
+        let draws = Draws::new(config.train.seed, 0);
+        let discriminator = HalvingDiscriminator::new(discriminator, &draws, "discriminator", &setup.autodiff());
+        let ends_first = config.stage(config.train.total_images()).0;
+        let eye = (!ends_first && config.perceptual_weight > 0.0).then(|| Eye::open(&config.vgg19, setup.device));
+        Ok(Esrgan {
+            generator: Trained::new(model, config.adam.rule(), config.average_kimg),
+            discriminator: Trained::new(discriminator, config.adam.rule(), 0.0),
+            eye: eye.transpose()?,
             d_learns: !config.stage(0).0,
             config: config.clone(),
-        }
-    }
-
-    fn equip(&mut self, device: &Device) -> Result<()> {
-        let Train { batch, .. } = self.config.train;
-        let images = self.config.train.total_steps() * batch as u64;
-        let (is_first, _) = self.config.stage(images); // at the end of the run
-        if !is_first && self.config.perceptual_weight > 0.0 {
-            self.eye = Some(Eye::open(&self.config.vgg19, device)?);
-        }
-        Ok(())
+        })
     }
 
     fn step(&mut self, batch: Enlarged, cx: &StepCx) -> Scalars {
-        let Config { pixel_weight, perceptual_weight, gan_weight, r1_weight, average_kimg, .. } = self.config;
-        let [small, real] = [batch.small, batch.large].map(|side| Tensor::<4>::from_data(side, cx.device));
-        let n = real.dims()[0];
-        let decay = average_decay(n, average_kimg, cx.images);
+        let Config { pixel_weight, perceptual_weight, gan_weight, r1_weight, .. } = self.config;
+        let [small, real] = [batch.small, batch.large].map(|side| cx.tensor::<4>(side));
         let (is_first, rate) = self.config.stage(cx.images);
         self.d_learns = !is_first;
-        if !is_first && self.config.stage(cx.images.saturating_sub(n as u64)).0 {
+        if !is_first && self.config.stage(cx.images.saturating_sub(cx.batch as u64)).0 {
             let first = self.generator.sampler().last.train().no_grad();
             self.generator.change(|enlarger| Enlarger { first: Some(first), ..enlarger });
         }
         let fake = self.generator.net().last.forward(small);
-        let pixel = (fake.clone() - real.clone()).abs().mean();
-        let scalars = Scalars::default().with("l1", pixel.clone());
+        let l1 = pixel::l1(fake.clone(), real.clone());
+        let scalars = Scalars::default().with("l1", l1.clone());
 
         // The first stage: G by the distance alone
         if is_first {
             drop(fake); // the graph alone holds it now
-            let g_gradient = self.generator.descend(pixel, rate, decay);
+            let g_gradient = self.generator.descend(l1, rate, cx);
             return scalars.with("g_gradient_norm", g_gradient);
         }
 
@@ -385,46 +304,25 @@ impl Recipe for Esrgan {
         let critic = self.discriminator.net();
         let (of_real, back) = critic.vjp(real.clone());
         let penalty = (r1_weight > 0.0).then(|| Penalty::zero_centred(r1_weight, (of_real.clone(), back)));
-        let of_fake = critic.forward(fake.clone().without_autodiff());
-        let decided = LOSS.decided(of_real.clone(), of_fake.clone());
-        let d_loss = LOSS.discriminator(of_real, of_fake);
-        let total = penalty.iter().fold(d_loss.clone(), |total, penalty| total + penalty.clone());
-        let d_gradient = self.discriminator.descend(total, rate, 0.0);
-        let scalars = penalty.into_iter().fold(scalars, |scalars, penalty| scalars.with("d_penalty", penalty));
-        let [of_real, of_fake] = decided;
-        let mut scalars = scalars.with("d_loss", d_loss).with("d_gradient_norm", d_gradient).judged(of_real, of_fake);
+        let logits = [of_real, critic.forward(fake.clone().without_autodiff())];
+        let scalars = scalars.and(LOSS.learn(&mut self.discriminator, logits, penalty, rate, cx));
 
         // G: the distance in pixels and to the eye, and D's judgement
         let critic = self.discriminator.frozen();
         let g_loss = LOSS.generator(critic.forward(fake.clone()), || critic.forward(real.clone()));
-        scalars = scalars.with("g_loss", g_loss.clone());
-        let mut total = pixel * pixel_weight + g_loss * gan_weight;
+        let mut scalars = scalars.with("g_loss", g_loss.clone());
+        let mut total = l1 * pixel_weight + g_loss * gan_weight;
         if let Some(eye) = &self.eye {
-            let pictures = [fake, real].map(|x| x * 2.0 - 1.0);
-            let distance = eye.distance(pictures, &cx.draws, |fake, real| (fake - real).abs().mean());
+            let distance = eye.distance([fake, real].map(|x| x * 2.0 - 1.0), &cx.draws, pixel::l1);
             scalars = scalars.with("perceptual", distance.clone());
             total = total + distance * perceptual_weight;
         }
-        let g_gradient = self.generator.descend(total, rate, decay);
+        let g_gradient = self.generator.descend(total, rate, cx);
         scalars.with("g_gradient_norm", g_gradient)
     }
 
-    fn preview(&self, held: &Enlarged) -> Result<Vec<Media>> {
-        let generator = self.generator.sampler().last;
-        let y = generator.forward(Tensor::<4>::from_data(held.small.clone(), &generator.device()));
-        Ok(Image::from_signed(y * 2.0 - 1.0).into_iter().map(Media::Image).collect())
-    }
-
-    fn laid_out(held: &Enlarged, samples: Vec<Media>) -> (Vec<Media>, usize) {
-        held.beside(samples)
-    }
-
-    fn real(batch: &Enlarged) -> Vec<Media> {
-        Enlarged::images(&batch.large).into_iter().map(Media::Image).collect()
-    }
-
-    fn judge(&self, batch: &Enlarged, device: &Device) -> Option<Tensor<2>> {
-        let large = Tensor::<4>::from_data(batch.large.clone(), device);
+    fn judge(&self, batch: Enlarged, cx: &StepCx) -> Option<Tensor<2>> {
+        let large = cx.tensor::<4>(batch.large);
         self.d_learns.then(|| self.discriminator.net().valid().forward(large))
     }
 
@@ -437,7 +335,11 @@ impl Recipe for Esrgan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::Image;
+    use crate::model::check;
     use crate::nn::golden::tests::{assert_gradients, assert_near, filled, wave};
+    use crate::recipes::tests::begun;
+    use crate::request::{Request, Sample};
     use burn::tensor::s;
     use serde_json::Value;
 
@@ -445,9 +347,9 @@ mod tests {
     #[test]
     fn networks_and_losses_are_those_of_an_independent_implementation() {
         let golden = serde_json::from_str::<Value>(include_str!("../../../tests/golden/esrgan.json")).unwrap();
-        let device = Device::flex().autodiff();
-        let config = Config { resolution: 16, blocks: 1, width: 4, growth: 2, d_width: 2, ..Config::default() };
-        let fresh = Esrgan::new(&config, Esrgan::model(&config, &device), &Device::flex());
+        let sizes = Config { resolution: 16, blocks: 1, width: 4, growth: 2, d_width: 2, ..Config::default() };
+        let config = Config { perceptual_weight: 0.0, ..sizes };
+        let fresh = begun::<Esrgan>(&config);
         let (generator, critic) =
             (filled(fresh.generator.net().last.clone()), filled(fresh.discriminator.net().clone()));
         let [small, real] =
@@ -481,9 +383,9 @@ mod tests {
             Esrgan::model(&config, &Device::flex()).last.num_params()
         };
         // Of the published files: RRDBNet of 23 and of 6 blocks, SRVGGNetCompact of 16 convolutions.
-        assert_eq!(parameters(Kind::Rrdb, 23), 16_697_987);
-        assert_eq!(parameters(Kind::Rrdb, 6), 4_467_779);
-        assert_eq!(parameters(Kind::Compact, 16), 621_424);
+        assert_eq!(parameters(Network::Rrdb, 23), 16_697_987);
+        assert_eq!(parameters(Network::Rrdb, 6), 4_467_779);
+        assert_eq!(parameters(Network::Compact, 16), 621_424);
     }
 
     #[test]
@@ -502,14 +404,16 @@ mod tests {
         let mut enlarger = Enlarger::new(&config, &device);
         enlarger.last = Generator::new(config.sizes(), &Draws::new(9, 0), &device);
         let x = Draws::new(1, 0).uniform("x", [1, 3, 4, 4], (0.0, 1.0), &device);
-        let of = |detail: &str| enlarger.with_detail(detail).unwrap().forward(x.clone()).into_data();
+        let of = |detail: f64| enlarger.with_detail(detail).forward(x.clone()).into_data();
         let first = enlarger.first.as_ref().unwrap().forward(x.clone()).into_data();
-        assert_eq!((of("0"), of("1")), (first.clone(), enlarger.last.forward(x.clone()).into_data()));
-        assert!(of("0.5") != first && of("0.5") != of("1"));
+        assert_eq!((of(0.0), of(1.0)), (first.clone(), enlarger.last.forward(x.clone()).into_data()));
+        assert!(of(0.5) != first && of(0.5) != of(1.0));
         for wrong in ["2", "-1", "much", "NaN"] {
-            assert!(enlarger.with_detail(wrong).unwrap_err().to_string().contains("from 0 to 1"));
+            let asked =
+                Request { samples: vec![Sample::of_picture(Image::new(4, 4, 3, vec![9; 48])).with(DETAIL, wrong)] };
+            assert!(check(&enlarger, &asked).unwrap_err().to_string().contains("from 0 to 1"));
         }
         let imported = Enlarger::new(&Config { psnr_kimg: 0.0, ..config }, &device);
-        assert_eq!((imported.inputs(), enlarger.inputs().len()), (vec![Input::Picture], 2));
+        assert_eq!((imported.takes().len(), enlarger.takes().len()), (1, 2));
     }
 }

@@ -5,14 +5,13 @@ use burn::tensor::{Device, Tensor};
 use ganvas_kernels::{Act, bias_act};
 
 use super::Config;
-use crate::error::Result;
-use crate::media::{Image, Media};
+use crate::field::{Field, Kind, Range};
+use crate::model::{Given, Made, Model, STYLES, StyleSpace, TRUNCATION};
 use crate::nn::{
     Init, Linear, ModulatedConfig, ModulatedConv, Pullback, StylePullback, double, leaky_pullback, nearer, pixel_norm,
     resample_vjp,
 };
-use crate::random::Draws;
-use crate::recipe::{Input, Latent, Model, Prior, Request, StyleSpace};
+use crate::random::{Draws, Prior};
 
 pub(super) const SLOPE: f64 = 0.2;
 /// Of the average of w, per step.
@@ -268,54 +267,46 @@ impl Generator {
         self.synthesis.vjp(w, &noise).0
     }
 
-    /// w `[1, style]` of a seed, drawn towards the average by the truncation ψ.
-    fn style_of(&self, seed: u64, truncation: f64) -> Tensor<2> {
+    /// w `[1, style]` of a seed.
+    fn style_of(&self, seed: u64) -> Tensor<2> {
         let device = self.mapping.average.device();
-        let z = Request::seeds([seed]).latent_vectors(Prior::Normal, self.latent, &device);
-        let (w, average) = (self.mapping.forward(z), self.mapping.average.val().unsqueeze::<2>());
-        (w - average.clone()) * truncation + average
+        self.mapping.forward(Prior::Normal.draw(&Draws::new(seed, 0), "latent", [1, self.latent], &device))
     }
 }
 
 impl Model for Generator {
-    fn inputs(&self) -> Vec<Input> {
-        vec![Input::Seed, Input::Truncation, Input::Styles]
+    fn takes(&self) -> Vec<Field> {
+        let truncation = Kind::Number { low: -2.0, high: 2.0, usual: 1.0 };
+        let latent = Kind::Latent { width: self.latent, prior: Prior::Normal };
+        vec![Field::new("seed", latent), Field::new(TRUNCATION, truncation)]
     }
 
-    fn generate(&self, request: &Request) -> Result<Vec<Media>> {
-        if request.latents.is_empty() {
-            return Ok(Vec::new());
-        }
-        let styles = self.synthesis.styles();
-        let of = |seed| self.style_of(seed, request.truncation);
-        let each = request.latents.iter().map(|latent| match latent {
-            Latent::Seed(seed) => vec![of(*seed); styles],
-            Latent::Walk { from, steps } => {
-                vec![steps.iter().fold(of(*from), |at, (to, t)| at * (1.0 - t) + of(*to) * *t); styles]
-            }
-            Latent::Mixed { coarse, fine, cut } => {
-                let (coarse, fine) = (of(*coarse), of(*fine));
-                (0..styles).map(|layer| if layer < *cut { coarse.clone() } else { fine.clone() }).collect()
-            }
-        });
-        let each = each.collect::<Vec<Vec<Tensor<2>>>>();
-        let by_layer = |layer: usize| Tensor::cat(each.iter().map(|w| w[layer].clone()).collect(), 0);
-        let w = (0..styles).map(by_layer).collect::<Vec<_>>();
-        Ok(Image::from_signed(self.pictures(&w)).into_iter().map(Media::Image).collect())
+    fn makes(&self) -> Vec<Field> {
+        let [channels] = self.synthesis.blocks[0].picture.bias.dims();
+        let side = 4 << (self.synthesis.blocks.len() - 1);
+        vec![Field::picture("picture", channels, Some(side), Range::Signed)]
+    }
+
+    fn forward(&self, given: Given) -> Made {
+        let styles = given.tensor::<3>(STYLES); // [n, layers, style]
+        let w = (0..self.synthesis.styles()).map(|layer| styles.clone().narrow(1, layer, 1).squeeze_dim(1));
+        Made::one("picture", self.pictures(&w.collect::<Vec<Tensor<2>>>()))
     }
 
     fn style_space(&self) -> Option<StyleSpace> {
         let average = self.mapping.average.val().unsqueeze::<2>(); // [1, style]
-        let z = Prior::Normal.draw(&Draws::new(0, 0), "spread", [SPREAD_OF, self.latent], &average.device());
-        let apart = (self.mapping.forward(z) - average.clone()).square().sum_dim(1).mean();
-        let (net, layers, mapping) = (self.clone(), self.synthesis.styles(), self.clone());
+        let (net, layers, mapping, of_many) = (self.clone(), self.synthesis.styles(), self.clone(), self.clone());
         Some(StyleSpace {
-            average,
-            spread: apart.sqrt().into_scalar::<f64>(),
-            styles: Box::new(move |seeds| {
-                Tensor::cat(seeds.iter().map(|seed| mapping.style_of(*seed, 1.0)).collect(), 0)
+            spread: Box::new(move || {
+                let average = of_many.mapping.average.val().unsqueeze::<2>();
+                let shape = [SPREAD_OF, of_many.latent];
+                let z = Prior::Normal.draw(&Draws::new(0, 0), "spread", shape, &average.device());
+                (of_many.mapping.forward(z) - average).square().sum_dim(1).mean().sqrt().into_scalar::<f64>()
             }),
+            average,
+            styles: Box::new(move |seeds| Tensor::cat(seeds.iter().map(|seed| mapping.style_of(*seed)).collect(), 0)),
             pictures: Box::new(move |w| net.pictures(&vec![w; layers])),
+            layers,
         })
     }
 }

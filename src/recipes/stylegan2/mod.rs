@@ -18,28 +18,15 @@
 mod discriminator;
 mod generator;
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use self::discriminator::Discriminator;
 pub use self::generator::Generator;
+use super::prelude::*;
 use crate::augment::Augment;
-use crate::config::{Settings, Train};
 use crate::data::images::{self, Batch, Images, Shape};
-use crate::data::source::Source;
-use crate::error::Result;
-use crate::loss::adversarial::{Adversarial, non_saturating};
+use crate::loss::adversarial::non_saturating;
 use crate::loss::penalty::{PathLength, Penalty};
-use crate::media::Media;
 use crate::nn::Pullback;
-use crate::optim::{AdamConfig, Trained, average_decay};
-use crate::parts::Parts;
-use crate::random::Draws;
-use crate::recipe::{Game, Info, Model, Recipe, Request, Scalars, Split, StepCx};
 
-const PREVIEW_SEEDS: u64 = 64;
 /// What it learns when no other pictures are given.
 const SET: &str = "avatars";
 /// What is chosen where the configuration leaves it open, sized for a processor.
@@ -53,34 +40,45 @@ pub struct Config {
     /// Side of the pictures in pixels, a power of two from 8 to 1024; 0 chooses by the pictures, at most 64.
     pub resolution: usize,
     /// 3 for colour, 1 for grey.
+    #[schemars(extend("enum" = [1, 3]))]
     pub channels: usize,
     /// Entries of the latent vector z.
+    #[schemars(range(min = 1, max = 4096))]
     pub latent: usize,
     /// Entries of a style w.
+    #[schemars(range(min = 1, max = 4096))]
     pub style: usize,
     /// Layers of the mapping network.
+    #[schemars(range(min = 1, max = 4096))]
     pub mapping_layers: usize,
     /// A layer has this many channels divided by the side of its pictures; 0 chooses for two cores.
     pub channel_base: usize,
     /// And at most this many.
+    #[schemars(range(min = 1, max = 4096))]
     pub channel_max: usize,
     /// How D's blocks are connected.
     pub architecture: Architecture,
     /// Pictures that D compares with each other (minibatch standard deviation); it must divide the batch.
+    #[schemars(range(min = 1, max = 4096))]
     pub deviation_group: usize,
     /// Share of batches whose finer layers get the styles of other latent vectors.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub style_mixing: f64,
     /// Weight of R1; 0 chooses by 0.0002 resolution^2 / batch.
     pub gamma: f64,
     /// Steps between two R1 penalties.
+    #[schemars(range(min = 1))]
     pub r1_every: u64,
     /// Weight of path length regularisation; 0 for none.
     pub path_length_weight: f64,
     /// Steps between two path length penalties.
+    #[schemars(range(min = 1))]
     pub path_length_every: u64,
     /// Augmentation grows and shrinks so that this is the mean of D's sign on real pictures (0.6 in the paper); 0 for none.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub augment_target: f64,
     /// Adam's learning rate, for both players.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub learning_rate: f64,
     /// Half-life of the moving average of G's weights that samples come from, in thousands of images; 0 chooses
     /// 10 batch / 32.
@@ -122,14 +120,7 @@ impl Default for Config {
             learning_rate: 0.0025,
             average_kimg: 0.0,
             data: Images::default(),
-            train: Train {
-                kimg: 25_000.0,
-                batch: 32,
-                log_every_kimg: 2.0,
-                preview_every_kimg: 20.0,
-                checkpoint_every_kimg: 20.0,
-                ..Train::default()
-            },
+            train: Train { kimg: 25_000.0, batch: 32, ..Train::every([2.0, 20.0, 20.0]) },
         }
     }
 }
@@ -178,30 +169,9 @@ impl Settings for Config {
         if self.resolution != 0 && !(self.resolution.is_power_of_two() && (8..=1024).contains(&self.resolution)) {
             return Some(format!("resolution is {}; give a power of two from 8 to 1024, or 0", self.resolution));
         }
-        if !matches!(self.channels, 1 | 3) {
-            return Some(format!("channels is {}; give 3 for colour or 1 for grey", self.channels));
-        }
-        let sizes = [self.latent, self.style, self.mapping_layers, self.channel_max, self.deviation_group];
-        if sizes.iter().any(|size| !(1..=4096).contains(size)) {
-            return Some("latent, style, mapping_layers, channel_max and deviation_group must be 1 to 4096".into());
-        }
         let group = self.deviation_group.min(self.train.batch);
-        if !self.train.batch.is_multiple_of(group) {
-            return Some(format!("deviation_group {group} does not divide train.batch {}", self.train.batch));
-        }
-        if self.r1_every == 0 || self.path_length_every == 0 {
-            return Some("r1_every and path_length_every must be at least 1".into());
-        }
-        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return Some(format!("learning_rate is {}; give a number above 0", self.learning_rate));
-        }
-        if !(0.0..=1.0).contains(&self.style_mixing) || !(0.0..1.0).contains(&self.augment_target) {
-            return Some("style_mixing must lie in [0, 1] and augment_target in [0, 1)".into());
-        }
-        if !(self.gamma >= 0.0 && self.path_length_weight >= 0.0 && self.average_kimg >= 0.0) {
-            return Some("gamma, path_length_weight and average_kimg must be 0 or more".into());
-        }
-        self.data.problem()
+        let fits = self.train.batch.is_multiple_of(group);
+        (!fits).then(|| format!("deviation_group {group} does not divide train.batch {}", self.train.batch))
     }
 }
 
@@ -246,8 +216,7 @@ impl Stylegan2 {
         let styles = generator.synthesis.styles();
         let first = generator.mapping.forward(z("z"));
         let mut w = vec![first.clone(); styles];
-        let mix = cx.draws.uniform(&format!("{player}.mix"), [1], (0.0, 1.0), &Device::flex()).into_scalar::<f64>();
-        if mix < self.config.style_mixing {
+        if cx.draws.share(&format!("{player}.mix")) < self.config.style_mixing {
             let cut = 1 + cx.draws.indices(&format!("{player}.cut"), styles as u32 - 1, 1)[0] as usize;
             let second = generator.mapping.forward(z("second_z"));
             w[cut..].fill(second);
@@ -280,8 +249,7 @@ impl Recipe for Stylegan2 {
 
     fn data(config: &Config, split: Split) -> Result<Box<dyn Source<Batch>>> {
         let shape = Shape { channels: config.channels, side: config.resolution };
-        let (seed, batch, held_out) = (config.train.seed, config.train.batch, split == Split::Validation);
-        images::open(&config.data, SET, shape, seed, batch, held_out)
+        images::open(&config.data, SET, shape, config.train.drawing(split))
     }
 
     fn model(config: &Config, device: &Device) -> Generator {
@@ -292,28 +260,26 @@ impl Recipe for Stylegan2 {
         Some(Game::of(Adversarial::NonSaturating))
     }
 
-    fn new(config: &Config, model: Generator, device: &Device) -> Self {
-        let draws = Draws::new(config.train.seed, 0);
-        let discriminator = Discriminator::new(config, &draws, &device.clone().autodiff());
+    fn new(config: &Config, model: Generator, setup: &Setup<Batch>) -> Result<Self> {
+        let discriminator = Discriminator::new(config, &Draws::new(config.train.seed, 0), &setup.autodiff());
         let ((g_adam, _), (d_adam, _)) = (Config::adam(config.path_length()), Config::adam(Some(config.r1_every)));
-        Stylegan2 {
-            generator: Trained::new(model, g_adam, true),
-            discriminator: Trained::new(discriminator, d_adam, false),
-            path_length: PathLength::new(device),
+        Ok(Stylegan2 {
+            generator: Trained::new(model, g_adam, config.average_kimg),
+            discriminator: Trained::new(discriminator, d_adam, 0.0),
+            path_length: PathLength::new(setup.device),
             augment: Augment::new(config.augment_target),
             config: config.clone(),
-        }
+        })
     }
 
     fn step(&mut self, real: Batch, cx: &StepCx) -> Scalars {
-        let Config { gamma, r1_every, path_length_weight, learning_rate, average_kimg, .. } = self.config;
+        let Config { gamma, r1_every, path_length_weight, learning_rate, .. } = self.config;
         let path_length = self.config.path_length();
         let ((_, g_share), (_, d_share)) = (Config::adam(path_length), Config::adam(Some(r1_every)));
         let (g_rate, d_rate) = (learning_rate * g_share, learning_rate * d_share);
-        let x = Tensor::<4>::from_data(real.pixels, cx.device); // [n, channels, resolution, resolution]
+        let x = cx.tensor::<4>(real.pixels); // [n, channels, resolution, resolution]
         let n = x.dims()[0];
         let augment = |name: &str| self.augment.draw(&cx.draws, name, x.dims());
-        let decay = average_decay(n, average_kimg, cx.images);
         let mut scalars = Scalars::default();
 
         // G: the non-saturating loss through augmentation and the D of this moment
@@ -323,7 +289,10 @@ impl Recipe for Stylegan2 {
         let g_loss = non_saturating(fooled);
         self.generator.change(|generator| generator.follow(fakes.first));
         drop(fakes.back);
-        let g_gradient = self.generator.descend(g_loss.clone(), g_rate, if path_due { 1.0 } else { decay });
+        let g_gradient = match path_due {
+            true => self.generator.descend_by(g_loss.clone(), g_rate, 1.0), // the average follows the second update
+            false => self.generator.descend(g_loss.clone(), g_rate, cx),
+        };
         scalars = scalars.with("g_loss", g_loss).with("g_gradient_norm", g_gradient);
 
         // G's path length, in an update of its own, on half a batch
@@ -333,7 +302,7 @@ impl Recipe for Stylegan2 {
             let noise = cx.draws.normal("path.direction", pictures.dims(), cx.device) * ((h * w) as f64).powf(-0.5);
             let penalty = self.path_length.penalty(Tensor::stack(back(noise), 1)) * path_length_weight;
             drop(pictures);
-            self.generator.descend(penalty.clone() * every as f64, g_rate, decay);
+            self.generator.descend(penalty.clone() * every as f64, g_rate, cx);
             scalars = scalars.with("path_length_penalty", penalty);
         }
 
@@ -342,9 +311,8 @@ impl Recipe for Stylegan2 {
         let critic = self.discriminator.net();
         let fake_logits = critic.forward(augment("d.augment_fake").apply(fake));
         let real_logits = critic.forward(augment("d.augment_real").apply(x.clone()));
-        let d_loss = non_saturating(real_logits.clone()) + non_saturating(-fake_logits.clone());
-        let d_gradient = self.discriminator.descend(d_loss.clone(), d_rate, 0.0);
-        scalars = scalars.with("d_loss", d_loss).with("d_gradient_norm", d_gradient);
+        let logits = [real_logits.clone(), fake_logits];
+        scalars = scalars.and(Adversarial::NonSaturating.learn(&mut self.discriminator, logits, None, d_rate, cx));
 
         // D's R1, in an update of its own, by the pictures before augmentation
         if cx.step.is_multiple_of(r1_every) && gamma > 0.0 {
@@ -352,26 +320,16 @@ impl Recipe for Stylegan2 {
             let (logits, back) = self.discriminator.net().vjp(transform.apply(x));
             let back: Pullback<2, 4> = Box::new(move |gradient| transform.pullback(back(gradient)));
             let penalty = Penalty::zero_centred(gamma, (logits, back));
-            self.discriminator.descend(penalty.clone() * r1_every as f64, d_rate, 0.0);
-            scalars = scalars.with("r1_penalty", penalty);
+            self.discriminator.descend(penalty.clone() * r1_every as f64, d_rate, cx);
+            scalars = scalars.with("d_penalty", penalty);
         }
 
-        self.augment.observe(real_logits.clone(), cx.step);
-        let strength = Tensor::full([1], self.augment.strength(), cx.device);
-        scalars.with("augment_strength", strength).judged(real_logits, fake_logits)
+        self.augment.observe(real_logits, cx.step);
+        scalars.with("augment_strength", Tensor::full([1], self.augment.strength(), cx.device))
     }
 
-    fn preview(&self, _held: &Batch) -> Result<Vec<Media>> {
-        self.generator.sampler().generate(&Request::seeds(0..PREVIEW_SEEDS))
-    }
-
-    fn real(batch: &Batch) -> Vec<Media> {
-        batch.images()
-    }
-
-    fn judge(&self, batch: &Batch, device: &Device) -> Option<Tensor<2>> {
-        let x = Tensor::<4>::from_data(batch.pixels.clone(), device);
-        Some(self.discriminator.net().valid().forward(x))
+    fn judge(&self, batch: Batch, cx: &StepCx) -> Option<Tensor<2>> {
+        Some(self.discriminator.net().valid().forward(cx.tensor(batch.pixels)))
     }
 
     fn parts(&mut self, visit: &mut Parts) {

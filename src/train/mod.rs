@@ -1,27 +1,31 @@
 //! The only training loop.
 
+mod health;
+mod measuring;
+mod trial;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 
-use crate::config::{Change, OnTrouble, Resolved};
-use crate::data::images::Shape;
+use self::health::{first_not_finite, gap, layers, not_finite};
+use self::measuring::Measuring;
+pub use self::trial::{Trial, try_out};
+use crate::config::{Change, OnTrouble};
 use crate::doctor::{self, Doctor, Examiner};
+use crate::entry::Resolved;
 use crate::error::{Error, Result};
-use crate::eval::{
-    Against, Drawn, Metric, Music, Part, Side, drawn, metric, of_model, of_music, of_questions, wanted_music,
-};
 use crate::media::{Media, sheet};
-use crate::parts::{LayerHealth, Parts, Saved};
-use crate::random::Draws;
-use crate::recipe::{Mixture, Question, Session, StepCx};
+use crate::parts::{Parts, Saved};
 use crate::run::{
-    Checkpoint, Diagnosis, Event, EventLog, Layer, Lock, Record, RunDir, Writing, free_bytes, read_events, standing,
+    Checkpoint, Diagnosis, Event, EventLog, Lock, Record, RunDir, Writing, free_bytes, read_events, standing,
 };
 use crate::sample;
+use crate::session::Session;
+use crate::step::{Scalars, StepCx};
 
 /// How often one training goes back because of trouble.
 const MOST_ROLLBACKS: usize = 3;
@@ -36,7 +40,7 @@ pub struct Progress<'a> {
     /// Images seen.
     pub images: u64,
     /// The last step's scalars.
-    pub scalars: &'a [(&'static str, f64)],
+    pub scalars: &'a Scalars,
     /// What the doctor found in it.
     pub diagnoses: &'a [Diagnosis],
     /// In the first step after a rollback, what that changed in the configuration.
@@ -55,7 +59,7 @@ pub enum Outcome {
     Stopped,
 }
 
-/// Trains a run to its end, from `from` or from the beginning, on the CPU. `session` is `config` just opened.
+/// Trains a run to its end, from `from` or from the beginning. `session` is `config` just opened, on this device.
 ///
 /// It runs on one of rayon's threads, because operations that begin on the pool need not wake it. The lock is
 /// [`RunDir::lock`] of this run; take it before `from` is chosen. On trouble it does as `train.on_trouble` says; a rollback
@@ -66,23 +70,24 @@ pub fn train(
     config: &Resolved,
     mut session: Box<dyn Session>,
     from: Option<&Checkpoint>,
+    device: &Device,
     watch: &mut Watch,
 ) -> Result<Outcome> {
     rayon::scope(|_| {
         let (mut config, mut from, mut because) = (config.clone(), from.cloned(), None);
         let mut rollbacks = 0;
         loop {
-            let mut trainer = Trainer::begin(run, &config, from.as_ref(), session.as_mut())?;
+            let mut trainer = Trainer::begin((run, &config), from.as_ref(), session.as_mut(), device)?;
             if let Some((because, changes)) = because.take() {
                 trainer.log(Event::RolledBack { because, changes: Vec::clone(&changes) })?;
                 trainer.rolled_back = Some(changes);
             }
-            let outcome = match trainer.steps(session.as_mut(), &Device::flex(), watch) {
+            let outcome = match trainer.steps(session.as_mut(), watch) {
                 Ok(Ended::Trouble(trouble)) => match trainer.way_back(&trouble, rollbacks) {
                     Ok((checkpoint, (slower, changes))) => {
                         drop((trainer, session)); // before the next one is in memory
                         run.reconfigure(&slower)?;
-                        session = slower.open(&Device::flex())?;
+                        session = slower.open(device)?;
                         (config, from, because) = (slower, Some(checkpoint), Some((trouble.name, changes)));
                         rollbacks += 1;
                         continue;
@@ -109,69 +114,6 @@ enum Ended {
     Trouble(Diagnosis),
 }
 
-/// How long a step takes and how much memory it needs, found out by running some.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Trial {
-    /// Parameters of each network.
-    pub parameters: Vec<(String, usize)>,
-    /// Median seconds of one step.
-    pub secs_per_step: f64,
-    /// Steps of the whole run.
-    pub total_steps: u64,
-    /// Bytes of everything a checkpoint holds: weights, moments, averages.
-    pub state_bytes: usize,
-    /// The process's peak memory in bytes after the steps, where the system tells.
-    pub peak_bytes: Option<u64>,
-}
-
-/// Runs `steps` steps of a configuration without a run directory.
-pub fn try_out(config: &Resolved, steps: u64) -> Result<Trial> {
-    let device = Device::flex();
-    let mut session = config.open(&device)?;
-    let mut count = Parts::count();
-    session.parts(&mut count);
-    let mut secs = rayon::scope(|_| {
-        let timed = (0..steps).map(|step| {
-            let begun = Instant::now();
-            let scalars = session.step(&context(config, step, &device))?.read();
-            let secs = begun.elapsed().as_secs_f64();
-            match describe_not_finite(&scalars, session.as_mut(), step + 1) {
-                Some(found) => Err(Error::failed(found.sentence)),
-                None => Ok(secs),
-            }
-        });
-        timed.collect::<Result<Vec<_>>>()
-    })?;
-    secs.sort_by(f64::total_cmp);
-    let mut state_bytes = 0;
-    let mut sink = |_: &str, tensors: &BTreeMap<String, Saved>| {
-        state_bytes += tensors.values().map(Saved::bytes).sum::<usize>();
-        Ok(())
-    };
-    let mut saved = Parts::save(&mut sink);
-    session.parts(&mut saved);
-    saved.saved()?;
-    Ok(Trial {
-        parameters: count.counted(),
-        secs_per_step: secs.get(secs.len() / 2).copied().unwrap_or_default(),
-        total_steps: config.train.total_steps(),
-        state_bytes,
-        peak_bytes: peak_memory(),
-    })
-}
-
-/// The process's peak resident memory in bytes, on Linux.
-pub fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
-}
-
-fn context<'a>(config: &Resolved, step: u64, device: &'a Device) -> StepCx<'a> {
-    let images = step * config.train.batch as u64;
-    StepCx { step, images, draws: Draws::new(config.train.seed, step), device }
-}
-
 struct Trainer<'a> {
     run: &'a RunDir,
     config: &'a Resolved,
@@ -180,10 +122,11 @@ struct Trainer<'a> {
     step: u64,
     /// The step of the last checkpoint, if there is one.
     saved: Option<(u64, String)>,
-    /// Sums of the scalars since the last line in the log, each over how many steps; not every step has every scalar.
-    sums: BTreeMap<String, (f64, u32)>,
-    /// Steps since that line.
-    summed: u32,
+    device: &'a Device,
+    /// The scalars of the steps since the last line in the log, to be read when it is written.
+    unread: Vec<Scalars>,
+    /// What the looks at samples and at D saw since then.
+    seen: Vec<(&'static str, f64)>,
     since: Instant,
     measuring: Option<Measuring>,
     doctor: Doctor,
@@ -194,51 +137,12 @@ struct Trainer<'a> {
     rolled_back: Option<Vec<Change>>,
 }
 
-/// What samples are measured by during the training, and what they are held against.
-struct Measuring {
-    metrics: Vec<Metric>,
-    /// For pictures.
-    against: Option<Against>,
-    mixture: Option<Mixture>,
-    /// For models that are asked for more than seeds.
-    questions: Vec<Question>,
-}
-
-impl Measuring {
-    /// None when nothing is to be measured; an error for a metric that is not known, or pictures that cannot be had.
-    fn of(config: &Resolved) -> Result<Option<Self>> {
-        if config.train.eval_every_kimg == 0.0 {
-            return Ok(None);
-        }
-        let metrics = config.train.eval_metrics.iter().map(|name| metric(name)).collect::<Result<Vec<_>>>()?;
-        let questions = config.entry.questions(&config.text)?;
-        if let Some(wanted) = wanted_music(&questions) {
-            of_music(&metrics, &Music::new("what is held out", None, wanted)?)?; // or a mistake would end the run later
-        }
-        if !questions.is_empty() {
-            return Ok(Some(Measuring { metrics, against: None, mixture: None, questions }));
-        }
-        let model = config.entry.model(&config.text, &Device::flex())?;
-        let against = match drawn(model.as_ref(), 0, 1, 1.0, &mut |_| {})?.as_slice() {
-            [Media::Image(image)] => {
-                let none = || Error::input("there is no folder of pictures to hold samples against");
-                let (data, name) = config.pictures()?.ok_or_else(none)?;
-                let shape = Shape { channels: image.channels, side: image.width };
-                let of = (shape, Part::Train, Some(config.train.eval_samples));
-                Some(Against::open(&data, &name, of, None, &mut |_| {})?)
-            }
-            _ => None,
-        };
-        Ok(Some(Measuring { metrics, against, mixture: config.entry.mixture(&config.text)?, questions }))
-    }
-}
-
 impl<'a> Trainer<'a> {
     fn begin(
-        run: &'a RunDir,
-        config: &'a Resolved,
+        (run, config): (&'a RunDir, &'a Resolved),
         from: Option<&Checkpoint>,
         session: &mut dyn Session,
+        device: &'a Device,
     ) -> Result<Self> {
         let events = EventLog::open(&run.events())?;
         let folder = config.pictures().ok().flatten().map(|(images, _)| images.path);
@@ -248,10 +152,11 @@ impl<'a> Trainer<'a> {
             events,
             step: 0,
             saved: None,
-            sums: BTreeMap::new(),
-            summed: 0,
+            device,
+            unread: Vec::new(),
+            seen: Vec::new(),
             since: Instant::now(),
-            measuring: Measuring::of(config)?,
+            measuring: Measuring::of(config, device)?,
             doctor: Doctor::default(),
             examiner: Examiner::new(session.real(), folder.as_deref()),
             diagnoses: Vec::new(),
@@ -264,7 +169,8 @@ impl<'a> Trainer<'a> {
                 let mut count = Parts::count();
                 session.parts(&mut count);
                 let (recipe, parameters) = (config.entry.info.name.into(), count.counted().into_iter().collect());
-                trainer.log(Event::Started { version, recipe, parameters, total_steps, threads })?;
+                let keys = config.keys();
+                trainer.log(Event::Started { version, recipe, parameters, total_steps, threads, keys })?;
                 trainer.show(session.preview()?, session)?;
             }
             Some(checkpoint) => {
@@ -291,17 +197,17 @@ impl<'a> Trainer<'a> {
         Ok(trainer)
     }
 
-    fn steps(&mut self, session: &mut dyn Session, device: &Device, watch: &mut Watch) -> Result<Ended> {
+    fn steps(&mut self, session: &mut dyn Session, watch: &mut Watch) -> Result<Ended> {
         let train = &self.config.train;
         let total_steps = train.total_steps();
         while self.step < total_steps {
-            let scalars = session.step(&context(self.config, self.step, device))?.read();
+            let scalars = session.step(&self.context(self.step))?;
             self.step += 1;
             self.diagnoses.clear();
-            if let Some(trouble) = self.not_finite_in(&scalars, session)? {
-                return Ok(Ended::Trouble(trouble));
+            if !scalars.are_finite() {
+                return self.not_finite_in(&scalars, session).map(Ended::Trouble);
             }
-            self.sum(&scalars);
+            self.unread.push(scalars.clone());
 
             let last = self.step == total_steps;
             let looks = last || self.is_due(train.log_every_kimg);
@@ -309,7 +215,7 @@ impl<'a> Trainer<'a> {
             if looks || shows {
                 let samples = session.preview()?;
                 if looks {
-                    self.examine(&samples, session, device)?;
+                    self.examine(&samples, session)?;
                     self.log_scalars()?;
                 }
                 if shows {
@@ -386,6 +292,11 @@ impl<'a> Trainer<'a> {
         }
     }
 
+    /// The moment of a step.
+    fn context(&self, step: u64) -> StepCx<'a> {
+        StepCx::new(self.config.train.seed, step, self.config.train.batch, self.device)
+    }
+
     fn images(&self) -> u64 {
         self.step * self.config.train.batch as u64
     }
@@ -396,30 +307,27 @@ impl<'a> Trainer<'a> {
         passed(self.images()) > passed(self.images() - self.config.train.batch as u64)
     }
 
-    fn sum(&mut self, scalars: &[(&'static str, f64)]) {
-        for (name, value) in scalars {
-            let (sum, count) = self.sums.entry((*name).to_owned()).or_default();
-            (*sum, *count) = (*sum + value, *count + 1);
-        }
-        self.summed += 1;
-    }
-
+    /// Logs the mean of each scalar over the steps that told it.
     fn log_scalars(&mut self) -> Result<()> {
-        let count = f64::from(std::mem::take(&mut self.summed).max(1));
-        let means = std::mem::take(&mut self.sums).into_iter();
-        let values = means.map(|(name, (sum, count))| (name, sum / f64::from(count))).collect();
+        let count = self.unread.len().max(1) as f64;
+        let read = self.unread.drain(..).flat_map(|scalars| scalars.read());
+        let mut sums = BTreeMap::<&str, (f64, f64)>::new(); // not every step has every scalar
+        for (name, value) in read.chain(self.seen.drain(..)) {
+            let (sum, count) = sums.entry(name).or_default();
+            (*sum, *count) = (*sum + value, *count + 1.0);
+        }
+        let values = sums.into_iter().map(|(name, (sum, count))| (name.to_owned(), sum / count)).collect();
         let secs = std::mem::replace(&mut self.since, Instant::now()).elapsed().max(Duration::from_micros(1));
         let images_per_sec = count * self.config.train.batch as f64 / secs.as_secs_f64();
         self.log(Event::Scalars { values, images_per_sec })
     }
 
     /// Looks at the samples, at D and at every layer: the scalars to be logged, and an event.
-    fn examine(&mut self, samples: &[Media], session: &mut dyn Session, device: &Device) -> Result<()> {
+    fn examine(&mut self, samples: &[Media], session: &mut dyn Session) -> Result<()> {
         let mut seen = self.examiner.look(samples);
-        let judged = session.judge(self.step - 1, device)?;
+        let judged = session.judge(&self.context(self.step - 1))?;
         seen.extend(judged.and_then(|[seen, held]| gap(seen, held)).map(|gap| ("d_gap", gap)));
-        let finite = seen.into_iter().filter(|(_, value)| value.is_finite());
-        self.sums.extend(finite.map(|(name, value)| (name.to_owned(), (value, 1))));
+        self.seen.extend(seen.into_iter().filter(|(_, value)| value.is_finite()));
         let layers = layers(session);
         self.log(Event::Health { layers })
     }
@@ -461,36 +369,20 @@ impl<'a> Trainer<'a> {
 
     /// Measures the samples of the checkpoint just written.
     fn measure(&mut self) -> Result<()> {
-        let (Some(measuring), config) = (&self.measuring, self.config) else { return Ok(()) };
+        let Some(measuring) = &self.measuring else { return Ok(()) };
         let checkpoint = sample::checkpoint(self.run, None)?;
-        let model = sample::model(config, &checkpoint)?;
-        let (seed, step) = (config.train.seed, checkpoint.step());
-        let from = Drawn { recipe: config.entry.info.name.to_owned(), seed, step, first_seed: 0, truncation: 1.0 };
-        if !measuring.questions.is_empty() {
-            let (name, data) = (self.run.path().display().to_string(), config.entry.info.dataset.unwrap_or("held-out"));
-            let (metrics, questions) = (&measuring.metrics, &measuring.questions);
-            let passports = of_questions(metrics, model.as_ref(), (&name, from), data, questions, &mut |_| {})?;
-            return self.log(Event::Metrics { passports });
-        }
-        let samples = measuring.against.as_ref().map_or(config.train.eval_samples, |against| against.side().samples);
-        let side = Side::of_run(self.run.path().display().to_string(), samples, from);
-        let real = (measuring.against.as_ref(), measuring.mixture.as_ref());
-        let passports = of_model(&measuring.metrics, model.as_ref(), &side, real, None, &mut |_| {})?;
+        let passports = measuring.passports(self.run, self.config, &checkpoint, self.device)?;
         self.log(Event::Metrics { passports })
     }
 
     /// The diagnosis of scalars that are not all finite.
-    fn not_finite_in(
-        &mut self,
-        scalars: &[(&'static str, f64)],
-        session: &mut dyn Session,
-    ) -> Result<Option<Diagnosis>> {
-        let Some(found) = describe_not_finite(scalars, session, self.step) else { return Ok(None) };
-        if self.summed > 0 {
+    fn not_finite_in(&mut self, scalars: &Scalars, session: &mut dyn Session) -> Result<Diagnosis> {
+        let found = not_finite(scalars, session, self.step);
+        if !self.unread.is_empty() {
             self.log_scalars()?; // how it came to this
         }
         let at_once = self.saved.as_ref().is_some_and(|(step, _)| step + 1 == self.step);
-        self.not_finite(&found.sentence, at_once && found.in_a_weight).map(Some)
+        self.not_finite(&found.sentence, at_once && found.in_a_weight)
     }
 
     /// Logs the diagnosis. `inherited` when the checkpoint it went on from had it already.
@@ -505,7 +397,7 @@ impl<'a> Trainer<'a> {
             ),
             None => "There is no checkpoint yet; start anew with a lower learning rate.".into(),
         };
-        let diagnosis = doctor::not_finite(format!("{found} {way_out}"), self.step);
+        let diagnosis = self.doctor.not_finite(format!("{found} {way_out}"), self.step);
         self.log(Event::Diagnosis(diagnosis.clone()))?;
         Ok(diagnosis)
     }
@@ -523,64 +415,4 @@ impl<'a> Trainer<'a> {
         }
         Ok(())
     }
-}
-
-/// How many standard deviations D's logits `[n, 1]` on what it learned from are above those on what it did not.
-fn gap(seen: Tensor<2>, held: Tensor<2>) -> Option<f64> {
-    let moments = |logits: Tensor<2>| {
-        let values = logits.into_data().iter::<f64>().collect::<Vec<f64>>();
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0);
-        (mean, variance)
-    };
-    let ((seen, a), (held, b)) = (moments(seen), moments(held));
-    let deviation = ((a + b) / 2.0).sqrt();
-    (deviation > 0.0).then(|| (seen - held) / deviation)
-}
-
-/// Every layer's health, in numbers.
-fn layers(session: &mut dyn Session) -> BTreeMap<String, Layer> {
-    let mut layers = Vec::new();
-    session.parts(&mut Parts::health(&mut layers));
-    let number = |tensor: Tensor<1>| tensor.into_scalar::<f64>();
-    let rounded = |value: f64| format!("{:.3e}", value.min(f64::MAX)).parse().unwrap_or(f64::MAX); // a log to keep
-    let layer = |health: LayerHealth| Layer {
-        weight: rounded(number(health.weight).sqrt()),
-        gradient: rounded(number(health.gradient).sqrt()),
-        dead: health.dead.map(|dead| rounded(number(dead))),
-    };
-    layers.into_iter().map(|(part, health)| (format!("{part} {}", health.layer), layer(health))).collect()
-}
-
-/// The first tensor of a part that holds a value that is not finite, as "part name".
-fn first_not_finite(part: &str, tensors: &BTreeMap<String, Saved>) -> Option<String> {
-    let bad = |data: TensorData| data.as_slice::<f32>().is_ok_and(|values| values.iter().any(|v| !v.is_finite()));
-    tensors.iter().find(|(_, saved)| bad(saved.read())).map(|(name, _)| format!("{part} {name}"))
-}
-
-/// What a step's scalars say when they are not all finite.
-struct NotFinite {
-    /// The scalar, the step, and the first layer whose value or gradient is not finite.
-    sentence: String,
-    /// Whether that layer's weights were so before the step.
-    in_a_weight: bool,
-}
-
-fn describe_not_finite(scalars: &[(&'static str, f64)], session: &mut dyn Session, step: u64) -> Option<NotFinite> {
-    let (name, value) = scalars.iter().find(|(_, value)| !value.is_finite())?;
-    let mut layers = Vec::new();
-    session.parts(&mut Parts::health(&mut layers));
-    let bad = |squares: &Tensor<1>| !squares.clone().into_scalar::<f32>().is_finite();
-    let first = |is_bad: &dyn Fn(&LayerHealth) -> bool| {
-        layers.iter().find(|(_, layer)| is_bad(layer)).map(|(part, layer)| format!("{part} {}", layer.layer))
-    };
-    // A weight that was not finite before the step is a cause; a gradient may be a consequence. So weights first.
-    let (weight, gradient) = (first(&|layer| bad(&layer.weight)), first(&|layer| bad(&layer.gradient)));
-    let in_a_weight = weight.is_some();
-    let place = match (weight, gradient) {
-        (Some(layer), _) => format!("the first layer whose value is not finite is {layer}"),
-        (None, Some(layer)) => format!("the first layer whose gradient is not finite is {layer}"),
-        (None, None) => "every layer's value and gradient are finite, so the loss itself overflowed".into(),
-    };
-    Some(NotFinite { sentence: format!("{name} became {value} in step {step}: {place}."), in_a_weight })
 }

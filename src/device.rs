@@ -1,0 +1,27 @@
+//! Where to compute. This is the only file that names a device of the engine.
+
+use burn::tensor::Device;
+
+use crate::error::{Error, Result};
+
+/// The devices that can be asked for by name.
+pub const NAMES: [&str; 1] = ["cpu"];
+
+/// The processor.
+pub fn cpu() -> Device {
+    Device::flex()
+}
+
+/// Whether the slices of a device's tensors can be had without a copy: with or without its autodiff, the processor.
+pub fn is_cpu(device: &Device) -> bool {
+    device.clone().without_autodiff() == cpu()
+}
+
+/// The device of a name. The error says which there are.
+pub fn named(name: &str) -> Result<Device> {
+    match name {
+        "cpu" => Ok(cpu()),
+        "gpu" => Err(Error::input("this build computes on the processor alone; leave --device out, or give cpu")),
+        other => Err(Error::input(format!("there is no device `{other}`; give one of {}", NAMES.join(", ")))),
+    }
+}

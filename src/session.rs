@@ -1,0 +1,227 @@
+//! A recipe in training, its types erased: its batches made ahead, its previews, and what they are held against.
+
+use std::any::Any;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use burn::tensor::Tensor;
+
+use crate::data::source::Source;
+use crate::error::{Error, Result};
+use crate::field::{Field, Kind};
+use crate::media::Media;
+use crate::model::{Model, generate};
+use crate::parts::Parts;
+use crate::recipe::Recipe;
+use crate::request::{Batch, Example, Latent, Request, SHOW, Sample, Value};
+use crate::step::{Scalars, StepCx};
+
+/// Samples of a preview that are drawn from seeds alone: of pictures and music, and of points.
+const PREVIEWED: [u64; 2] = [64, 1024];
+/// Real samples that a preview is held against.
+const REAL_SAMPLES: usize = 64;
+/// Cells in a row of a preview, at most: eight samples, or three with what they were made from and what they should be.
+const MOST_COLUMNS: usize = 9;
+
+/// A recipe in training. It can move to another thread, as to one of the pool's.
+pub trait Session: Send {
+    /// One step on that step's batch.
+    fn step(&mut self, cx: &StepCx) -> Result<Scalars>;
+    /// The same samples at every call but for what was learned.
+    fn preview(&mut self) -> Result<Vec<Media>>;
+    /// A preview's samples laid out for the eye, each between what it was made from and what it should be, and how many cells
+    /// make a row.
+    fn laid_out(&self, samples: Vec<Media>) -> (Vec<Media>, usize);
+    /// Some real samples in the form of the preview's, held-out ones where there are any: what those are held against.
+    fn real(&self) -> &[Media];
+    /// D's logits `[n, 1]` on a step's batch and on a held-out one; see [`Recipe::judge`]. None without held-out data.
+    fn judge(&mut self, cx: &StepCx) -> Result<Option<[Tensor<2>; 2]>>;
+    /// See [`Recipe::parts`].
+    fn parts(&mut self, visit: &mut Parts);
+}
+
+/// The batches of a source, each made by a thread of its own while the step before it runs.
+struct Ahead<B> {
+    ask: Sender<u64>,
+    made: Receiver<(u64, Result<B>)>,
+    /// The step whose batch is being made ahead.
+    asked: Option<u64>,
+    /// What was made ahead and is not asked for yet.
+    ready: Option<(u64, Result<B>)>,
+}
+
+impl<B: Send + 'static> Ahead<B> {
+    fn of(source: Box<dyn Source<B>>) -> Self {
+        let (ask, steps) = channel::<u64>();
+        let (give, made) = channel();
+        thread::spawn(move || {
+            for step in steps {
+                if give.send((step, source.batch(step))).is_err() {
+                    break; // nobody waits any more
+                }
+            }
+        });
+        Ahead { ask, made, asked: None, ready: None }
+    }
+
+    /// The batch of a step.
+    fn batch(&mut self, step: u64) -> Result<B> {
+        if let Some((_, batch)) = self.ready.take_if(|(made, _)| *made == step) {
+            return batch;
+        }
+        if self.asked != Some(step) {
+            _ = self.ask.send(step); // that the thread is gone shows below
+        }
+        loop {
+            let ended = |_| Error::failed("the thread that makes the batches has ended; go on with `ganvas resume`");
+            let (made, batch) = self.made.recv().map_err(ended)?;
+            self.asked.take_if(|asked| *asked == made);
+            if made == step {
+                return batch;
+            }
+            self.ready = Some((made, batch));
+        }
+    }
+
+    /// Has the batch of a step made meanwhile.
+    fn begin(&mut self, step: u64) {
+        if self.asked.is_none() && self.ready.is_none() && self.ask.send(step).is_ok() {
+            self.asked = Some(step);
+        }
+    }
+}
+
+/// A batch that previews are made of, and real samples of it and of the next ones.
+pub(crate) struct Held<B> {
+    batch: B,
+    /// Whether no step sees it.
+    is_held_out: bool,
+    shown: Vec<Example>,
+    real: Vec<Media>,
+}
+
+impl<B: Batch> Held<B> {
+    /// Of the first batches of a source that is not empty.
+    pub fn of(source: &dyn Source<B>, is_held_out: bool) -> Result<Self> {
+        // Who asks for something else than what is made first gets no preview of it.
+        let usual = |batch: &B| {
+            let mut examples = batch.examples();
+            examples.retain(|example| example.asked.text(SHOW).is_none());
+            examples
+        };
+        let real = |examples: &[Example]| {
+            let real = examples.iter().filter_map(|example| example.wanted.clone().or_else(|| example.beside.clone()));
+            real.collect::<Vec<Media>>()
+        };
+        let batch = source.batch(0)?;
+        let shown = usual(&batch);
+        let mut all = real(&shown);
+        for step in 1..REAL_SAMPLES as u64 {
+            if all.is_empty() || all.len() >= REAL_SAMPLES.min(source.items()) {
+                break;
+            }
+            all.extend(real(&usual(&source.batch(step)?)));
+        }
+        all.truncate(REAL_SAMPLES);
+        Ok(Held { batch, is_held_out, shown, real: all })
+    }
+}
+
+/// A recipe with its data.
+pub(crate) struct Training<R: Recipe> {
+    recipe: R,
+    source: Ahead<R::Batch>,
+    held: Held<R::Batch>,
+    /// What a preview asks.
+    request: Request,
+}
+
+impl<R: Recipe> Training<R> {
+    /// A recipe at step 0 with the batches that it learns from.
+    pub fn new(recipe: R, source: Box<dyn Source<R::Batch>>, held: Held<R::Batch>) -> Self {
+        let mut training = Training { recipe, source: Ahead::of(source), held, request: Request::default() };
+        let model = training.model();
+        training.request = previewed(&model.takes(), &model.makes(), &training.held.shown);
+        training
+    }
+
+    /// The model as it is now.
+    fn model(&mut self) -> R::Model {
+        let mut sampler = None;
+        self.recipe.parts(&mut Parts::sampler(&mut sampler));
+        let model = sampler.and_then(|model: Box<dyn Any>| model.downcast::<R::Model>().ok());
+        *model.expect("a recipe names its model among its parts")
+    }
+}
+
+/// What a preview asks: what the examples give, or where they give nothing, seeds.
+fn previewed(takes: &[Field], makes: &[Field], shown: &[Example]) -> Request {
+    if shown.iter().all(|example| example.asked.given.is_empty()) {
+        let [most, points] = PREVIEWED;
+        return Request::seeds(0..if makes[0].kind == Kind::Point { points } else { most });
+    }
+    let has_chance = takes.iter().any(|field| matches!(field.kind, Kind::Latent { .. } | Kind::Noise));
+    let asked = (0..).zip(shown).map(|(i, example)| {
+        let latent = Latent::Seed(if has_chance { i } else { 0 });
+        Sample { latent, ..example.asked.clone() }
+    });
+    Request { samples: asked.collect() }
+}
+
+impl<R: Recipe> Session for Training<R> {
+    fn step(&mut self, cx: &StepCx) -> Result<Scalars> {
+        let batch = self.source.batch(cx.step)?;
+        self.source.begin(cx.step + 1);
+        Ok(self.recipe.step(batch, cx))
+    }
+
+    fn preview(&mut self) -> Result<Vec<Media>> {
+        generate(&self.model(), &self.request)
+    }
+
+    fn laid_out(&self, samples: Vec<Media>) -> (Vec<Media>, usize) {
+        let shown = self.held.shown.iter().filter(|_| self.request.samples.len() == self.held.shown.len());
+        let mut shown = shown.filter(|example| !example.asked.given.is_empty());
+        let cells = samples.into_iter().map(|made| match shown.next() {
+            Some(example) => {
+                let given = example.asked.given.values().filter_map(|value| match value {
+                    Value::Media(media) => Some(as_large(media.clone(), &made)),
+                    Value::Text(_) => None,
+                });
+                given.chain([made.clone()]).chain(example.wanted.clone()).collect()
+            }
+            None => vec![made],
+        });
+        let cells = cells.collect::<Vec<Vec<Media>>>();
+        let together = cells.iter().map(Vec::len).max().unwrap_or(1);
+        let columns = if together == 1 { 8 } else { together * (MOST_COLUMNS / together).max(1) };
+        (cells.concat(), columns)
+    }
+
+    fn real(&self) -> &[Media] {
+        &self.held.real
+    }
+
+    fn judge(&mut self, cx: &StepCx) -> Result<Option<[Tensor<2>; 2]>> {
+        if !self.held.is_held_out {
+            return Ok(None);
+        }
+        let Some(held) = self.recipe.judge(self.held.batch.clone(), cx) else { return Ok(None) };
+        let seen = self.recipe.judge(self.source.batch(cx.step)?, cx);
+        Ok(seen.map(|seen| [seen, held].map(Tensor::without_autodiff)))
+    }
+
+    fn parts(&mut self, visit: &mut Parts) {
+        self.recipe.parts(visit);
+    }
+}
+
+/// A smaller picture with its pixels enlarged to the width of another.
+fn as_large(given: Media, made: &Media) -> Media {
+    match (given, made) {
+        (Media::Image(given), Media::Image(made)) if made.width > given.width => {
+            Media::Image(given.enlarged(made.width / given.width))
+        }
+        (given, _) => given,
+    }
+}
