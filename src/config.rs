@@ -607,6 +607,9 @@ fn write(table: &toml::Table, prefix: &str, keys: &Keys, text: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::degrade::ageing::Ageing;
+    use crate::data::images::Pairs;
+    use crate::data::music::Music;
 
     /// A configuration with ranges of every kind.
     #[derive(Serialize, Deserialize, JsonSchema)]
@@ -805,6 +808,44 @@ mod tests {
             "# Images per step. (a whole number from 1 to 10000000)\nbatch = 64\n",
         ] {
             assert!(text.contains(comment), "{comment} is not in {text}");
+        }
+    }
+
+    /// A configuration with the settings that recipes share.
+    #[derive(Default, Serialize, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields, default)]
+    struct Shared {
+        data: Images,
+        pairs: Pairs,
+        music: Music,
+        ageing: Ageing,
+        train: Train,
+    }
+
+    impl Settings for Shared {
+        fn train(&self) -> &Train {
+            &self.train
+        }
+    }
+
+    fn shared(text: &str) -> Result<Shared> {
+        parse::<Shared>(text, Path::new("config.toml"))
+    }
+
+    #[test]
+    fn the_settings_that_recipes_share_are_checked_by_their_ranges() {
+        let share = "give a number from 0 to below 1";
+        for (text, sentence) in [
+            ("ageing.folds = 0", "ageing.folds is 0; give a whole number from 1 to 1000"),
+            ("ageing.dust_share = 1.5", "ageing.dust_share is 1.5; give a number from 0 to 1"),
+            ("ageing.jpeg = [0, 95]", "ageing.jpeg is [0, 95]; give a whole number from 1 to 100 for each"),
+            ("ageing.smaller = [0, 1]", "ageing.smaller is [0, 1]; give a number from 0.05 to 1 for each"),
+            ("data.validation_share = 1", &format!("data.validation_share is 1; {share}")),
+            ("pairs.validation_share = -1", &format!("pairs.validation_share is -1; {share}")),
+            ("music.validation_share = 1", &format!("music.validation_share is 1; {share}")),
+        ] {
+            let refusal = shared(text).err().map(|error| error.to_string());
+            assert_eq!(refusal, Some(format!("config.toml: {sentence}")));
         }
     }
 }
