@@ -610,6 +610,7 @@ mod tests {
     use crate::data::degrade::ageing::Ageing;
     use crate::data::images::Pairs;
     use crate::data::music::Music;
+    use crate::optim::{Adam, Decay};
 
     /// A configuration with ranges of every kind.
     #[derive(Serialize, Deserialize, JsonSchema)]
@@ -815,6 +816,8 @@ mod tests {
     #[derive(Default, Serialize, Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields, default)]
     struct Shared {
+        adam: Adam,
+        decay: Decay,
         data: Images,
         pairs: Pairs,
         music: Music,
@@ -836,6 +839,11 @@ mod tests {
     fn the_settings_that_recipes_share_are_checked_by_their_ranges() {
         let share = "give a number from 0 to below 1";
         for (text, sentence) in [
+            ("adam.learning_rate = 0", "adam.learning_rate is 0; give a number above 0"),
+            ("adam.beta1 = 1", &format!("adam.beta1 is 1; {share}")),
+            ("adam.beta2 = -0.1", &format!("adam.beta2 is -0.1; {share}")),
+            ("decay.constant_kimg = -1", "decay.constant_kimg is -1; give a number of at least 0"),
+            ("decay.decay_kimg = -1", "decay.decay_kimg is -1; give a number of at least 0"),
             ("ageing.folds = 0", "ageing.folds is 0; give a whole number from 1 to 1000"),
             ("ageing.dust_share = 1.5", "ageing.dust_share is 1.5; give a number from 0 to 1"),
             ("ageing.jpeg = [0, 95]", "ageing.jpeg is [0, 95]; give a whole number from 1 to 100 for each"),

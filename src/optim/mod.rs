@@ -6,8 +6,8 @@ mod optimizer;
 mod schedule;
 mod trained;
 
-pub use adam::{AdamConfig, adam_problem};
+pub use adam::{Adam, AdamConfig, adam_problem};
 pub use momentum::Momentum;
 pub use optimizer::{Rule, Slot, Update};
-pub use schedule::{cosine, linear_decay};
+pub use schedule::{Decay, cosine, linear_decay};
 pub use trained::{Trained, average_decay};

@@ -1,5 +1,27 @@
 //! Values that change in the course of a run.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A learning rate that falls along a line, in a configuration: the table `decay`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Decay {
+    /// Thousands of images with the whole learning rate, before it falls along a line.
+    #[schemars(range(min = 0.0))]
+    pub constant_kimg: f64,
+    /// Thousands of images over which it falls to 0; 0 for a rate that does not fall.
+    #[schemars(range(min = 0.0))]
+    pub decay_kimg: f64,
+}
+
+impl Decay {
+    /// The share of the learning rate that is left after so many images; see [`linear_decay`].
+    pub fn share(&self, images: u64) -> f64 {
+        linear_decay(self.constant_kimg, self.decay_kimg, images as f64 / 1000.0)
+    }
+}
+
 /// From `from` to `to` along half a cosine while `done` goes from 0 to `whole`, and `to` ever after; `to` when `whole` is 0.
 pub fn cosine(from: f64, to: f64, done: f64, whole: f64) -> f64 {
     let share = if whole > 0.0 { (done / whole).min(1.0) } else { 1.0 };
@@ -29,5 +51,7 @@ mod tests {
         let left = |done| linear_decay(100.0, 50.0, done);
         assert_eq!([left(0.0), left(100.0), left(125.0), left(150.0), left(300.0)], [1.0, 1.0, 0.5, 0.0, 0.0]);
         assert_eq!(linear_decay(1.0, 0.0, 199.0), 1.0);
+        let decay = Decay { constant_kimg: 100.0, decay_kimg: 50.0 };
+        assert_eq!([decay.share(125_000), Decay::default().share(125_000)], [0.5, 1.0]);
     }
 }
