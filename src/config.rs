@@ -130,6 +130,15 @@ pub const RESUMABLE: &[&str] = &[
     "train.on_trouble",
 ];
 
+/// Keys that once stood at the top of a configuration, and where they stand now.
+const MOVED: &[(&str, &str)] = &[
+    ("learning_rate", "adam.learning_rate"),
+    ("beta1", "adam.beta1"),
+    ("beta2", "adam.beta2"),
+    ("constant_kimg", "decay.constant_kimg"),
+    ("decay_kimg", "decay.decay_kimg"),
+];
+
 /// A key of a configuration whose value is not the default. Values are as TOML writes them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
@@ -166,6 +175,12 @@ impl Resolved {
             Ok((text, train)) => Ok(Resolved { entry, text, train }),
             Err(_) => sets.iter().try_fold(resolved, |resolved, set| resolved.with(set)),
         }
+    }
+
+    /// The configuration of a run, by its own file. Keys that have moved since the run was made are taken to where they stand
+    /// now. Errors as in [`Resolved::new`].
+    pub fn of_run(entry: Entry, text: &str, path: &Path) -> Result<Self> {
+        Resolved::new(entry, Some((&modernised(text, &(entry.keys)()), path)), &[])
     }
 
     /// The recipe a configuration file names by its key `recipe`, out of those given.
@@ -263,29 +278,35 @@ impl Resolved {
         }
     }
 
-    /// A configuration's text with one `key=value` put in, not looked at yet.
     fn put(&self, text: &str, set: &str) -> Result<String> {
-        let Some((key, value)) = set.split_once('=') else {
-            return Err(Error::input(format!("--set {set}: write key=value, as in --set train.kimg=500")));
-        };
-        let (key, value) = (key.trim(), value.trim());
-        let keys = (self.entry.keys)();
-        if !keys.0.iter().any(|known| known.path == key) {
-            let nearest = keys.nearest(key).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            return Err(Error::input(format!("--set {set}: {} has no key `{key}`{nearest}", self.entry.info.name)));
-        }
-        let value = toml::from_str::<toml::Table>(&format!("v = {value}"))
-            .ok()
-            .and_then(|mut table| table.remove("v"))
-            .unwrap_or_else(|| toml::Value::String(value.to_owned()));
-        let failed = |error: &dyn std::fmt::Display| Error::input(format!("--set {set}: {error}"));
-        let mut table = toml::from_str::<toml::Table>(text).map_err(|error| failed(&error))?;
-        put(&mut table, key, value);
-        if key == "train.kimg" {
-            put(&mut table, "train.steps", toml::Value::Integer(0)); // the length asked for last is the one meant
-        }
-        toml::to_string(&table).map_err(|error| failed(&error))
+        with_set(text, set, self.entry.info.name, &(self.entry.keys)())
     }
+}
+
+/// A configuration's text with one `key=value` put in, not looked at yet.
+fn with_set(text: &str, set: &str, recipe: &str, keys: &Keys) -> Result<String> {
+    let failed = |error: &dyn std::fmt::Display| Error::input(format!("--set {set}: {error}"));
+    let Some((key, value)) = set.split_once('=') else {
+        return Err(failed(&"write key=value, as in --set train.kimg=500"));
+    };
+    let (key, value) = (key.trim(), value.trim());
+    if let Some(new) = keys.moved(key) {
+        return Err(failed(&format!("{key} is now {new}; write --set {new}={value}")));
+    }
+    if keys.get(key).is_none() {
+        let nearest = keys.nearest(key).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        return Err(failed(&format!("{recipe} has no key `{key}`{nearest}")));
+    }
+    let value = toml::from_str::<toml::Table>(&format!("v = {value}"))
+        .ok()
+        .and_then(|mut table| table.remove("v"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    let mut table = toml::from_str::<toml::Table>(text).map_err(|error| failed(&error))?;
+    put(&mut table, key, value);
+    if key == "train.kimg" {
+        put(&mut table, "train.steps", toml::Value::Integer(0)); // the length asked for last is the one meant
+    }
+    toml::to_string(&table).map_err(|error| failed(&error))
 }
 
 /// The error for a name that is no recipe.
@@ -332,18 +353,22 @@ pub fn parse<C: Settings>(text: &str, path: &Path) -> Result<C> {
     // table that is only partly given must keep the recipe's own defaults for the rest.
     let mut spanned = toml::de::DeTable::parse(text).map_err(|error| shown(&error, path))?;
     spanned.get_mut().remove("recipe");
+    let fail = |error: &dyn std::fmt::Display| Error::input(format!("{}: {error}", path.display()));
+    let mut given = toml::from_str::<toml::Table>(text).map_err(|error| fail(&error))?;
+    given.remove("recipe");
+    let keys = Keys::of::<C>();
+    if let Some(sentence) = new_places(&given, &keys) {
+        return Err(fail(&sentence));
+    }
     C::deserialize(toml::Deserializer::from(spanned)).map_err(|mut error| {
         error.set_input(Some(text));
         shown(&error, path)
     })?;
 
-    let fail = |error: &dyn std::fmt::Display| Error::input(format!("{}: {error}", path.display()));
     let mut table = toml::Table::try_from(C::default()).map_err(|error| fail(&error))?;
-    let mut given = toml::from_str::<toml::Table>(text).map_err(|error| fail(&error))?;
-    given.remove("recipe");
     overlay(&mut table, given);
     let config = C::deserialize(table.clone()).map_err(|error| fail(&error))?;
-    match out_of_range(table, &Keys::of::<C>()).or_else(|| config.problem()) {
+    match out_of_range(table, &keys).or_else(|| config.problem()) {
         None => Ok(config),
         Some(problem) => Err(fail(&problem)),
     }
@@ -358,6 +383,30 @@ fn overlay(base: &mut toml::Table, over: toml::Table) {
             }
         }
     }
+}
+
+/// Where the keys stand now that have moved, as one sentence with the way out; none when none has.
+fn new_places(table: &toml::Table, keys: &Keys) -> Option<String> {
+    let moved = table.iter().filter_map(|(key, value)| Some((key, keys.moved(key)?, value)));
+    let (places, lines): (Vec<_>, Vec<_>) =
+        moved.map(|(key, new, value)| (format!("{key} is now {new}"), format!("{new} = {value}"))).unzip();
+    let sentence = || format!("{}; write {} instead", listed(&places, "and"), listed(&lines, "and"));
+    (!places.is_empty()).then(sentence)
+}
+
+/// A configuration's text with the keys that have moved where they stand now.
+fn modernised(text: &str, keys: &Keys) -> String {
+    let mut table = toml::from_str::<toml::Table>(text).unwrap_or_default();
+    let moved = table.keys().filter_map(|key| Some((key.clone(), keys.moved(key)?))).collect::<Vec<_>>();
+    if moved.is_empty() {
+        return text.to_owned(); // whose lines errors can point at
+    }
+    for (key, new) in moved {
+        if let Some(value) = table.remove(&key) {
+            put(&mut table, new, value);
+        }
+    }
+    table.to_string()
 }
 
 /// What is wrong with a number of a configuration, as one sentence with the way out.
@@ -537,6 +586,12 @@ impl Keys {
 
     fn get(&self, path: &str) -> Option<&Key> {
         self.0.iter().find(|key| key.path == path)
+    }
+
+    /// Where a key stands now that has moved; none for a key that is still there, or never was.
+    fn moved(&self, key: &str) -> Option<&'static str> {
+        let (_, new) = MOVED.iter().find(|(old, _)| *old == key)?;
+        (self.get(key).is_none() && self.get(new).is_some()).then_some(*new)
     }
 
     fn nearest(&self, given: &str) -> Option<&str> {
@@ -816,6 +871,8 @@ mod tests {
     #[derive(Default, Serialize, Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields, default)]
     struct Shared {
+        /// A key that has not moved here.
+        beta2: f64,
         adam: Adam,
         decay: Decay,
         data: Images,
@@ -854,6 +911,39 @@ mod tests {
         ] {
             let refusal = shared(text).err().map(|error| error.to_string());
             assert_eq!(refusal, Some(format!("config.toml: {sentence}")));
+        }
+    }
+
+    #[test]
+    fn a_key_that_has_moved_is_refused_with_its_new_place() {
+        let refusal = |text: &str| shared(text).err().map(|error| (error.exit_code(), error.to_string()));
+        let sentence = "config.toml: beta1 is now adam.beta1; write adam.beta1 = 0.9 instead";
+        assert_eq!(refusal("beta1 = 0.9\n[train]\nbatch = 2"), Some((2, sentence.into())));
+        let sentence = "config.toml: learning_rate is now adam.learning_rate and decay_kimg is now decay.decay_kimg; \
+                        write adam.learning_rate = 0.1 and decay.decay_kimg = 5 instead";
+        assert_eq!(refusal("learning_rate = 0.1\ndecay_kimg = 5"), Some((2, sentence.into())));
+        assert_eq!(refusal("beta2 = 0.5"), None, "a key that is still there has not moved");
+        assert!(refusal("gamma = 1").unwrap().1.contains("unknown field `gamma`"));
+
+        let set = |set: &str| with_set("", set, "toy", &Keys::of::<Shared>()).map_err(|error| error.to_string());
+        let sentence = "--set beta1=0.9: beta1 is now adam.beta1; write --set adam.beta1=0.9";
+        assert_eq!(set("beta1=0.9"), Err(sentence.into()));
+        assert_eq!(set("adam.beta1=0.9").unwrap().trim(), "[adam]\nbeta1 = 0.9");
+        assert!(set("beta2=0.9").is_ok());
+        let without = with_set("", "beta1=0.9", "toy", &Keys::of::<Toy>()).unwrap_err().to_string();
+        assert!(without.starts_with("--set beta1=0.9: toy has no key `beta1`"), "{without}");
+    }
+
+    #[test]
+    fn a_run_from_before_keys_moved_has_its_values_where_they_stand_now() {
+        let keys = Keys::of::<Shared>();
+        let old =
+            "recipe = \"toy\"\nlearning_rate = 0.01\nbeta1 = 0.9\nbeta2 = 0.5\ndecay_kimg = 5.0\n[train]\nbatch = 2";
+        let config = shared(&modernised(old, &keys)).unwrap();
+        assert_eq!(config.adam, Adam { learning_rate: 0.01, beta1: 0.9, ..Adam::default() });
+        assert_eq!((config.beta2, config.decay.decay_kimg, config.train.batch), (0.5, 5.0, 2));
+        for as_it_is in ["recipe = \"toy\" # new\nadam.beta1 = 0.9", "beta1 = "] {
+            assert_eq!(modernised(as_it_is, &keys), as_it_is);
         }
     }
 }
