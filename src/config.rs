@@ -230,22 +230,12 @@ impl Resolved {
 
     /// The same with half of each learning rate, and what that changed; an error for a recipe without one.
     pub fn slower(&self) -> Result<(Self, Vec<Change>)> {
-        let mut table = toml::from_str::<toml::Table>(&self.text).unwrap_or_default();
-        let mut changes = Vec::new();
-        let mut config = self.clone();
-        for (key, value) in table.iter_mut().filter(|(key, _)| key.ends_with("learning_rate")) {
-            let before = value.to_string();
-            match value {
-                toml::Value::Array(rates) => rates.iter_mut().for_each(halve),
-                _ => halve(value),
-            }
-            config = config.with(&format!("{key}={value}"))?;
-            changes.push(Change { key: key.clone(), value: value.to_string(), default: Some(before) });
+        let changes = halved_rates(toml::from_str(&self.text).unwrap_or_default());
+        if changes.is_empty() {
+            return Err(Error::failed(format!("{} has no learning_rate to lower", self.entry.info.name)));
         }
-        match changes.is_empty() {
-            true => Err(Error::failed(format!("{} has no learning_rate to lower", self.entry.info.name))),
-            false => Ok((config, changes)),
-        }
+        let set = |config: Self, change: &Change| config.with(&format!("{}={}", change.key, change.value));
+        Ok((changes.iter().try_fold(self.clone(), set)?, changes))
     }
 
     /// The pictures a run learns from, and what to call them; none for a recipe that needs none. A set of its own must have
@@ -316,9 +306,22 @@ pub fn unknown_recipe<'a>(name: &str, names: impl Iterator<Item = &'a str> + Clo
     Error::input(format!("there is no recipe `{name}`.{nearest} There are: {all}"))
 }
 
-fn halve(rate: &mut toml::Value) {
-    if let Some(value) = rate.as_float() {
-        *rate = toml::Value::Float(value / 2.0);
+/// Half of each learning rate, in whatever table it stands.
+fn halved_rates(table: toml::Table) -> Vec<Change> {
+    let rates = by_key(table).into_iter().filter(|(key, _)| key.ends_with("learning_rate"));
+    let change = |(key, rate): (String, toml::Value)| Change {
+        key,
+        value: halved(&rate).to_string(),
+        default: Some(rate.to_string()),
+    };
+    rates.map(change).collect()
+}
+
+fn halved(rate: &toml::Value) -> toml::Value {
+    match rate {
+        toml::Value::Float(rate) => toml::Value::Float(rate / 2.0),
+        toml::Value::Array(rates) => toml::Value::Array(rates.iter().map(halved).collect()),
+        rate => rate.clone(),
     }
 }
 
@@ -945,5 +948,22 @@ mod tests {
         for as_it_is in ["recipe = \"toy\" # new\nadam.beta1 = 0.9", "beta1 = "] {
             assert_eq!(modernised(as_it_is, &keys), as_it_is);
         }
+    }
+
+    #[test]
+    fn every_learning_rate_is_halved_in_whatever_table_it_stands() {
+        let text = "psnr_learning_rate = 0.5\nwidth = 4\n[adam]\nlearning_rate = [0.25, 0.125]\nbeta1 = 0.5";
+        let change = |key: &str, value: &str, default: &str| Change {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            default: Some(default.to_owned()),
+        };
+        assert_eq!(
+            halved_rates(toml::from_str(text).unwrap()),
+            [
+                change("psnr_learning_rate", "0.25", "0.5"),
+                change("adam.learning_rate", "[0.125, 0.0625]", "[0.25, 0.125]")
+            ]
+        );
     }
 }
