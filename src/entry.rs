@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 
-use crate::config::{Change, Keys, Settings, Train, nearest, parse, put, shown, to_toml};
+use crate::config::{
+    Change, Keys, Settings, Train, by_key, halved_rates, modernised, nearest, parse, shown, to_toml, with_set,
+};
 use crate::data::gaussians::Mixture;
 use crate::data::images::Images;
 use crate::data::source::Split;
@@ -155,6 +157,12 @@ impl Resolved {
         Ok(Resolved { entry, text: parsed.text()?, train: parsed.train().clone(), parsed })
     }
 
+    /// The configuration of a run, by its own file. Keys that have moved since the run was made are taken to where they stand
+    /// now. Errors as in [`Resolved::new`].
+    pub fn of_run(entry: Entry, text: &str, path: &Path) -> Result<Self> {
+        Resolved::new(entry, Some((&modernised(text, &(entry.keys)()), path)), &[])
+    }
+
     /// The recipe a configuration file names by its key `recipe`, out of those given.
     pub fn recipe_of(text: &str, path: &Path, recipes: &[Entry]) -> Result<Entry> {
         let table = toml::from_str::<toml::Table>(text).map_err(|error| shown(&error, path))?;
@@ -218,10 +226,8 @@ impl Resolved {
     pub fn changes(&self) -> Result<Vec<Change>> {
         let default = Resolved::new(self.entry, None, &[])?;
         let [ours, defaults] = [self, &default].map(|config| {
-            let mut found = BTreeMap::new();
             let table = toml::from_str::<toml::Table>(&config.text).unwrap_or_default();
-            by_key("", &toml::Value::Table(table), &mut found);
-            found
+            by_key(table).into_iter().map(|(key, value)| (key, value.to_string())).collect::<BTreeMap<_, _>>()
         });
         let changed = ours.into_iter().filter(|(key, value)| defaults.get(key) != Some(value));
         let change = |(key, value): (String, String)| Change { default: defaults.get(&key).cloned(), key, value };
@@ -230,22 +236,12 @@ impl Resolved {
 
     /// The same with half of each learning rate, and what that changed; an error for a recipe without one.
     pub fn slower(&self) -> Result<(Self, Vec<Change>)> {
-        let mut table = toml::from_str::<toml::Table>(&self.text).unwrap_or_default();
-        let mut changes = Vec::new();
-        let mut config = self.clone();
-        for (key, value) in table.iter_mut().filter(|(key, _)| key.ends_with("learning_rate")) {
-            let before = value.to_string();
-            match value {
-                toml::Value::Array(rates) => rates.iter_mut().for_each(halve),
-                _ => halve(value),
-            }
-            config = config.with(&format!("{key}={value}"))?;
-            changes.push(Change { key: key.clone(), value: value.to_string(), default: Some(before) });
+        let changes = halved_rates(toml::from_str(&self.text).unwrap_or_default());
+        if changes.is_empty() {
+            return Err(Error::failed(format!("{} has no learning_rate to lower", self.entry.info.name)));
         }
-        match changes.is_empty() {
-            true => Err(Error::failed(format!("{} has no learning_rate to lower", self.entry.info.name))),
-            false => Ok((config, changes)),
-        }
+        let set = |config: Self, change: &Change| config.with(&format!("{}={}", change.key, change.value));
+        Ok((changes.iter().try_fold(self.clone(), set)?, changes))
     }
 
     /// The pictures a run learns from, and what to call them; none for a recipe that needs none. A set of its own must have
@@ -278,28 +274,8 @@ impl Resolved {
         }
     }
 
-    /// A configuration's text with one `key=value` put in, not looked at yet.
     fn put(&self, text: &str, set: &str) -> Result<String> {
-        let Some((key, value)) = set.split_once('=') else {
-            return Err(Error::input(format!("--set {set}: write key=value, as in --set train.kimg=500")));
-        };
-        let (key, value) = (key.trim(), value.trim());
-        let keys = (self.entry.keys)();
-        if !keys.0.iter().any(|known| known.path == key) {
-            let nearest = keys.nearest(key).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            return Err(Error::input(format!("--set {set}: {} has no key `{key}`{nearest}", self.entry.info.name)));
-        }
-        let value = toml::from_str::<toml::Table>(&format!("v = {value}"))
-            .ok()
-            .and_then(|mut table| table.remove("v"))
-            .unwrap_or_else(|| toml::Value::String(value.to_owned()));
-        let failed = |error: &dyn std::fmt::Display| Error::input(format!("--set {set}: {error}"));
-        let mut table = toml::from_str::<toml::Table>(text).map_err(|error| failed(&error))?;
-        put(&mut table, key, value);
-        if key == "train.kimg" {
-            put(&mut table, "train.steps", toml::Value::Integer(0)); // the length asked for last is the one meant
-        }
-        toml::to_string(&table).map_err(|error| failed(&error))
+        with_set(text, set, self.entry.info.name, &(self.entry.keys)())
     }
 }
 
@@ -308,20 +284,4 @@ pub fn unknown_recipe<'a>(name: &str, names: impl Iterator<Item = &'a str> + Clo
     let nearest = nearest(name, names.clone()).map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
     let all = names.collect::<Vec<_>>().join(", ");
     Error::input(format!("there is no recipe `{name}`.{nearest} There are: {all}"))
-}
-
-fn halve(rate: &mut toml::Value) {
-    if let Some(value) = rate.as_float() {
-        *rate = toml::Value::Float(value / 2.0);
-    }
-}
-
-/// Every value that is no table, by its whole key.
-fn by_key(key: &str, value: &toml::Value, found: &mut BTreeMap<String, String>) {
-    match value {
-        toml::Value::Table(table) => table.iter().for_each(|(name, value)| {
-            by_key(&if key.is_empty() { name.clone() } else { format!("{key}.{name}") }, value, found);
-        }),
-        value => _ = found.insert(key.to_owned(), value.to_string()),
-    }
 }

@@ -60,7 +60,7 @@ pub const NOT_FINITE: Rule = Rule {
         ("lower {}", "learning_rate"),
         ("`ganvas train --on-trouble rollback` halves it and goes on from the last good checkpoint", ""),
     ],
-        is_grave: true,
+    is_grave: true,
     find: |_| None,
 };
 
@@ -120,11 +120,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "exploding_gradient",
         leads_to: "Updates go no useful way, and soon some value is not a number.",
-        remedy: &[
-            ("lower {}", "learning_rate"),
-            ("set {} to \"r1\" or \"r1r2\"", "penalty"),
-            ("raise {}", "gamma"),
-        ],
+        remedy: &[("lower {}", "learning_rate"), ("set {} to \"r1\" or \"r1r2\"", "penalty"), ("raise {}", "gamma")],
         is_grave: true,
         find: exploding_gradient,
     },
@@ -180,20 +176,14 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "slow",
         leads_to: "The run takes more than twice as long as was said.",
-        remedy: &[
-            ("see what else uses the processor", ""),
-            ("set {} to the number of free cores", "train.threads"),
-        ],
+        remedy: &[("see what else uses the processor", ""), ("set {} to the number of free cores", "train.threads")],
         is_grave: false,
         find: slow,
     },
     Rule {
         name: "disk_full_soon",
         leads_to: "The next checkpoint cannot be written, and the run ends.",
-        remedy: &[
-            ("free some space", ""),
-            ("set {} = 1", "train.keep_checkpoints"),
-        ],
+        remedy: &[("free some space", ""), ("set {} = 1", "train.keep_checkpoints")],
         is_grave: false,
         find: disk_full_soon,
     },

@@ -18,7 +18,14 @@ pub struct AdamConfig {
     pub epsilon: f64,
 }
 
-/// The section `adam` of a configuration.
+impl AdamConfig {
+    /// β2 = 0.999 and ε = 1e-8, the paper's, with the β1 given: GANs take 0.5 or 0 instead of the paper's 0.9.
+    pub fn with_beta1(beta1: f64) -> Self {
+        AdamConfig { beta1, beta2: 0.999, epsilon: 1e-8 }
+    }
+}
+
+/// Adam in a configuration: the table `adam`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Adam {
@@ -34,22 +41,16 @@ pub struct Adam {
 }
 
 impl Default for Adam {
+    /// DCGAN's (Radford et al. 2016, section 4), with the β2 of Adam's paper.
     fn default() -> Self {
         Adam { learning_rate: 2e-4, beta1: 0.5, beta2: 0.999 }
     }
 }
 
 impl Adam {
-    /// The constants of its updates.
+    /// The constants of the update, with the paper's ε = 1e-8.
     pub fn rule(&self) -> AdamConfig {
         AdamConfig { beta2: self.beta2, ..AdamConfig::with_beta1(self.beta1) }
-    }
-}
-
-impl AdamConfig {
-    /// β2 = 0.999 and ε = 1e-8, the paper's, with the β1 given: GANs take 0.5 or 0 instead of the paper's 0.9.
-    pub fn with_beta1(beta1: f64) -> Self {
-        AdamConfig { beta1, beta2: 0.999, epsilon: 1e-8 }
     }
 }
 
@@ -170,6 +171,12 @@ mod tests {
     }
 
     type Pass = fn(Tensor<1>, Tensor<1>, &mut Slot<Moments>, &AdamConstants) -> (Tensor<1>, [Tensor<1>; 2]);
+
+    #[test]
+    fn the_settings_give_a_rule_with_their_betas_and_the_papers_epsilon() {
+        let AdamConfig { beta1, beta2, epsilon } = Adam { learning_rate: 0.1, beta1: 0.25, beta2: 0.75 }.rule();
+        assert_eq!([beta1, beta2, epsilon], [0.25, 0.75, 1e-8]);
+    }
 
     #[test]
     fn ten_steps_of_adam_are_pytorchs() {

@@ -3,19 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// From `from` to `to` along half a cosine while `done` goes from 0 to `whole`, and `to` ever after; `to` when `whole` is 0.
-pub fn cosine(from: f64, to: f64, done: f64, whole: f64) -> f64 {
-    let share = if whole > 0.0 { (done / whole).min(1.0) } else { 1.0 };
-    to + (from - to) * 0.5 * (1.0 + (std::f64::consts::PI * share).cos())
-}
-
-/// The share of the learning rate that is left after `done`: all of it up to `constant`, then along a line to nothing over
-/// `decay` (Zhu et al. 2017, CycleGAN, section 4); all of it for ever when `decay` is 0.
-pub fn linear_decay(constant: f64, decay: f64, done: f64) -> f64 {
-    if decay > 0.0 { (1.0 - (done - constant) / decay).clamp(0.0, 1.0) } else { 1.0 }
-}
-
-/// The section `decay` of a configuration.
+/// A learning rate that falls along a line, in a configuration: the table `decay`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Decay {
@@ -26,10 +14,22 @@ pub struct Decay {
 }
 
 impl Decay {
-    /// The share of the learning rate that is left after so many images.
+    /// The share of the learning rate that is left after so many images; see [`linear_decay`].
     pub fn share(&self, images: u64) -> f64 {
         linear_decay(self.constant_kimg, self.decay_kimg, images as f64 / 1000.0)
     }
+}
+
+/// From `from` to `to` along half a cosine while `done` goes from 0 to `whole`, and `to` ever after; `to` when `whole` is 0.
+pub fn cosine(from: f64, to: f64, done: f64, whole: f64) -> f64 {
+    let share = if whole > 0.0 { (done / whole).min(1.0) } else { 1.0 };
+    to + (from - to) * 0.5 * (1.0 + (std::f64::consts::PI * share).cos())
+}
+
+/// The share of the learning rate that is left after `done`: all of it up to `constant`, then along a line to nothing over
+/// `decay` (Zhu et al. 2017, CycleGAN, section 4); all of it for ever when `decay` is 0.
+pub fn linear_decay(constant: f64, decay: f64, done: f64) -> f64 {
+    if decay > 0.0 { (1.0 - (done - constant) / decay).clamp(0.0, 1.0) } else { 1.0 }
 }
 
 #[cfg(test)]
@@ -49,5 +49,7 @@ mod tests {
         let left = |done| linear_decay(100.0, 50.0, done);
         assert_eq!([left(0.0), left(100.0), left(125.0), left(150.0), left(300.0)], [1.0, 1.0, 0.5, 0.0, 0.0]);
         assert_eq!(linear_decay(1.0, 0.0, 199.0), 1.0);
+        let decay = Decay { constant_kimg: 100.0, decay_kimg: 50.0 };
+        assert_eq!([decay.share(125_000), Decay::default().share(125_000)], [0.5, 1.0]);
     }
 }

@@ -104,7 +104,7 @@ impl RunDir {
     pub fn config(&self, recipes: &[Entry]) -> Result<Resolved> {
         let path = self.root.join("config.toml");
         let text = fs::read_to_string(&path).map_err(|error| Error::io("read the configuration", &path, &error))?;
-        Resolved::new(Resolved::recipe_of(&text, &path, recipes)?, Some((&text, &path)), &[])
+        Resolved::of_run(Resolved::recipe_of(&text, &path, recipes)?, &text, &path)
     }
 
     /// Replaces the configuration by one that is as good for what was already computed.

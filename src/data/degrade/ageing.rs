@@ -12,7 +12,7 @@ use super::damage::Paper;
 use super::jpeg::compressed;
 use super::kernel::Kernel;
 use super::resize::{Filter, resized};
-use super::{Chances, Planes, noise, not_a_range, not_a_share, not_shares};
+use super::{Chances, Planes, noise};
 use crate::random::Draws;
 
 /// The settings of ageing.
@@ -21,52 +21,76 @@ use crate::random::Draws;
 pub struct Ageing {
     /// Side in pixels of the photograph that a picture is a part of, by which damage is measured and over which it is spread;
     /// 0 for pictures that are whole.
+    #[schemars(range(max = 65_536))]
     pub photograph: usize,
     /// Probability of each of the four: blur, noise, a smaller size and back, JPEG. They come in random order.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub unstructured_share: f64,
     /// Least and most pixels along a side of the blur kernel; odd numbers between them are as likely.
+    #[schemars(inner(range(min = 1, max = 41)))]
     pub blur_side: [usize; 2],
     /// Least and most deviation of the blur, in pixels.
+    #[schemars(inner(range(min = 0.01, max = 100.0)))]
     pub blur_sigma: [f64; 2],
     /// Least and most deviation of Gaussian and of speckle noise, in 256ths of full.
+    #[schemars(inner(range(min = 0.0, max = 255.0)))]
     pub noise: [f64; 2],
     /// Most of the pixels that salt and pepper may hit. Each of the three kinds of noise is as likely.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub salt_and_pepper: f64,
     /// Least and most of its sides that is left of a picture which is made smaller and large again.
+    #[schemars(inner(range(min = 0.05, max = 1.0)))]
     pub smaller: [f64; 2],
-    /// Worst and best quality of the JPEG, 1 to 100.
+    /// Worst and best quality of the JPEG.
+    #[schemars(inner(range(min = 1, max = 100)))]
     pub jpeg: [usize; 2],
     /// Probability of film grain.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub grain_share: f64,
     /// Least and most deviation of the grain, in 256ths of full.
+    #[schemars(inner(range(min = 0.0, max = 255.0)))]
     pub grain: [f64; 2],
     /// Shares of the pictures that keep their colours, fade in colour, are grey, are sepia.
+    #[schemars(inner(range(min = 0.0, max = 1.0)))]
     pub tone_shares: [f64; 4],
     /// Least and most strength of fading and of sepia.
+    #[schemars(inner(range(min = 0.0, max = 1.0)))]
     pub fading: [f64; 2],
     /// Probability that the fading is uneven, and that the edges are darker.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub uneven_share: f64,
-    /// Probability that there are stains, and the most of them.
+    /// Probability that there are stains; 0 for none.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub stains_share: f64,
     /// Most stains in a picture.
+    #[schemars(range(min = 1, max = 1000))]
     pub stains: usize,
-    /// Probability that there are scratches.
+    /// Probability that there are scratches; 0 for none.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub scratches_share: f64,
     /// Most scratches in a picture.
+    #[schemars(range(min = 1, max = 1000))]
     pub scratches: usize,
-    /// Probability that there is dust.
+    /// Probability that there is dust; 0 for none.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub dust_share: f64,
     /// Most specks of dust in a picture.
+    #[schemars(range(min = 1, max = 1000))]
     pub dust: usize,
-    /// Probability that there are hairs.
+    /// Probability that there are hairs; 0 for none.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub hairs_share: f64,
     /// Most hairs in a picture.
+    #[schemars(range(min = 1, max = 1000))]
     pub hairs: usize,
-    /// Probability that there are folds.
+    /// Probability that there are folds; 0 for none.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub folds_share: f64,
     /// Most folds in a picture.
+    #[schemars(range(min = 1, max = 1000))]
     pub folds: usize,
     /// Probability that the scan is a JPEG of quality 75 to 95, which comes last.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub scan_share: f64,
 }
 
@@ -102,49 +126,28 @@ impl Default for Ageing {
 }
 
 impl Ageing {
-    /// What is wrong with the values, as one sentence with the way out.
+    /// What is wrong with values that fit only each other, as one sentence with the way out.
     pub fn problem(&self) -> Option<String> {
         let [least, most] = self.blur_side;
-        if least.is_multiple_of(2) || most.is_multiple_of(2) || least > most || most > 41 {
-            return Some(format!("blur_side is [{least}, {most}]; give two odd numbers up to 41, the smaller first"));
+        if least.is_multiple_of(2) || most.is_multiple_of(2) || least > most {
+            return Some(format!("blur_side is [{least}, {most}]; give two odd numbers, the smaller first"));
         }
         let [worst, best] = self.jpeg;
-        if worst < 1 || worst > best || best > 100 {
-            return Some(format!("jpeg is [{worst}, {best}]; give two qualities from 1 to 100, the smaller first"));
+        if worst > best {
+            return Some(format!("jpeg is [{worst}, {best}]; give the smaller quality first"));
         }
-        if self.photograph > 65_536 {
-            return Some(format!("photograph is {}; give at most 65536 pixels", self.photograph));
+        if self.tone_shares.iter().all(|share| *share == 0.0) {
+            return Some("tone_shares has nothing but 0; give at least one share above 0".into());
         }
-        let counts = [
-            ("stains", self.stains),
-            ("scratches", self.scratches),
-            ("dust", self.dust),
-            ("hairs", self.hairs),
-            ("folds", self.folds),
+        let ranges = [
+            ("blur_sigma", self.blur_sigma),
+            ("noise", self.noise),
+            ("smaller", self.smaller),
+            ("grain", self.grain),
+            ("fading", self.fading),
         ];
-        if let Some((name, count)) = counts.into_iter().find(|(_, count)| !(1..=1000).contains(count)) {
-            return Some(format!("{name} is {count}; give 1 to 1000, and {name}_share = 0 for none"));
-        }
-        let shares = [
-            ("unstructured_share", self.unstructured_share),
-            ("salt_and_pepper", self.salt_and_pepper),
-            ("grain_share", self.grain_share),
-            ("uneven_share", self.uneven_share),
-            ("stains_share", self.stains_share),
-            ("scratches_share", self.scratches_share),
-            ("dust_share", self.dust_share),
-            ("hairs_share", self.hairs_share),
-            ("folds_share", self.folds_share),
-            ("scan_share", self.scan_share),
-        ];
-        let share = shares.into_iter().find_map(|(name, value)| not_a_share(name, value));
-        share
-            .or_else(|| not_a_range("blur_sigma", self.blur_sigma, [0.01, 100.0]))
-            .or_else(|| not_a_range("noise", self.noise, [0.0, 255.0]))
-            .or_else(|| not_a_range("smaller", self.smaller, [0.05, 1.0]))
-            .or_else(|| not_a_range("grain", self.grain, [0.0, 255.0]))
-            .or_else(|| not_shares("tone_shares", &self.tone_shares))
-            .or_else(|| not_a_range("fading", self.fading, [0.0, 1.0]))
+        let wrong = ranges.into_iter().find(|(_, [least, most])| least > most);
+        wrong.map(|(name, [least, most])| format!("{name} is [{least}, {most}]; give the smaller number first"))
     }
 }
 
@@ -452,16 +455,24 @@ mod tests {
     }
 
     #[test]
-    fn settings_out_of_range_are_named_with_the_way_out() {
+    fn settings_that_do_not_fit_each_other_are_named_with_the_way_out() {
         assert_eq!(Ageing::default().problem(), None);
         let problem = |settings: Ageing| settings.problem().unwrap_or_default();
         assert_eq!(
-            problem(Ageing { folds: 0, ..Ageing::default() }),
-            "folds is 0; give 1 to 1000, and folds_share = 0 for none"
+            problem(Ageing { blur_side: [3, 8], ..Ageing::default() }),
+            "blur_side is [3, 8]; give two odd numbers, the smaller first"
         );
         assert_eq!(
-            problem(Ageing { dust_share: 1.5, ..Ageing::default() }),
-            "dust_share is 1.5; give a share from 0 to 1"
+            problem(Ageing { jpeg: [90, 40], ..Ageing::default() }),
+            "jpeg is [90, 40]; give the smaller quality first"
+        );
+        assert_eq!(
+            problem(Ageing { tone_shares: [0.0; 4], ..Ageing::default() }),
+            "tone_shares has nothing but 0; give at least one share above 0"
+        );
+        assert_eq!(
+            problem(Ageing { grain: [9.0, 2.0], ..Ageing::default() }),
+            "grain is [9, 2]; give the smaller number first"
         );
     }
 }

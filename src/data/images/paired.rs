@@ -32,6 +32,7 @@ pub struct Pairs {
     /// Whether to go on without the pairs that cannot be used, instead of stopping before the first step.
     pub skip_broken: bool,
     /// Share of the pairs to hold out, where the folder does not say by its own subfolders.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub validation_share: f64,
     /// How a batch is drawn.
     pub sampling: Sampling,
@@ -79,9 +80,9 @@ impl request::Batch for PairBatch {
 }
 
 impl Pairs {
-    /// What is wrong with the values, as one sentence with the way out.
+    /// What is wrong beyond the ranges of single values: nothing.
     pub fn problem(&self) -> Option<String> {
-        self.as_images().problem()
+        None
     }
 
     /// The same settings for single pictures, of which a pair is one with the channels of both.
