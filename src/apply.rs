@@ -1,9 +1,9 @@
 //! A model applied to a picture of any size: brought to the sides it takes, in tiles where the memory asks for it.
 
-use crate::data::fetch::{Progress, Report};
 use crate::error::{Error, Result};
 use crate::media::{Image, Media};
 use crate::model::{Model, Tiling, made, taken_picture};
+use crate::report::{Progress, Report};
 use crate::request::{PICTURE, Sample, Value};
 
 /// Pixels over which one tile gives way to the next.

@@ -566,7 +566,7 @@ fn write(table: &toml::Table, prefix: &str, keys: &Keys, text: &mut String) {
 mod tests {
     use super::*;
     use crate::data::degrade::ageing::Ageing;
-    use crate::data::images::Pairs;
+    use crate::data::images::{Images, Pairs};
     use crate::data::music::Music;
     use crate::optim::{Adam, Decay};
 

@@ -1,6 +1,6 @@
 //! Where to compute. This is the only file that names a device of the engine.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::error::{Error, Result};
 
@@ -15,6 +15,11 @@ pub fn cpu() -> Device {
 /// Whether the slices of a device's tensors can be had without a copy: with or without its autodiff, the processor.
 pub fn is_cpu(device: &Device) -> bool {
     device.clone().without_autodiff() == cpu()
+}
+
+/// Numbers of the host on a device.
+pub fn tensor<const D: usize>(data: TensorData, device: &Device) -> Tensor<D> {
+    Tensor::from_data(data, device)
 }
 
 /// The device of a name. The error says which there are.

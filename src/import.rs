@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::aside::write_aside;
-use crate::data::fetch::{Archive, Client, Report, sha256};
+use crate::data::fetch::{Archive, Client};
 use crate::device;
 use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::foreign::Foreign;
+use crate::hash::sha256;
 use crate::parts::Parts;
+use crate::report::Report;
 
 use crate::run::{Event, EventLog, Record, RunDir, Writing};
 

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use crate::data::fetch::{Progress, Report};
 use crate::data::images::{self, Shape};
 use crate::error::{Error, Result};
 use crate::loss::perceptual::{self, SqueezeNet};
@@ -16,6 +15,7 @@ use crate::media::Image;
 use crate::model::{Model, StyleSpace};
 use crate::optim::{AdamConfig, Trained};
 use crate::random::Draws;
+use crate::report::{Progress, Report};
 
 const RATE: f64 = 0.1;
 const RAMP_UP: f64 = 0.05; // shares of the steps

@@ -3,6 +3,7 @@
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor, TensorData};
 
+use crate::device;
 use crate::random::Draws;
 
 /// One moment of a run.
@@ -32,7 +33,7 @@ impl<'a> StepCx<'a> {
 
     /// Numbers of the host on the device.
     pub fn tensor<const D: usize>(&self, data: TensorData) -> Tensor<D> {
-        Tensor::from_data(data, self.device)
+        device::tensor(data, self.device)
     }
 }
 

@@ -24,87 +24,101 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The top-level module of a file under src: `nn` for src/nn/linear.rs, `recipe` for src/recipe.rs.
-fn module(path: &Path) -> String {
-    let relative = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
+/// The top-level module of a file under a folder: `nn` for src/nn/linear.rs, `recipe` for src/recipe.rs.
+fn module(folder: &str, path: &Path) -> String {
+    let relative = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
     let first = relative.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
     first.trim_end_matches(".rs").to_owned()
 }
 
-/// What each module may use of the others. `lib` and the command see everything.
-fn may_use(module: &str) -> &'static [&'static str] {
-    match module {
-        "error" => &[],
-        "aside" => &["error"],
-        "random" | "parts" => &["error"],
-        "safetensors" | "pickle" => &["parts"],
-        "ncnn" => &[],
-        "foreign" => &["error", "parts", "safetensors", "pickle", "ncnn"],
-        "augment" => &["random", "parts"],
-        "loss" => &["error", "aside", "random", "parts", "foreign", "nn", "loss", "optim", "data", "media"],
-        "nn" | "optim" | "data" | "media" => {
-            &["error", "aside", "random", "parts", "nn", "loss", "optim", "data", "media"]
+/// The library's modules: each uses earlier ones only. `lib` sees everything.
+const LIBRARY: &[&str] = &[
+    "error",
+    "aside",
+    "hash",
+    "report",
+    "memory",
+    "device",
+    "random",
+    "parts",
+    "step",
+    "field",
+    "media",
+    "request",
+    "augment",
+    "nn",
+    "optim",
+    "ncnn",
+    "safetensors",
+    "pickle",
+    "foreign",
+    "data",
+    "loss",
+    "config",
+    "model",
+    "apply",
+    "project",
+    "recipe",
+    "session",
+    "entry",
+    "recipes",
+    "eval",
+    "run",
+    "import",
+    "sample",
+    "doctor",
+    "train",
+];
+
+/// The command's, likewise. `main` sees everything.
+const COMMAND: &[&str] = &["memory", "signals", "progress", "asked", "web", "commands"];
+
+#[test]
+fn modules_use_earlier_ones_only() {
+    for (folder, order) in [("src", LIBRARY), ("cli/src", COMMAND)] {
+        let place = |name: &str| order.iter().position(|known| *known == name);
+        for (path, text) in sources(folder) {
+            let own = module(folder, &path);
+            if ["lib", "main"].contains(&own.as_str()) {
+                continue; // sees everything
+            }
+            let here = place(&own);
+            assert!(
+                here.is_some(),
+                "{folder}/{own} has no place in the order; give it one here and in docs/ARCHITECTURE.md"
+            );
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            for used in code.flat_map(|line| line.split("crate::").skip(1)) {
+                let used = used.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
+                let fine = used == own || place(used).is_some_and(|used| Some(used) < here);
+                assert!(fine, "{}: `{own}` may not use `{used}`, which comes after it", path.display());
+            }
         }
-        "recipe" | "config" => &[
-            "error", "aside", "random", "parts", "foreign", "nn", "loss", "optim", "data", "media", "recipe", "config",
-        ],
-        "recipes" => &[
-            "error", "random", "parts", "ncnn", "foreign", "augment", "nn", "loss", "optim", "data", "media", "recipe",
-            "config",
-        ],
-        "eval" => &[
-            "error",
-            "aside",
-            "random",
-            "parts",
-            "safetensors",
-            "pickle",
-            "nn",
-            "loss",
-            "optim",
-            "data",
-            "media",
-            "recipe",
-        ],
-        "import" => &["error", "aside", "parts", "foreign", "data", "recipe", "config", "run"],
-        "apply" => &["error", "data", "media", "recipe"],
-        "project" => &["error", "random", "loss", "optim", "data", "media", "recipe"],
-        "doctor" => &["error", "random", "data", "media", "run", "doctor"],
-        "run" | "train" | "sample" => &[
-            "error",
-            "aside",
-            "random",
-            "parts",
-            "safetensors",
-            "data",
-            "media",
-            "recipe",
-            "config",
-            "eval",
-            "doctor",
-            "run",
-            "train",
-            "sample",
-        ],
-        unknown => {
-            panic!("src/{unknown} has no place in the import rule; give it one here and in docs/ARCHITECTURE.md")
-        }
+        let there = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(name).exists();
+        let gone = order.iter().find(|name| !there(name) && !there(&format!("{name}.rs")));
+        assert!(gone.is_none(), "{gone:?} is in the order and not in {folder}");
     }
 }
 
 #[test]
-fn modules_use_each_other_in_one_direction() {
+fn recipes_compute_where_they_are_told_and_nothing_else_sees_them() {
     for (path, text) in sources("src") {
-        let own = module(&path);
-        if own == "lib" {
-            continue; // sees everything
+        let own = module("src", &path);
+        if own == "recipes" {
+            for word in ["from_data", "from_signed", "Device::flex"] {
+                assert!(
+                    !text.contains(word),
+                    "{}: {word}; one place brings data to the device and back",
+                    path.display()
+                );
+            }
+        } else if own != "lib" {
+            assert!(!text.contains("crate::recipes"), "{}: only lib.rs sees the recipes", path.display());
         }
-        let allowed = may_use(&own);
-        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-        for used in code.flat_map(|line| line.split("crate::").skip(1)) {
-            let used = used.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
-            let fine = used == own || allowed.contains(&used);
-            assert!(fine, "{}: `{own}` may not use `{used}`", path.display());
+        if own != "device" {
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let names = code.filter(|line| line.contains("Device::flex")).count();
+            assert!(names == 0 || path.ends_with("nn/golden.rs"), "{}: only device.rs names a device", path.display());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The `ganvas` command: a table of contents of what it can do.
 
+mod asked;
 mod commands;
 mod memory;
 mod progress;

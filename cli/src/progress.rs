@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ganvas::data::DataSet;
-use ganvas::data::fetch::Progress as WorkProgress;
+use ganvas::report::Progress as WorkProgress;
 use ganvas::{Progress, Resolved};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 

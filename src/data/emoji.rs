@@ -10,10 +10,11 @@ use serde::de::DeserializeOwned;
 
 use crate::data::codepoints::{base, plain, toned};
 use crate::data::drawn::{Drawn, Folder, csv};
-use crate::data::fetch::{self, Archive, Client, Progress, Report};
+use crate::data::fetch::{self, Archive, Client};
 use crate::data::svg::Drawing;
 use crate::error::{Error, Result};
 use crate::media::Image;
+use crate::report::{Progress, Report};
 
 const NAME: &str = "emoji";
 const PURPOSE: &str = "which the emoji are drawn from";

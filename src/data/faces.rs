@@ -8,11 +8,12 @@ use rayon::prelude::*;
 
 use crate::data::dicebear::{Choices, Style};
 use crate::data::drawn::{Drawn, Folder};
-use crate::data::fetch::{self, Archive, Client, Progress, Report};
+use crate::data::fetch::{self, Archive, Client};
 use crate::data::svg::Drawing;
 use crate::error::{Error, Result};
 use crate::media::Image;
 use crate::random::Draws;
+use crate::report::{Progress, Report};
 
 const STYLES: Archive = Archive {
     client: Client::Pip,

@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 
 use crate::aside::{Aside, write_aside};
 use crate::error::{Error, Result};
+use crate::hash::sha256;
+use crate::report::{Progress, Report};
 
 /// The npm client's program name on this platform.
 pub const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
@@ -29,19 +31,6 @@ const TICK: Duration = Duration::from_millis(150); // a spinner's step
 const CONNECT: Duration = Duration::from_secs(15);
 const STALL: Duration = Duration::from_secs(60);
 const LEFTOVER: Duration = Duration::from_secs(3600); // older than any fetch that still goes on
-
-/// How far one step of a fetch has come.
-pub struct Progress<'a> {
-    /// The step, for people: a file, a URL, "unpacking NAME".
-    pub what: &'a str,
-    /// Bytes, or pictures of a set that is drawn, so far.
-    pub done: u64,
-    /// As many in the end; `None` while nobody knows.
-    pub total: Option<u64>,
-}
-
-/// Hears of progress several times a second.
-pub type Report<'a> = &'a mut dyn FnMut(Progress<'_>);
 
 /// The folder of downloaded data: `GANVAS_CACHE`, or `ganvas` in the user's cache folder. It need not exist yet.
 /// An error when the environment names no such folder.
@@ -68,28 +57,11 @@ fn cache_dir_from(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf
     })
 }
 
-/// The SHA-256 of some bytes, as 64 lower-case hexadecimal digits.
-pub fn sha256(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
-}
-
 /// A number below `of` that belongs to a text for good: by it a set is split, whatever comes and goes around it.
 /// Panics when `of` is 0.
 pub fn lot(text: &str, of: u32) -> u32 {
     let start = Sha256::digest(text.as_bytes())[..4].iter().fold(0, |start, byte| start << 8 | u32::from(*byte));
     start % of
-}
-
-/// The SHA-256 of a file, read piece by piece.
-pub fn file_sha256(path: &Path) -> std::io::Result<String> {
-    let mut hash = Sha256::new();
-    std::io::copy(&mut File::open(path)?, &mut hash)?;
-    Ok(hexadecimal(&hash.finalize()))
-}
-
-/// Lower-case digits, two a byte.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Checks that bytes have the expected SHA-256 (64 hexadecimal digits); the error calls them `name`.

@@ -11,10 +11,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aside::write_aside;
-use crate::data::fetch::{self, Progress, Report};
+use crate::data::fetch;
 use crate::data::source::{Asked, Drawing, Order, Sampling, Source, Split};
 use crate::error::{Error, Result};
+use crate::hash;
 use crate::media::{Image, Media};
+use crate::report::{Progress, Report};
 use crate::request::{self, Example};
 
 /// One of the four files, as published.
@@ -260,7 +262,7 @@ pub fn check(dir: &Path) -> CheckReport {
                 let of_class = |class| labels[1].iter().filter(|label| **label == class).count();
                 let histogram = (0..10).map(of_class).collect::<Vec<_>>();
                 let mut both = part.files().iter().zip([&images, &labels]);
-                let kind = match both.all(|(file, bytes)| fetch::sha256(&bytes.concat()) == file.sha256) {
+                let kind = match both.all(|(file, bytes)| hash::sha256(&bytes.concat()) == file.sha256) {
                     true => "MNIST itself (sha256 agrees)",
                     false => "not MNIST itself, a set in the same format",
                 };
@@ -455,7 +457,7 @@ impl Ways<'_> {
         for file in self.files {
             let path = dir.join(file.name);
             match fs::read(&path) {
-                Ok(bytes) if fetch::sha256(&bytes) == file.sha256 => continue,
+                Ok(bytes) if hash::sha256(&bytes) == file.sha256 => continue,
                 Ok(other) => write_aside(&path.with_extension("replaced"), &other, fetch::WRITING)?,
                 Err(error) if error.kind() == ErrorKind::NotFound => (),
                 Err(error) => return Err(Error::io("read the data file", &path, &error)),
@@ -634,7 +636,7 @@ pub(crate) mod tests {
     fn made_up() -> ([IdxFile; 2], [Vec<u8>; 2]) {
         let raw = [idx(&[0x801, 3], &[1, 2, 3]), idx(&[0x801, 1], &[4])];
         let file = |name, raw: &[u8]| {
-            let sha256 = fetch::sha256(raw).leak();
+            let sha256 = hash::sha256(raw).leak();
             IdxFile { name, size: raw.len() as u64, sha256, magic: 0x801, count: 0, shape: &[] }
         };
         ([file("a-idx1-ubyte", &raw[0]), file("b-idx1-ubyte", &raw[1])], raw.map(|raw| gzip(&raw)))

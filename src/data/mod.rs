@@ -23,6 +23,7 @@ pub mod svg;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::report;
 
 /// A data set Ganvas can fetch by itself.
 #[derive(Clone, Copy)]
@@ -40,7 +41,7 @@ pub struct DataSet {
     /// Folders within its own, each of which is a set to learn from, the usual one first; none where its own is one.
     pub parts: &'static [&'static str],
     /// Fetches and verifies it into a folder.
-    pub fetch: fn(&Path, fetch::Report) -> Result<()>,
+    pub fetch: fn(&Path, report::Report) -> Result<()>,
 }
 
 impl DataSet {

@@ -7,11 +7,12 @@ use image::RgbImage;
 use rayon::prelude::*;
 
 use crate::data::drawn::{Drawn, Folder, csv};
-use crate::data::fetch::{self, Archive, Client, Progress, Report};
+use crate::data::fetch::{self, Archive, Client};
 use crate::data::images::decode;
 use crate::data::{deb, rcc};
 use crate::error::{Error, Result};
 use crate::media::Image;
+use crate::report::{Progress, Report};
 
 const NAME: &str = "photos";
 const PURPOSE: &str = "which photographs are taken from";

@@ -7,7 +7,6 @@ use super::extractor::{Extractor, Network, Seen};
 use super::metric::{Measure, Metric};
 use super::passport::{By, Passport, Side, sha256_of};
 use super::pictures::{Music, Part, Pictures, drawn};
-use crate::data::fetch::Report;
 use crate::data::gaussians::Mixture;
 use crate::data::holds_digits;
 use crate::data::images::{self, Images, Shape};
@@ -16,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::loss::perceptual::SqueezeNet;
 use crate::media::{Image, Media};
 use crate::model::{Model, StyleSpace};
+use crate::report::Report;
 
 /// Pictures for the choice of a Parzen window's width, as in the first GAN's published code.
 const VALIDATION: usize = 1000;

@@ -7,11 +7,11 @@ use super::passport::{Drawn, Passport, Side, sha256_of};
 use super::pictures::{Music, Part, Pictures};
 use crate::data::degrade::Planes;
 use crate::data::degrade::resize::{Filter, resized};
-use crate::data::fetch::{Progress, Report};
 use crate::error::{Error, Result};
 use crate::field::Kind;
 use crate::media::{Image, Media, Notes};
 use crate::model::{Model, TRUNCATION, generate};
+use crate::report::{Progress, Report};
 use crate::request::{Example, Latent, Request, SHOW, Sample, Value};
 
 /// The passports of what a model makes of what it is asked, pictures or music; `data` is what to call the place that it comes from.

@@ -9,16 +9,18 @@ use burn::module::Module;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::data::fetch::{self, Progress, Report};
+use crate::data::fetch;
 use crate::data::images::signed;
 use crate::data::mnist::{self, Part};
 use crate::data::source::{Order, Sampling};
 use crate::device;
 use crate::error::{Error, Result};
+use crate::hash;
 use crate::nn::{Conv2d, ConvConfig, Init, Linear};
 use crate::optim::{AdamConfig, Trained};
 use crate::parts::{MODEL, Parts};
 use crate::random::{Draws, Dropout};
+use crate::report::{Progress, Report};
 use crate::safetensors;
 
 /// Entries of a feature vector.
@@ -89,9 +91,8 @@ impl Digits {
     fn load_from(cache: &Path, report: Report<'_>) -> Result<Self> {
         let path = cache.join(FILE);
         let mut net = Net::new(&device::cpu());
-        let kept = std::fs::read(&path)
-            .ok()
-            .and_then(|bytes| Some((safetensors::decode(&bytes).ok()?, fetch::sha256(&bytes))));
+        let kept =
+            std::fs::read(&path).ok().and_then(|bytes| Some((safetensors::decode(&bytes).ok()?, hash::sha256(&bytes))));
         if let Some((tensors, sha256)) = kept {
             let mut load = Parts::load([(MODEL.to_owned(), tensors)].into());
             load.module(MODEL, &mut net);
@@ -114,7 +115,7 @@ impl Digits {
         let tensors = Parts::copies(|visit| visit.module(MODEL, &mut net)).remove(MODEL).unwrap_or_default();
         let bytes = safetensors::encode(&tensors).map_err(Error::failed)?;
         crate::aside::write_aside(&path, &bytes, "keep the classifier")?;
-        Ok(Digits { net, sha256: fetch::sha256(&bytes) })
+        Ok(Digits { net, sha256: hash::sha256(&bytes) })
     }
 
     /// Features `[n, 128]` and logits `[n, 10]` of grey pictures of 8 bits, `[n, 28, 28]`, row after row.

@@ -11,12 +11,12 @@ use super::features::Features;
 use super::inception::{self, Inception};
 use super::passport::{By, Side, sha256_of};
 use super::pictures::Pictures;
-use crate::data::fetch::{Progress, Report};
 use crate::data::images::signed;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::loss::perceptual::{SQUEEZENET_SHA256, SqueezeNet};
 use crate::media::Image;
+use crate::report::{Progress, Report};
 
 /// The side SqueezeNet sees.
 const SQUEEZENET_SIDE: u32 = 128;

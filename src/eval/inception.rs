@@ -12,9 +12,9 @@ use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions, PadMode};
 use burn::tensor::{Device, Tensor, TensorData};
 use ganvas_kernels::{Conv, conv2d};
 
-use crate::data::fetch;
 use crate::device;
 use crate::error::{Error, Result};
+use crate::hash;
 use crate::media::Image;
 use crate::pickle;
 use crate::safetensors;
@@ -261,7 +261,7 @@ impl Inception {
             data.try_into_vec_as::<f32>().map_err(|error| other(format!("{name}: {error}")))
         };
         let mut net = Inception::new(&mut give)?;
-        net.sha256 = fetch::sha256(&bytes);
+        net.sha256 = hash::sha256(&bytes);
         Ok(net)
     }
 

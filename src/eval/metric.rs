@@ -14,7 +14,6 @@ use super::neighbours::{self, Balls, Neighbours};
 use super::parzen::{self, LogLikelihood};
 use super::passport::{By, Passport, Side};
 use super::{Like, frechet, inception_score, kernel, path_length};
-use crate::data::fetch::Report;
 use crate::data::gaussians::Mixture;
 use crate::data::images::signed;
 use crate::device;
@@ -22,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::loss::perceptual::{self, SqueezeNet};
 use crate::media::{Image, Notes};
 use crate::model::StyleSpace;
+use crate::report::Report;
 
 /// Subsets, and samples in one, of a kernel distance in other tools.
 const SUBSETS: (usize, usize) = (100, 1000);

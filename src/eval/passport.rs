@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::estimate::{Estimate, GROUPS};
 use super::{Like, Part, inception};
-use crate::data::fetch::hexadecimal;
 use crate::error::{Error, Result};
+use crate::hash::hexadecimal;
 
 /// One number, and everything it depends on: numbers compare where all but what was generated is equal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -7,9 +7,9 @@
 
 use burn::tensor::Tensor;
 
-use crate::data::fetch::{Progress, Report};
 use crate::loss::perceptual::{self, SqueezeNet};
 use crate::model::StyleSpace;
+use crate::report::{Progress, Report};
 
 /// The share of the way between two pictures that are compared.
 const STEP: f64 = 1e-4;

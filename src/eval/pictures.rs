@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::music::random_walk;
 use super::passport::{Side, sha256_of};
-use crate::data::fetch::{Progress, Report};
 use crate::data::images::{self, Images, Shape};
 use crate::data::music;
 use crate::data::source::{Drawing, Sampling, Split};
@@ -14,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::media::{Image, Media, Notes};
 use crate::model::{Model, TRUNCATION, generate};
 use crate::random::Draws;
+use crate::report::{Progress, Report};
 use crate::request::{Request, Value};
 
 const AT_A_TIME: usize = 250;

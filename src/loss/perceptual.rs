@@ -13,9 +13,10 @@ use burn::tensor::{Device, Tensor, TensorData, s};
 use ganvas_kernels::{Conv, conv2d};
 use rand::RngExt;
 
-use crate::data::fetch::{Archive, Client, Report, members};
+use crate::data::fetch::{Archive, Client, members};
 use crate::error::Result;
 use crate::random::Draws;
+use crate::report::Report;
 
 /// Places along a side that pictures are seen [`closely`] from.
 const JITTER: usize = 8;

@@ -15,6 +15,7 @@ use ganvas_kernels::dropout;
 
 use super::prelude::*;
 use crate::data::mnist::{Batch, Pictures};
+use crate::device;
 use crate::nn::{Init, Linear, Maxout};
 use crate::optim::Momentum;
 use crate::random::Dropout;
@@ -131,7 +132,7 @@ impl Generator {
         };
         let bias = TensorData::new(means.into_iter().map(logit).collect::<Vec<f32>>(), [PIXELS]);
         let last = &mut self.layers[2];
-        last.bias = Param::from_tensor(Tensor::from_data(bias, &last.bias.val().device()));
+        last.bias = Param::from_tensor(device::tensor(bias, &last.bias.val().device()));
         self
     }
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::aside::{write_aside, write_flushed};
-use crate::data::fetch::{file_sha256, sha256};
 use crate::error::{Error, Result};
+use crate::hash::{file_sha256, sha256};
 use crate::parts::{MODEL, Saved, Tensors};
 use crate::safetensors;
 

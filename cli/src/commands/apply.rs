@@ -7,18 +7,18 @@ use std::time::Instant;
 use ganvas::apply::{Plan, apply, size};
 use ganvas::data::degrade::Planes;
 use ganvas::data::degrade::resize::{Filter, resized};
-use ganvas::data::fetch::Progress;
 use ganvas::data::images::READ;
 use ganvas::data::images::file::{Picture, writable};
 use ganvas::field::Kind;
 use ganvas::media::Image;
 use ganvas::model::{check, taken_picture};
+use ganvas::report::Progress;
 use ganvas::request::SHOW;
 use ganvas::{Error, Model, RECIPES, Request, RunDir, Sample, Tiling, Value, sample};
 use serde_json::json;
 
 use super::Computing;
-use super::sample::named;
+use crate::asked::named;
 use crate::memory;
 use crate::progress::{Work, say};
 

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ganvas::data::fetch::Report;
 use ganvas::data::images::file::{Picture, writable};
 use ganvas::data::images::{Images, Shape};
 use ganvas::data::music;
@@ -14,6 +13,7 @@ use ganvas::eval::{
 use ganvas::eval::{
     answered_music, differences, group, of_features, of_model, of_music, of_pairs, panel, wanted_music,
 };
+use ganvas::report::Report;
 use ganvas::{Error, Example, Model, RECIPES, RunDir, sample};
 
 use super::Computing;
@@ -58,7 +58,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// How far a run's styles go from their average.
-    #[arg(long, default_value_t = 1.0, value_name = "F", value_parser = super::sample::truncation)]
+    #[arg(long, default_value_t = 1.0, value_name = "F", value_parser = crate::asked::truncation)]
     truncation: f64,
     /// Pixels at every edge that psnr, ssim and ms-ssim leave out.
     #[arg(long, default_value_t = 0, value_name = "N")]

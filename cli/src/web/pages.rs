@@ -20,7 +20,7 @@ use super::files::readable;
 use super::parts::in_parts;
 use super::play::{Answer, Ask, MOST_SAMPLES};
 use super::runs::{Run, lock};
-use crate::commands::sample::{self, Music, Seeds};
+use crate::asked::{self, Music, Seeds};
 
 /// Buckets of a chart, when nobody says how many.
 const POINTS: usize = 600;
@@ -127,7 +127,7 @@ pub async fn sample(
     let dir = lock(&*found(&shared, &id)?).dir.clone();
     let latents = latents(&query)?;
     let truncation = query.get("truncation").filter(|text| !text.is_empty());
-    let truncation = truncation.map_or(Ok(1.0), |text| sample::truncation(text)).map_err(Refusal::wrong)?;
+    let truncation = truncation.map_or(Ok(1.0), |text| asked::truncation(text)).map_err(Refusal::wrong)?;
     let zoom = number::<u8>(&query, "zoom")?.unwrap_or(1);
     if !(1..=32).contains(&zoom) {
         return Err(Refusal::wrong("zoom is a number from 1 to 32"));

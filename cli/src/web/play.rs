@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::answer::Refusal;
-use crate::commands::sample::Music;
+use crate::asked::Music;
 
 /// Requests that may wait.
 const WAITING: usize = 8;

@@ -10,8 +10,8 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
-use crate::data::fetch;
 use crate::error::{Error, Result};
+use crate::hash;
 
 use super::{Layout, READ};
 
@@ -197,7 +197,7 @@ impl Listing {
             all.extend(format!("{name}\0{bytes} {stamp} {label} {held_out}\n").bytes());
         }
         self.problems.iter().for_each(|problem| all.extend(problem.bytes()));
-        fetch::sha256(&all)
+        hash::sha256(&all)
     }
 
     /// The work's result for every picture's bytes, in order, on all threads. An error of the work is a sentence without

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aside::write_aside;
 use crate::data::fetch;
+use crate::hash;
 
 use super::{Item, Shape};
 
@@ -39,7 +40,7 @@ pub fn file(cache: &Path, place: &Path, settings: &str) -> PathBuf {
     let place = fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
     let mut key = place.into_os_string().into_encoded_bytes();
     key.extend(settings.bytes());
-    cache.join(format!("{}.pack", &fetch::sha256(&key)[..32]))
+    cache.join(format!("{}.pack", &hash::sha256(&key)[..32]))
 }
 
 impl Pack {

@@ -9,9 +9,10 @@ use super::abc::{self, Tune};
 use super::bars::{Piece, STEPS};
 use super::score::Lost;
 use crate::data::drawn::{Drawn, Folder, csv};
-use crate::data::fetch::{self, Archive, Client, Progress, Report};
+use crate::data::fetch::{self, Archive, Client};
 use crate::error::{Error, Result};
 use crate::media::Notes;
+use crate::report::{Progress, Report};
 
 const NAME: &str = "folk";
 /// The package that the tunes are of.

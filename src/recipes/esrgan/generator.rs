@@ -8,6 +8,7 @@ use ganvas_kernels::pixel_shuffle;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::device;
 use crate::foreign::of_shape;
 use crate::ncnn::{Layer, Op};
 use crate::nn::{Conv2d, ConvConfig, Init, Prelu};
@@ -317,7 +318,7 @@ fn mix<const D: usize>(one: &Param<Tensor<D>>, other: &Param<Tensor<D>>, share: 
 }
 
 fn parameter<const D: usize>(data: &TensorData, device: &Device) -> Param<Tensor<D>> {
-    Param::from_tensor(Tensor::from_data(data.clone(), device))
+    Param::from_tensor(device::tensor(data.clone(), device))
 }
 
 fn fill(layer: &mut Conv2d, weight: &TensorData, bias: &TensorData, device: &Device) {
