@@ -124,6 +124,7 @@ fn a_run_is_shown_with_its_state_curves_events_and_files() {
 
     let detail = served.get("/api/runs/0001-toy").json();
     assert_eq!((&detail["media"], &detail["inputs"]), (&"point".into(), &Value::from(vec!["seed"])));
+    assert_eq!(detail["fields"], Value::Array(Vec::new()), "there is nothing to choose but seeds");
     let changes = detail["changes"].as_array().unwrap();
     assert!(changes.iter().any(|change| change["key"] == "train.steps" && change["value"] == "40"), "{changes:?}");
     assert!(detail["parameters"]["generator"].as_u64().unwrap() > 0);
@@ -187,6 +188,7 @@ fn samples_are_those_of_the_command_byte_for_byte() {
         "seeds=0-999",
         "seed=1&zoom=99",
         "seed=1&truncation=0.5", // it has no styles
+        "seed=1&with.chords=C",  // and takes no chords
         "from=1&to=2&t=5",
         "chain=1,2",
         "seed=1&truncation=nan",

@@ -168,6 +168,21 @@ test("a piece of music is seen and heard, and its notes are those of the command
   await shot("music");
 });
 
+test("what a model takes beside seeds can be given on the page", async () => {
+  await open(`#/run/${TUNES}/play`);
+  await page.waitForSelector("#given-chords");
+  assert.equal(await page.inputValue("#given-chords"), "C G Am F C F G C");
+  await page.fill("#given-chords", "Am F");
+  await page.waitForFunction(() => document.querySelector("#toy-seed audio").src.includes("with.chords=Am"));
+  const seconds = await page.locator("#toy-seed audio").evaluate((audio) => new Promise((known, failed) => {
+    audio.onerror = () => failed(audio.error.message);
+    audio.onloadedmetadata = () => known(audio.duration);
+    audio.load();
+  }));
+  assert.ok(seconds > 3 && seconds < 7, `two bars last ${seconds} seconds`);
+  await shot("given");
+});
+
 test("the story of GANs has the run's numbers, in English and in Vietnamese", async () => {
   await open(`#/run/${RUN}/learn`);
   const english = await page.locator("h1, h2").allInnerTexts();

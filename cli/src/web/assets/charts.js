@@ -15,7 +15,7 @@ const GROUPS = [
 	{ key: "decisions", names: ["d_real", "d_fake"], range: [0, 1], mark: HALF },
 	{ key: "accuracies", names: ["d_accuracy_real", "d_accuracy_fake"], range: [0, 1], mark: HALF },
 	{ key: "gradients", names: ["d_gradient_norm", "g_gradient_norm"], log: true },
-	{ key: "penalties", names: ["r1_penalty", "r2_penalty", "d_penalty", "penalty", "path_length_penalty"] },
+	{ key: "penalties", names: ["d_penalty", "path_length_penalty"] },
 	{ key: "spread", names: ["sample_spread", "real_spread", "sample_change"] },
 	{ key: "variety", names: ["sample_rank", "real_rank"] },
 	{ key: "other", names: [] },
@@ -23,11 +23,11 @@ const GROUPS = [
 ];
 const SHORT = {
 	d_loss: "D", g_loss: "G", d_real: "D(x)", d_fake: "D(G(z))", d_accuracy_real: "x", d_accuracy_fake: "G(z)", d_gradient_norm: "D", g_gradient_norm: "G",
-	r1_penalty: "R1", r2_penalty: "R2", path_length_penalty: "PL", sample_spread: "G(z)", real_spread: "x", sample_rank: "G(z)", real_rank: "x",
+	d_penalty: "D", path_length_penalty: "PL", sample_spread: "G(z)", real_spread: "x", sample_rank: "G(z)", real_rank: "x",
 };
 const TONES = {
 	d_loss: "d", d_gradient_norm: "d", g_loss: "g", g_gradient_norm: "g", d_real: "real", d_accuracy_real: "real", real_spread: "real",
-	d_fake: "fake", d_accuracy_fake: "fake", sample_spread: "fake", sample_change: "d", sample_rank: "fake", real_rank: "real", r1_penalty: "real", r2_penalty: "fake",
+	d_fake: "fake", d_accuracy_fake: "fake", sample_spread: "fake", sample_change: "d", sample_rank: "fake", real_rank: "real", d_penalty: "d", path_length_penalty: "g",
 };
 
 /** The slider that all charts share, and what it says. */

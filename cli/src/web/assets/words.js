@@ -195,8 +195,6 @@ const SCALARS = {
 	d_accuracy_fake: ["D's accuracy on fake", "D đúng với mẫu giả"],
 	d_gradient_norm: ["D's gradient norm", "chuẩn gradient của D"],
 	g_gradient_norm: ["G's gradient norm", "chuẩn gradient của G"],
-	r1_penalty: ["R1", "R1"],
-	r2_penalty: ["R2", "R2"],
 	d_penalty: ["D's penalty", "penalty của D"],
 	path_length_penalty: ["path length penalty", "penalty độ dài đường"],
 	augment_strength: ["augmentation strength", "mức tăng cường dữ liệu"],
@@ -228,7 +226,7 @@ const DIAGNOSES = {
 	mode_collapse: {
 		name: ["Mode collapse", "Mode collapse (sụp đổ mode)"],
 		leadsTo: "Seed nào G cũng vẽ ra vài mẫu giống nhau; những kiểu đã bỏ rơi rất lâu mới trở lại, hoặc không bao giờ.",
-		remedy: "Đổi train.seed hoặc giảm learning_rate; loss = \"relativistic\", penalty = \"r1r2\" (dcgan, grid) hoặc recipe r3gan; tăng train.batch.",
+		remedy: "Đổi train.seed hoặc giảm learning_rate; loss = \"relativistic\" và penalty = \"r1r2\" nếu recipe có; tăng gamma nếu có; tăng train.batch.",
 	},
 	g_frozen: {
 		name: ["G is frozen", "G bị đóng băng"],
@@ -248,7 +246,7 @@ const DIAGNOSES = {
 	vanishing_gradient: {
 		name: ["A gradient vanishes", "Gradient triệt tiêu"],
 		leadsTo: "Lớp đó và các lớp trước nó không học được nữa.",
-		remedy: "Nếu là của G: generator_loss = \"non_saturating\" (loss ở dcgan và grid). Giảm learning_rate; đổi train.seed.",
+		remedy: "Nếu là của G: generator_loss hoặc loss = \"non_saturating\" nếu recipe có. Giảm learning_rate; đổi train.seed.",
 	},
 	dead_units: {
 		name: ["Units are dead", "Có đơn vị đã chết"],
@@ -258,7 +256,7 @@ const DIAGNOSES = {
 	d_memorises: {
 		name: ["D memorises its samples", "D học thuộc lòng mẫu"],
 		leadsTo: "D thuộc lòng các mẫu của mình nên điều nó dạy G không còn đúng với mẫu khác; từ đây mẫu sẽ xấu dần.",
-		remedy: "Thêm dữ liệu; dùng checkpoint trước đó; augment_target (stylegan2); penalty mạnh hơn; thêm dropout (mnist, goodfellow).",
+		remedy: "Thêm dữ liệu; dùng checkpoint trước đó; tăng augment_target, gamma hoặc dropout nếu recipe có.",
 	},
 	learning_stalled: {
 		name: ["Learning has stalled", "Việc học chững lại"],
