@@ -21,3 +21,10 @@ pub fn file_sha256(path: &Path) -> std::io::Result<String> {
 pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// SHA-256 of pieces, one after the other.
+pub fn sha256_of<B: AsRef<[u8]>>(pieces: impl IntoIterator<Item = B>) -> String {
+    let mut hash = Sha256::new();
+    pieces.into_iter().for_each(|piece| hash.update(piece));
+    hexadecimal(&hash.finalize())
+}

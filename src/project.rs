@@ -10,7 +10,8 @@ use burn::tensor::Tensor;
 
 use crate::data::images::{self, Shape};
 use crate::error::{Error, Result};
-use crate::loss::perceptual::{self, SqueezeNet};
+use crate::looks::squeezenet::SqueezeNet;
+use crate::loss::perceptual;
 use crate::media::Image;
 use crate::model::{Model, StyleSpace};
 use crate::optim::{AdamConfig, Trained};

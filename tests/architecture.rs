@@ -53,6 +53,7 @@ const LIBRARY: &[&str] = &[
     "pickle",
     "foreign",
     "data",
+    "looks",
     "loss",
     "config",
     "model",
@@ -62,11 +63,12 @@ const LIBRARY: &[&str] = &[
     "session",
     "entry",
     "recipes",
-    "eval",
+    "passport",
     "run",
     "import",
     "sample",
     "doctor",
+    "eval",
     "train",
 ];
 

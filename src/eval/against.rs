@@ -3,18 +3,20 @@
 use std::path::Path;
 
 use super::Like;
-use super::extractor::{Extractor, Network, Seen};
 use super::metric::{Measure, Metric};
-use super::passport::{By, Passport, Side, sha256_of};
-use super::pictures::{Music, Part, Pictures, drawn};
+use super::pictures::{Music, Pictures, drawn};
+use super::seen::{Seen, by, see};
 use crate::data::gaussians::Mixture;
 use crate::data::holds_digits;
 use crate::data::images::{self, Images, Shape};
 use crate::device;
 use crate::error::{Error, Result};
-use crate::loss::perceptual::SqueezeNet;
+use crate::hash::sha256_of;
+use crate::looks::{Look, Network};
 use crate::media::{Image, Media};
 use crate::model::{Model, StyleSpace};
+use crate::passport::Part;
+use crate::passport::{By, Passport, Side};
 use crate::report::Report;
 
 /// Pictures for the choice of a Parzen window's width, as in the first GAN's published code.
@@ -25,7 +27,7 @@ pub struct Against {
     data: Images,
     name: String,
     shape: Shape,
-    extractor: Extractor,
+    look: Look,
     seen: Seen,
 }
 
@@ -42,9 +44,9 @@ impl Against {
         let digits = shape == Shape { channels: 1, side: 28 } && holds_digits(&data.path);
         let network = network.unwrap_or(if digits { Network::Digits } else { Network::SqueezeNet });
         let pictures = Pictures::of_data(data, name, shape, part, most)?;
-        let extractor = Extractor::load(network, report)?;
-        let seen = extractor.see(&pictures, report)?;
-        Ok(Against { data: data.clone(), name: name.to_owned(), shape, extractor, seen })
+        let look = Look::load(network, &device::cpu(), report)?;
+        let seen = see(&look, &pictures, report)?;
+        Ok(Against { data: data.clone(), name: name.to_owned(), shape, look, seen })
     }
 
     /// The real pictures.
@@ -73,7 +75,7 @@ impl Against {
     ) -> Result<Vec<Passport>> {
         let is_seen = |metric: &Metric| matches!(metric.measure, Measure::Features(_) | Measure::Logits(_));
         let seen = match metrics.iter().any(is_seen) {
-            true => Some(self.extractor.see(generated, report)?),
+            true => Some(see(&self.look, generated, report)?),
             false => None,
         };
         let mut passports = Vec::new();
@@ -82,18 +84,18 @@ impl Against {
                 (Measure::Likelihood(measure), _) => {
                     let part = |part, most| {
                         let pictures = Pictures::of_data(&self.data, &self.name, self.shape, part, most)?;
-                        Extractor::Pixels.see(&pictures, &mut |_| {})
+                        see(&Look::Pixels, &pictures, &mut |_| {})
                     };
                     let test = part(Part::Test, None)?; // first: not every set has one
                     let validation = part(Part::HeldOut, Some(VALIDATION))?;
-                    let generated = Extractor::Pixels.see(generated, report)?;
+                    let generated = see(&Look::Pixels, generated, report)?;
                     if generated.side.sha256 == test.side.sha256 {
                         continue; // each is likely under itself
                     }
                     let measured = measure(&generated.features, &validation.features, &test.features)?;
-                    metric.passports(measured, &generated.side, Some(&test.side), &Extractor::Pixels.by(), like)
+                    metric.passports(measured, &generated.side, Some(&test.side), &by(&Look::Pixels), like)
                 }
-                (_, Some(seen)) => of_seen(metric, seen, &self.seen, &self.extractor.by(), like)?,
+                (_, Some(seen)) => of_seen(metric, seen, &self.seen, &by(&self.look), like)?,
                 (_, None) => return Err(misplaced(metric)),
             });
         }
@@ -152,9 +154,9 @@ pub(super) fn of_images(
         }
         Measure::Masks(measure) => (measure(pairs)?, By { resize: Some("none".to_owned()), ..nothing("none") }),
         Measure::SeenPairs(measure) => {
-            let net = Extractor::load(Network::SqueezeNet, report)?;
-            let Extractor::SqueezeNet(squeezenet) = &net else { return Err(misplaced(metric)) };
-            (measure(pairs, squeezenet)?, By { resize: Some("none".to_owned()), ..net.by() })
+            let look = Look::load(Network::SqueezeNet, &device::cpu(), report)?;
+            let Look::SqueezeNet(squeezenet) = &look else { return Err(misplaced(metric)) };
+            (measure(pairs, squeezenet)?, By { resize: Some("none".to_owned()), ..by(&look) })
         }
         _ => return Err(misplaced(metric)),
     };
@@ -242,10 +244,10 @@ fn of_styles(
     report: Report<'_>,
 ) -> Result<Vec<Passport>> {
     let Measure::Styles(measure) = metric.measure else { return Err(misplaced(metric)) };
-    let net = SqueezeNet::load(&device::cpu(), report)?;
-    let measured = measure(space, &net, [first, side.samples as u64], report)?;
-    let by = Extractor::SqueezeNet(Box::new(net)).by();
-    let by = By { resize: Some("none".to_owned()), quantisation: Some("none".to_owned()), ..by };
+    let look = Look::load(Network::SqueezeNet, &device::cpu(), report)?;
+    let Look::SqueezeNet(net) = &look else { return Err(misplaced(metric)) };
+    let measured = measure(space, net, [first, side.samples as u64], report)?;
+    let by = By { resize: Some("none".to_owned()), quantisation: Some("none".to_owned()), ..by(&look) };
     Ok(metric.passports(measured, side, None, &by, None))
 }
 

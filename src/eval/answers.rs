@@ -1,16 +1,20 @@
 //! How good the answers of a model are to questions whose answers are known: pictures made of others, and music.
 
 use super::against::{of_images, of_music, of_seen};
-use super::extractor::{Extractor, Network};
 use super::metric::{Measure, Metric};
-use super::passport::{Drawn, Passport, Side, sha256_of};
-use super::pictures::{Music, Part, Pictures};
+use super::pictures::{Music, Pictures};
+use super::seen::{by, see};
 use crate::data::degrade::Planes;
 use crate::data::degrade::resize::{Filter, resized};
+use crate::device;
 use crate::error::{Error, Result};
 use crate::field::Kind;
+use crate::hash::sha256_of;
+use crate::looks::{Look, Network};
 use crate::media::{Image, Media, Notes};
 use crate::model::{Model, TRUNCATION, generate};
+use crate::passport::Part;
+use crate::passport::{Drawn, Passport, Side};
 use crate::report::{Progress, Report};
 use crate::request::{Example, Latent, Request, SHOW, Sample, Value};
 
@@ -175,13 +179,13 @@ impl Answers {
             }
             passports.extend(match metric.measure {
                 Measure::Features(_) => {
-                    let net = Extractor::load(Network::SqueezeNet, report)?;
+                    let look = Look::load(Network::SqueezeNet, &device::cpu(), report)?;
                     let mut see = |i: usize| {
                         let images = self.pairs.iter().map(|pair| pair[i].clone()).collect();
                         let pictures = Pictures { side: self.sides[i].clone(), images };
-                        net.see(&pictures, report)
+                        see(&look, &pictures, report)
                     };
-                    of_seen(metric, &see(0)?, &see(1)?, &net.by(), None)?
+                    of_seen(metric, &see(0)?, &see(1)?, &by(&look), None)?
                 }
                 _ => of_images(metric, &self.pairs, [generated, real], 0, report)?,
             });

@@ -38,7 +38,7 @@ pub fn estimate(generated: &Features, real: &Features) -> Result<Classes> {
 fn shares(logits: &Features, group: &[usize], without: Option<usize>) -> Vec<f64> {
     let (mut counts, mut total) = (vec![0.0; logits.width()], 0.0);
     for row in (0..logits.rows()).filter(|&row| Some(group[row]) != without) {
-        counts[super::digits::class(logits.row(row))] += 1.0;
+        counts[crate::looks::digits::class(logits.row(row))] += 1.0;
         total += 1.0;
     }
     counts.into_iter().map(|count: f64| count / total).collect()

@@ -5,22 +5,23 @@ use rayon::prelude::*;
 
 use super::classes::{self, Classes};
 use super::estimate::{Estimate, GROUPS, groups};
-use super::extractor::Seen;
 use super::features::Features;
 use super::fidelity::{Channels, Pair};
 use super::modes::{self, Modes};
 use super::music;
 use super::neighbours::{self, Balls, Neighbours};
 use super::parzen::{self, LogLikelihood};
-use super::passport::{By, Passport, Side};
+use super::seen::Seen;
 use super::{Like, frechet, inception_score, kernel, path_length};
 use crate::data::gaussians::Mixture;
 use crate::data::images::signed;
 use crate::device;
 use crate::error::{Error, Result};
-use crate::loss::perceptual::{self, SqueezeNet};
+use crate::looks::squeezenet::SqueezeNet;
+use crate::loss::perceptual;
 use crate::media::{Image, Notes};
 use crate::model::StyleSpace;
+use crate::passport::{By, Passport, Side};
 use crate::report::Report;
 
 /// Subsets, and samples in one, of a kernel distance in other tools.

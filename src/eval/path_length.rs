@@ -7,7 +7,8 @@
 
 use burn::tensor::Tensor;
 
-use crate::loss::perceptual::{self, SqueezeNet};
+use crate::looks::squeezenet::SqueezeNet;
+use crate::loss::perceptual;
 use crate::model::StyleSpace;
 use crate::report::{Progress, Report};
 

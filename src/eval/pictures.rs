@@ -2,50 +2,21 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 
 use super::music::random_walk;
-use super::passport::{Side, sha256_of};
 use crate::data::images::{self, Images, Shape};
 use crate::data::music;
 use crate::data::source::{Drawing, Sampling, Split};
 use crate::error::{Error, Result};
+use crate::hash::sha256_of;
 use crate::media::{Image, Media, Notes};
 use crate::model::{Model, TRUNCATION, generate};
+use crate::passport::{Part, Side};
 use crate::random::Draws;
 use crate::report::{Progress, Report};
 use crate::request::{Request, Value};
 
 const AT_A_TIME: usize = 250;
-
-/// Which pictures of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Part {
-    /// Those that recipes learn from.
-    Train,
-    /// Those that no recipe sees.
-    HeldOut,
-    /// Those that the set's authors keep for tests.
-    Test,
-    /// Those to learn from and those held out.
-    All,
-}
-
-impl Part {
-    /// Every part.
-    pub const ALL: [Part; 4] = [Part::Train, Part::HeldOut, Part::Test, Part::All];
-
-    /// The name in passports and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Part::Train => "train",
-            Part::HeldOut => "held-out",
-            Part::Test => "test",
-            Part::All => "all",
-        }
-    }
-}
 
 /// Pictures of one size.
 #[derive(Clone, Debug)]

@@ -2,8 +2,6 @@
 
 pub mod adversarial;
 pub mod critic;
-pub mod eye;
 pub mod penalty;
 pub mod perceptual;
 pub mod pixel;
-pub mod vgg;

@@ -17,8 +17,9 @@ use super::prelude::*;
 use crate::data::aged::{self, Aged, DAMAGE};
 use crate::data::degrade::ageing::Ageing;
 use crate::data::images::{Crop, Images};
+use crate::looks::squeezenet::SqueezeNet;
 use crate::loss::adversarial::binary_cross_entropy;
-use crate::loss::perceptual::SqueezeNet;
+use crate::loss::perceptual;
 use crate::nn::{Conv2d, ConvConfig, Init, Norms, PatchConfig, PatchDiscriminator, of_pictures, patches};
 
 const LOSS: Adversarial = Adversarial::LeastSquares;
@@ -468,7 +469,7 @@ impl Recipe for Restore {
             total = total + (g_loss + matched * matching_weight) * gan_weight;
         }
         if let Some(eye) = &self.eye {
-            let distance = eye.loss([fake.clone(), new], &cx.draws);
+            let distance = perceptual::loss(eye, [fake.clone(), new], &cx.draws);
             scalars = scalars.with("perceptual", distance.clone());
             total = total + distance * perceptual_weight;
         }

@@ -12,7 +12,8 @@ use ganvas_kernels::pixel_shuffle;
 use super::prelude::*;
 use crate::data::enlarged::{self, Degradation, Enlarged};
 use crate::data::images::{Crop, Images};
-use crate::loss::eye::Eye;
+use crate::looks::Look;
+use crate::loss::perceptual;
 use crate::nn::{BatchNorm, Conv2d, ConvConfig, HalvingConfig, HalvingDiscriminator, Init, Prelu, Statistics};
 
 const CHANNELS: usize = 3;
@@ -193,7 +194,7 @@ pub struct Srgan {
     config: Config,
     generator: Trained<Generator>,
     discriminator: Trained<HalvingDiscriminator>,
-    eye: Option<Eye>,
+    eye: Option<Look>,
     d_learns: bool, // in the second stage
 }
 
@@ -239,7 +240,7 @@ impl Recipe for Srgan {
         let draws = Draws::new(config.train.seed, 0);
         let discriminator = HalvingDiscriminator::new(discriminator, &draws, "discriminator", &setup.autodiff());
         let ends_first = config.stage(config.train.total_images()).0;
-        let eye = (!ends_first && config.perceptual_weight > 0.0).then(|| Eye::open(&config.vgg19, setup.device));
+        let eye = (!ends_first && config.perceptual_weight > 0.0).then(|| Look::of_loss(&config.vgg19, setup.device));
         Ok(Srgan {
             generator: Trained::new(model, config.adam.rule(), 0.0),
             discriminator: Trained::new(discriminator, config.adam.rule(), 0.0),
@@ -276,7 +277,7 @@ impl Recipe for Srgan {
         // G: the content, and D's judgement (equations 3 and 6)
         let critic = self.discriminator.frozen();
         let g_loss = LOSS.generator(critic.forward(fake.clone()), || critic.forward(real.clone()));
-        let distance = self.eye.as_ref().map(|eye| eye.distance([fake, real], &cx.draws, of_vgg));
+        let distance = self.eye.as_ref().map(|eye| perceptual::apart(eye, [fake, real], &cx.draws, of_vgg));
         let content = distance.clone().map_or(squared, |distance| distance * perceptual_weight);
         let scalars = scalars.with("g_loss", g_loss.clone()).with_some("perceptual", distance);
         let g_gradient = self.generator.descend(content + g_loss * gan_weight, rate, cx);

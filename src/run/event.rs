@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Change;
 use crate::error::{Error, Result};
-use crate::eval::Passport;
+use crate::passport::Passport;
 
 /// One line of events.jsonl.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -7,12 +7,13 @@ use ganvas::data::images::file::{Picture, writable};
 use ganvas::data::images::{Images, Shape};
 use ganvas::data::music;
 use ganvas::eval::{
-    Against, Answers, Drawn, Features, Like, Measure, Metric, Music, Network, On, Part, Passport, Pictures, Seen, Side,
-    Subject, metric, table, usual,
+    Against, Answers, Drawn, Features, Like, Measure, Metric, Music, On, Part, Passport, Pictures, Seen, Side, Subject,
+    metric, table, usual,
 };
 use ganvas::eval::{
     answered_music, differences, group, of_features, of_model, of_music, of_pairs, panel, wanted_music,
 };
+use ganvas::looks::Network;
 use ganvas::report::Report;
 use ganvas::{Error, Example, Model, RECIPES, RunDir, sample};
 

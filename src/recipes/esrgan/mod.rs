@@ -13,8 +13,9 @@ use crate::data::enlarged::{self, Degradation, Enlarged};
 use crate::data::images::{Crop, Images};
 use crate::data::source::Asked;
 use crate::foreign::Foreign;
-use crate::loss::eye::Eye;
+use crate::looks::Look;
 use crate::loss::penalty::Penalty;
+use crate::loss::perceptual;
 use crate::nn::{HalvingConfig, HalvingDiscriminator};
 use crate::recipe::Adopted;
 use generator::{CHANNELS, Generator, Network, PART, Sizes, TIMES};
@@ -202,7 +203,7 @@ pub struct Esrgan {
     config: Config,
     generator: Trained<Enlarger>,
     discriminator: Trained<HalvingDiscriminator>,
-    eye: Option<Eye>,
+    eye: Option<Look>,
     d_learns: bool, // in the second stage
 }
 
@@ -270,7 +271,7 @@ impl Recipe for Esrgan {
         let draws = Draws::new(config.train.seed, 0);
         let discriminator = HalvingDiscriminator::new(discriminator, &draws, "discriminator", &setup.autodiff());
         let ends_first = config.stage(config.train.total_images()).0;
-        let eye = (!ends_first && config.perceptual_weight > 0.0).then(|| Eye::open(&config.vgg19, setup.device));
+        let eye = (!ends_first && config.perceptual_weight > 0.0).then(|| Look::of_loss(&config.vgg19, setup.device));
         Ok(Esrgan {
             generator: Trained::new(model, config.adam.rule(), config.average_kimg),
             discriminator: Trained::new(discriminator, config.adam.rule(), 0.0),
@@ -313,7 +314,7 @@ impl Recipe for Esrgan {
         let mut scalars = scalars.with("g_loss", g_loss.clone());
         let mut total = l1 * pixel_weight + g_loss * gan_weight;
         if let Some(eye) = &self.eye {
-            let distance = eye.distance([fake, real].map(|x| x * 2.0 - 1.0), &cx.draws, pixel::l1);
+            let distance = perceptual::apart(eye, [fake, real].map(|x| x * 2.0 - 1.0), &cx.draws, pixel::l1);
             scalars = scalars.with("perceptual", distance.clone());
             total = total + distance * perceptual_weight;
         }
