@@ -350,7 +350,7 @@ fn listed(words: &[String], last: &str) -> String {
     }
 }
 
-const WHOLE: &str = "expected a whole number";
+const WHOLE: &str = "expected a whole number of at least 0";
 
 /// A TOML error with its line, a caret, and the nearest right name when a key is unknown.
 pub(crate) fn shown(error: &toml::de::Error, path: &Path) -> Error {
@@ -749,7 +749,8 @@ mod tests {
 
     #[test]
     fn types_are_checked_before_ranges_and_ranges_before_what_fits_only_each_other() {
-        assert!(refusal("rate = 0\nwidth = \"wide\"").contains("expected a whole number"));
+        assert!(refusal("rate = 0\nwidth = \"wide\"").contains("expected a whole number of at least 0"));
+        assert!(refusal("width = -1").ends_with("invalid value: integer `-1`, expected a whole number of at least 0"));
         assert_eq!(refusal("blocks = 60\nwidth = 0"), "toy.toml: width is 0; give a whole number from 1 to 512");
         assert_eq!(refusal("blocks = 60\nwidth = 50"), "toy.toml: width is less than blocks; give more");
     }
