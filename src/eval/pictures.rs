@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-
 use super::music::random_walk;
 use crate::data::images::{self, Images, Shape};
 use crate::data::music;

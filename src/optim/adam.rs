@@ -54,15 +54,6 @@ impl Adam {
     }
 }
 
-/// What is wrong with a learning rate and both betas of a configuration, as one sentence with the way out.
-pub fn adam_problem(learning_rate: f64, betas: [f64; 2]) -> Option<String> {
-    if !(learning_rate > 0.0 && learning_rate.is_finite()) {
-        return Some(format!("learning_rate is {learning_rate}; give a number above 0"));
-    }
-    let is_wrong = betas.iter().any(|beta| !(0.0..1.0).contains(beta));
-    is_wrong.then(|| "beta1 and beta2 must lie in [0, 1)".into())
-}
-
 /// The first and the second moment.
 type Moments = [Tensor<1>; 2];
 

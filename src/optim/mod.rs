@@ -6,7 +6,7 @@ mod optimizer;
 mod schedule;
 mod trained;
 
-pub use adam::{Adam, AdamConfig, adam_problem};
+pub use adam::{Adam, AdamConfig};
 pub use momentum::Momentum;
 pub use optimizer::{Rule, Slot, Update};
 pub use schedule::{Decay, cosine, linear_decay};

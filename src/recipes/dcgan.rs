@@ -371,7 +371,7 @@ mod tests {
         for resolution in [28, 32, 64, 128] {
             for channels in [1, 3] {
                 let config = small(Config { resolution, channels, ..Config::default() });
-                assert_eq!(config.problem(), None);
+                assert_eq!(problem_of(&config), None);
                 let (draws, device) = (Draws::new(0, 0), Device::flex());
                 let z = draws.normal("z", [2, 6], &device);
                 let generator = Generator::new(&config, &draws, &device);
@@ -404,7 +404,7 @@ mod tests {
             for penalty in [Penalty::None, Penalty::R1, Penalty::R1R2, Penalty::WganGp] {
                 let config =
                     small(Config { resolution: 28, loss, penalty, norm: Norm::Layer, d_steps: 2, ..Config::default() });
-                assert_eq!(config.problem(), None);
+                assert_eq!(problem_of(&config), None);
                 let mut dcgan = begun::<Dcgan>(&config);
                 for step in 0..2 {
                     let cx = StepCx::new(0, step, 4, &device);

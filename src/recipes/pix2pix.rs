@@ -294,6 +294,7 @@ impl Recipe for Pix2pix {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::problem_of;
     use crate::media::Image;
     use crate::nn::golden::tests::{assert_gradients, assert_gradients_within, assert_near, filled, wave};
     use crate::recipes::tests::begun;
@@ -342,7 +343,7 @@ mod tests {
     fn the_u_net_fits_every_resolution_and_larger_pictures_than_it_learned_from() {
         for resolution in [64, 128, 256] {
             let config = Config { resolution, width: 1, ..Config::default() };
-            assert_eq!(config.problem(), None);
+            assert_eq!(problem_of(&config), None);
             let generator = Generator::new(&config, &Draws::new(0, 0), &Device::flex());
             assert_eq!(generator.down.len(), resolution.ilog2() as usize);
             let x = Tensor::<4>::zeros([1, 3, resolution, 2 * resolution], &Device::flex());

@@ -133,11 +133,6 @@ impl Images {
         }
     }
 
-    /// What is wrong beyond the ranges of single values: nothing.
-    pub fn problem(&self) -> Option<String> {
-        None
-    }
-
     /// Where the pictures are; the recipe's own `set` is fetched when no path is given.
     fn place(&self, set: &str) -> Result<PathBuf> {
         place_of(&self.path, set)

@@ -80,11 +80,6 @@ impl request::Batch for PairBatch {
 }
 
 impl Pairs {
-    /// What is wrong beyond the ranges of single values: nothing.
-    pub fn problem(&self) -> Option<String> {
-        None
-    }
-
     /// The same settings for single pictures, of which a pair is one with the channels of both.
     fn as_images(&self) -> Images {
         let Pairs { path, crop, mirror, skip_broken, validation_share, sampling, .. } = self.clone();

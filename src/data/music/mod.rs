@@ -97,11 +97,6 @@ impl Default for Music {
 }
 
 impl Music {
-    /// What is wrong beyond the ranges of single values: nothing.
-    pub fn problem(&self) -> Option<String> {
-        None
-    }
-
     fn collection(&self, place: &Path) -> Result<Collection> {
         Collection::of(place, self.validation_share)?.usable(place, self.skip_broken)
     }
