@@ -4,6 +4,13 @@
 //!
 //! Every operation is deterministic, whatever the number of threads.
 #![warn(missing_docs)]
+#![cfg_attr(
+    feature = "ndarray",
+    allow(deprecated, reason = "Burn has deprecated NdArray; no other second backend is as small")
+)]
+
+#[macro_use]
+mod backends;
 
 mod activation;
 mod adam;
