@@ -2,7 +2,7 @@
 //! cross-entropy on logits.
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata};
 use burn::tensor::{Shape, Tensor, TensorData};
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
@@ -49,23 +49,24 @@ pub fn dropout<const D: usize>(x: Tensor<D>, dropout: Dropout) -> Tensor<D> {
     Tensor::from_dispatch(Dispatch::fused_dropout(x.into_dispatch(), dropout))
 }
 
-/// The operations on every backend. The default bodies are the plain twins.
-#[backend_extension(Flex, Autodiff)]
-pub(crate) trait ActivationOps: Backend {
-    fn fused_bias_act(x: FloatTensor<Self>, bias: FloatTensor<Self>, act: Act) -> FloatTensor<Self> {
-        plain::bias_act::<Self>(x, bias, act)
-    }
+on_every_backend! {
+    /// The operations on every backend. The default bodies are the plain twins.
+    pub(crate) trait ActivationOps: Backend {
+        fn fused_bias_act(x: FloatTensor<Self>, bias: FloatTensor<Self>, act: Act) -> FloatTensor<Self> {
+            plain::bias_act::<Self>(x, bias, act)
+        }
 
-    fn fused_leaky_mask(gradient: FloatTensor<Self>, y: FloatTensor<Self>, slope: f64) -> FloatTensor<Self> {
-        plain::leaky_mask::<Self>(gradient, y, slope)
-    }
+        fn fused_leaky_mask(gradient: FloatTensor<Self>, y: FloatTensor<Self>, slope: f64) -> FloatTensor<Self> {
+            plain::leaky_mask::<Self>(gradient, y, slope)
+        }
 
-    fn fused_bce_with_logits(logits: FloatTensor<Self>, target: f64) -> FloatTensor<Self> {
-        plain::bce_with_logits::<Self>(logits, target)
-    }
+        fn fused_bce_with_logits(logits: FloatTensor<Self>, target: f64) -> FloatTensor<Self> {
+            plain::bce_with_logits::<Self>(logits, target)
+        }
 
-    fn fused_dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
-        plain::dropout::<Self>(x, dropout)
+        fn fused_dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
+            plain::dropout::<Self>(x, dropout)
+        }
     }
 }
 
@@ -80,6 +81,8 @@ pub(crate) trait ActivationBackward: ActivationOps {
         plain::bce_backward::<Self>(g, logits, target)
     }
 }
+
+plain_twins!(ActivationOps, ActivationBackward);
 
 pub(crate) mod plain {
     use super::*;

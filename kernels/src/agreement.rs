@@ -36,9 +36,13 @@ fn numbers(leaf: &Leaf, seed: usize) -> Vec<f64> {
     (0..count).map(|i| f64::from((f64::from(wave(i)) * leaf.scale + leaf.shift) as f32)).collect()
 }
 
-fn tensor(numbers: Vec<f64>, shape: [usize; 4], dtype: DType) -> Tensor<4> {
-    let device = Device::flex().autodiff();
-    Tensor::from_data(TensorData::new(numbers, shape).convert_dtype(dtype), (&device, dtype))
+fn tensor(numbers: Vec<f64>, shape: [usize; 4], (device, dtype): (&Device, DType)) -> Tensor<4> {
+    Tensor::from_data(TensorData::new(numbers, shape).convert_dtype(dtype), (device, dtype))
+}
+
+/// The leaves' tensors.
+pub fn tensors(leaves: &[Leaf], options: (&Device, DType)) -> Vec<Tensor<4>> {
+    leaves.iter().enumerate().map(|(seed, leaf)| tensor(numbers(leaf, seed), leaf.shape, options)).collect()
 }
 
 /// A tensor's values.
@@ -46,12 +50,17 @@ pub fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()
 }
 
-/// The result and the gradients of all leaves, under a loss that weighs every element differently.
+/// The result and the gradients of all leaves on Flex, under a loss that weighs every element differently.
 pub fn outcome(operation: Operation, leaves: &[Leaf], dtype: DType) -> Vec<Vec<f64>> {
-    let made = leaves.iter().enumerate().map(|(seed, leaf)| tensor(numbers(leaf, seed), leaf.shape, dtype));
-    let made = made.map(Tensor::require_grad).collect::<Vec<_>>();
+    outcome_on(&Device::flex(), operation, leaves, dtype)
+}
+
+/// [`outcome`] on a device.
+pub fn outcome_on(device: &Device, operation: Operation, leaves: &[Leaf], dtype: DType) -> Vec<Vec<f64>> {
+    let device = device.clone().autodiff();
+    let made = tensors(leaves, (&device, dtype)).into_iter().map(Tensor::require_grad).collect::<Vec<_>>();
     let y = operation(&made);
-    let weights = tensor(numbers(&leaf(y.dims()), leaves.len()), y.dims(), dtype);
+    let weights = tensor(numbers(&leaf(y.dims()), leaves.len()), y.dims(), (&device, dtype));
     let gradients = (y.clone() * weights).sum().backward();
     std::iter::once(floats(y)).chain(made.iter().map(|leaf| floats(leaf.grad(&gradients).unwrap()))).collect()
 }
@@ -76,8 +85,9 @@ pub fn differences(what: &str, operation: Operation, leaves: &[Leaf], tolerance:
     const STEP: f64 = 1e-5;
     let found = outcome(operation, leaves, DType::F64);
     let values = leaves.iter().enumerate().map(|(seed, leaf)| numbers(leaf, seed)).collect::<Vec<_>>();
+    let device = Device::flex();
     let loss = |values: &[Vec<f64>]| {
-        let made = leaves.iter().zip(values).map(|(leaf, v)| tensor(v.clone(), leaf.shape, DType::F64));
+        let made = leaves.iter().zip(values).map(|(leaf, v)| tensor(v.clone(), leaf.shape, (&device, DType::F64)));
         let y = operation(&made.collect::<Vec<_>>());
         let weights = numbers(&leaf(y.dims()), leaves.len());
         floats(y).iter().zip(weights).map(|(y, w)| y * w).sum::<f64>()

@@ -2,7 +2,7 @@
 
 use burn::backend::ops::{ConvOptions, ConvTransposeOptions, FloatTensorOps};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex};
 use burn::tensor::{Shape, Tensor, TensorData};
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
@@ -124,27 +124,28 @@ pub(crate) struct Way {
     transposed: bool,
 }
 
-/// The operation on every backend. The default body is the plain twin.
-#[backend_extension(Flex, Autodiff)]
-pub(crate) trait ConvOps: Backend {
-    fn fused_conv(x: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, way: Way) -> FloatTensor<Self> {
-        plain::conv::<Self>(x, w, b, way)
-    }
-    // One argument for each part, the first `count` of which count: an extension takes no lists.
-    #[allow(clippy::too_many_arguments)]
-    fn fused_conv_joined(
-        p0: FloatTensor<Self>,
-        p1: FloatTensor<Self>,
-        p2: FloatTensor<Self>,
-        p3: FloatTensor<Self>,
-        p4: FloatTensor<Self>,
-        count: usize,
-        w: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        conv: Conv,
-    ) -> FloatTensor<Self> {
-        let parts = [p0, p1, p2, p3, p4].into_iter().take(count).collect();
-        Self::fused_conv(Self::float_cat(parts, 1), w, b, Way { conv, groups: 1, transposed: false })
+on_every_backend! {
+    /// The operation on every backend. The default body is the plain twin.
+    pub(crate) trait ConvOps: Backend {
+        fn fused_conv(x: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, way: Way) -> FloatTensor<Self> {
+            plain::conv::<Self>(x, w, b, way)
+        }
+        // One argument for each part, the first `count` of which count: an extension takes no lists.
+        #[allow(clippy::too_many_arguments)]
+        fn fused_conv_joined(
+            p0: FloatTensor<Self>,
+            p1: FloatTensor<Self>,
+            p2: FloatTensor<Self>,
+            p3: FloatTensor<Self>,
+            p4: FloatTensor<Self>,
+            count: usize,
+            w: FloatTensor<Self>,
+            b: FloatTensor<Self>,
+            conv: Conv,
+        ) -> FloatTensor<Self> {
+            let parts = [p0, p1, p2, p3, p4].into_iter().take(count).collect();
+            Self::fused_conv(Self::float_cat(parts, 1), w, b, Way { conv, groups: 1, transposed: false })
+        }
     }
 }
 
@@ -159,6 +160,8 @@ pub(crate) trait ConvBackward: ConvOps + ActivationBackward {
         plain::conv_weight::<Self>(x, w, g, way)
     }
 }
+
+plain_twins!(ConvOps, ConvBackward);
 
 mod plain {
     use super::*;

@@ -1,9 +1,18 @@
 //! Fused CPU operations for Burn tensors, with their backward passes. Who calls one on tensors never asks where it runs:
-//! on the CPU in f32 the fused code runs, elsewhere the plain twin made of Burn's own operations. [`adam`] and [`momentum`] work
-//! on slices, and their callers have the twins.
+//! on Flex, which is Burn's backend for the CPU, the fused code runs in f32, and in other precisions the plain twin made of
+//! Burn's own operations. With the feature `ndarray` the plain twins run on Burn's NdArray, too, forwards and backwards, and
+//! `tests/second_backend.rs` holds them to the fused code. On a backend that `backends.rs` does not list an operation panics
+//! with its name. [`adam`] and [`momentum`] work on slices, and their callers have the twins.
 //!
 //! Every operation is deterministic, whatever the number of threads.
 #![warn(missing_docs)]
+#![cfg_attr(
+    feature = "ndarray",
+    allow(deprecated, reason = "Burn has deprecated NdArray; no other second backend is as small")
+)]
+
+#[macro_use]
+mod backends;
 
 mod activation;
 mod adam;

@@ -2,7 +2,7 @@
 
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata};
 use burn::tensor::{Shape, Tensor};
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
@@ -33,16 +33,17 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, slope: f64, drop
     ))
 }
 
-/// The operation on every backend. The default body is the plain twin.
-#[backend_extension(Flex, Autodiff)]
-pub(crate) trait LinearOps: Backend {
-    fn fused_linear(
-        x: FloatTensor<Self>,
-        w: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        after: After,
-    ) -> FloatTensor<Self> {
-        plain::linear::<Self>(x, w, b, after)
+on_every_backend! {
+    /// The operation on every backend. The default body is the plain twin.
+    pub(crate) trait LinearOps: Backend {
+        fn fused_linear(
+            x: FloatTensor<Self>,
+            w: FloatTensor<Self>,
+            b: FloatTensor<Self>,
+            after: After,
+        ) -> FloatTensor<Self> {
+            plain::linear::<Self>(x, w, b, after)
+        }
     }
 }
 
@@ -61,6 +62,8 @@ pub(crate) trait LinearBackward: LinearOps {
         Self::float_matmul(a, Self::float_swap_dims(b, 0, 1))
     }
 }
+
+plain_twins!(LinearOps, LinearBackward);
 
 mod plain {
     use super::*;

@@ -1,7 +1,7 @@
 //! The modulated convolution of StyleGAN2: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN".
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata};
 use burn::tensor::{Shape, Tensor};
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
@@ -44,11 +44,12 @@ pub fn scale(x: Tensor<4>, s: Tensor<2>) -> Tensor<4> {
     Tensor::from_dispatch(Dispatch::fused_scale(x.into_dispatch(), s.into_dispatch()))
 }
 
-/// The operation on every backend. The default body is the plain twin.
-#[backend_extension(Flex, Autodiff)]
-pub(crate) trait ScaleOps: Backend {
-    fn fused_scale(x: FloatTensor<Self>, s: FloatTensor<Self>) -> FloatTensor<Self> {
-        plain::scale::<Self>(x, s)
+on_every_backend! {
+    /// The operation on every backend. The default body is the plain twin.
+    pub(crate) trait ScaleOps: Backend {
+        fn fused_scale(x: FloatTensor<Self>, s: FloatTensor<Self>) -> FloatTensor<Self> {
+            plain::scale::<Self>(x, s)
+        }
     }
 }
 
@@ -59,6 +60,8 @@ pub(crate) trait ScaleBackward: ScaleOps {
         plain::plane_products::<Self>(a, b)
     }
 }
+
+plain_twins!(ScaleOps, ScaleBackward);
 
 mod plain {
     use super::*;

@@ -1,7 +1,7 @@
 //! Normalisation with scale, shift and leaky ReLU as one operation: batch, instance and layer norm.
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, AutodiffBackend, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::backend::{Autodiff, AutodiffBackend, Backend, Dispatch, Flex, TensorMetadata};
 use burn::tensor::{Shape, Tensor};
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
@@ -87,28 +87,29 @@ fn fitting(x: &Tensor<4>, vectors: &[(&str, &Tensor<1>)]) {
     }
 }
 
-/// The operation on every backend. The default bodies are the plain twins.
-#[backend_extension(Flex, Autodiff)]
-pub(crate) trait NormOps: Backend {
-    /// The result, and each group's mean and variance.
-    fn fused_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        norm: Norm,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        plain::norm::<Self>(x, gamma, beta, norm)
-    }
+on_every_backend! {
+    /// The operation on every backend. The default bodies are the plain twins.
+    pub(crate) trait NormOps: Backend {
+        /// The result, and each group's mean and variance.
+        fn fused_norm(
+            x: FloatTensor<Self>,
+            gamma: FloatTensor<Self>,
+            beta: FloatTensor<Self>,
+            norm: Norm,
+        ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+            plain::norm::<Self>(x, gamma, beta, norm)
+        }
 
-    fn fused_norm_by(
-        x: FloatTensor<Self>,
-        mean: FloatTensor<Self>,
-        variance: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        norm: Norm,
-    ) -> FloatTensor<Self> {
-        plain::norm_by::<Self>(x, [mean, variance, gamma, beta], norm)
+        fn fused_norm_by(
+            x: FloatTensor<Self>,
+            mean: FloatTensor<Self>,
+            variance: FloatTensor<Self>,
+            gamma: FloatTensor<Self>,
+            beta: FloatTensor<Self>,
+            norm: Norm,
+        ) -> FloatTensor<Self> {
+            plain::norm_by::<Self>(x, [mean, variance, gamma, beta], norm)
+        }
     }
 }
 
@@ -124,6 +125,8 @@ pub(crate) trait NormBackward: NormOps {
         plain::norm_backward::<Self>(g, x, given, norm)
     }
 }
+
+plain_twins!(NormOps, NormBackward);
 
 mod plain {
     use super::*;

@@ -3,7 +3,7 @@
 //! All are linear, so the pullback of each is another of them, which can be differentiated again.
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata};
 use burn::tensor::{Shape, Tensor, TensorData};
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
@@ -126,13 +126,16 @@ impl Resample {
     }
 }
 
-/// The operation on every backend. The default body is the plain twin.
-#[backend_extension(Flex, Autodiff)]
-pub(crate) trait ResampleOps: Backend {
-    fn fused_resample(x: FloatTensor<Self>, way: Resample) -> FloatTensor<Self> {
-        plain::resample::<Self>(x, way)
+on_every_backend! {
+    /// The operation on every backend. The default body is the plain twin.
+    pub(crate) trait ResampleOps: Backend {
+        fn fused_resample(x: FloatTensor<Self>, way: Resample) -> FloatTensor<Self> {
+            plain::resample::<Self>(x, way)
+        }
     }
 }
+
+plain_twins!(ResampleOps);
 
 mod plain {
     use super::*;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata};
 use burn::tensor::{IndexingUpdateOp, Shape, Tensor, TensorData};
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
@@ -82,13 +82,16 @@ pub(crate) struct Way {
     adjoint: bool,
 }
 
-/// The operation on every backend. The default body is the plain twin.
-#[backend_extension(Flex, Autodiff)]
-pub(crate) trait WarpOps: Backend {
-    fn fused_warp(x: FloatTensor<Self>, way: Way) -> FloatTensor<Self> {
-        plain::warp::<Self>(x, &way)
+on_every_backend! {
+    /// The operation on every backend. The default body is the plain twin.
+    pub(crate) trait WarpOps: Backend {
+        fn fused_warp(x: FloatTensor<Self>, way: Way) -> FloatTensor<Self> {
+            plain::warp::<Self>(x, &way)
+        }
     }
 }
+
+plain_twins!(WarpOps);
 
 mod plain {
     use super::*;
