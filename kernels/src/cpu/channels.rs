@@ -1,11 +1,13 @@
 //! Convolution by 1 x 1 with stride 1: a product of the weights with each picture as it lies in memory, `[channels, pixels]`.
 //! Pixels are counted on through all pictures, so that small pictures fill blocks, too.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::activation::one_or;
 use super::direct::{Geometry, panels};
 use super::pixels::{After, Pictures, Target, to_columns};
 use super::tile::{GRAIN, Left, Right, Row, product};
@@ -66,33 +68,34 @@ pub unsafe fn run(g: &Geometry, x: &Pictures, weight: &[f32], after: After, targ
             gather(x, pixels.clone(), area, step, input);
             let weight = if g.transposed { (weight, 1, to) } else { (weight, from, 1) };
             vectors(Mix { weight, input, output, step, depth: from });
-            for piece in pieces(pixels.clone(), area) {
-                for channel in 0..to {
-                    let values = &output[channel * step + piece.place..][..piece.count];
-                    let bias = after.bias.get(channel).copied().unwrap_or(0.0);
-                    // SAFETY: these pixels of the target are this block's own.
-                    let out = unsafe {
-                        let first = (piece.image * target.channels + channel) * area + piece.first;
-                        std::slice::from_raw_parts_mut(target.out.at(first).cast(), piece.count)
-                    };
-                    finish(values, bias, after.slope, out);
-                }
-            }
+            wide(
+                #[inline(always)]
+                || {
+                    for piece in pieces(pixels.clone(), area) {
+                        for channel in 0..to {
+                            let values = &output[channel * step + piece.place..][..piece.count];
+                            let bias = after.bias.get(channel).copied().unwrap_or(0.0);
+                            // SAFETY: these pixels of the target are this block's own.
+                            let out = unsafe {
+                                let first = (piece.image * target.channels + channel) * area + piece.first;
+                                std::slice::from_raw_parts_mut(target.out.at(first).cast(), piece.count)
+                            };
+                            finish(values, bias, after.slope, out);
+                        }
+                    }
+                },
+            );
         });
     });
 }
 
 /// leaky_relu(value + bias) of some values.
-fn finish(values: &[f32], bias: f32, slope: f32, out: &mut [std::mem::MaybeUninit<f32>]) {
-    wide(
-        #[inline(always)]
-        || {
-            for (value, out) in values.iter().zip(out) {
-                let value = value + bias;
-                out.write(if value > 0.0 { value } else { value * slope });
-            }
-        },
-    );
+#[inline(always)]
+fn finish(values: &[f32], bias: f32, slope: f32, out: &mut [MaybeUninit<f32>]) {
+    for (value, out) in values.iter().zip(out) {
+        let value = value + bias;
+        out.write(value * one_or(slope, value));
+    }
 }
 
 /// The product of the weights with a block.
@@ -169,8 +172,14 @@ pub fn weight(g: &Geometry, x: &Pictures, gradient: &Pictures) -> Vec<f32> {
         sums
     });
     let sums = sum_in_order(rows * columns, sums.collect::<Vec<_>>());
-    let at = |i: usize| if across { i / from * columns + i % from } else { i % from * columns + i / from };
-    (0..to * from).map(|i| sums[at(i)]).collect()
+    let mut weight = Vec::with_capacity(to * from);
+    for row in 0..to {
+        match across {
+            true => weight.extend_from_slice(&sums[row * columns..][..from]),
+            false => weight.extend((0..from).map(|column| sums[column * columns + row])),
+        }
+    }
+    weight
 }
 
 /// Adds the products of all lines `[rows, step]` with a block of pixels `[step, columns]`.

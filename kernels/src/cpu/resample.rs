@@ -3,6 +3,8 @@
 //! Along one axis every result is a sum of a few shifted rows: of the picture's own rows for the columns, and, for a
 //! row, of its phases, which are its values `stride` apart. So one loop does all.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::{Shared, TASK, filled, wide};
@@ -35,6 +37,9 @@ impl Axis {
 
 /// A row's part of the work. The results whose index leaves r over `results` are, at r + q·results, sums of input values
 /// at q·stride + constants: of phases of the row, shifted.
+///
+/// The same phase of all rows of a band lies together, each with zeros between it and the next, so that one loop goes through
+/// all rows: those of small pictures are shorter than the processor's vectors.
 struct Rows {
     input: usize,
     output: usize,
@@ -44,76 +49,96 @@ struct Rows {
     lead: usize,
     /// Length of a phase in the scratch.
     phase: usize,
+    /// Rows of a band at most.
+    most: usize,
     /// For each rest r, offsets into the phases and weights.
     terms: Vec<Vec<(usize, f32)>>,
 }
 
 impl Rows {
-    fn new(axis: &Axis) -> Self {
-        let (mut a, mut b) = (axis.up, axis.down);
-        while b > 0 {
-            (a, b) = (b, a % b); // their greatest common divisor
-        }
-        let (results, stride) = (axis.up / a, axis.down / a);
+    fn new(axis: &Axis, most: usize) -> Self {
+        let (results, stride) = steps(axis);
         let count = axis.output.div_ceil(results);
         let all = (0..results).flat_map(|r| axis.terms(r)).map(|(place, _)| place.div_euclid(stride as isize));
-        let (least, most) = all.fold((0, 0), |(least, most), shift| (shift.min(least), shift.max(most)));
+        let (least, furthest) = all.fold((0, 0), |(least, furthest), shift| (shift.min(least), shift.max(furthest)));
         let lead = least.unsigned_abs();
-        let phase = lead + most as usize + count;
+        let phase = lead + furthest as usize + count;
         let offset = |place: isize| {
             let (of, shift) = (place.rem_euclid(stride as isize), place.div_euclid(stride as isize));
-            of as usize * phase + (lead as isize + shift) as usize
+            of as usize * most * phase + (lead as isize + shift) as usize
         };
         let terms = (0..results).map(|r| axis.terms(r).map(|(place, weight)| (offset(place), weight)).collect());
         let terms = terms.collect();
-        Self { input: axis.input, output: axis.output, results, stride, lead, phase, terms }
+        Self { input: axis.input, output: axis.output, results, stride, lead, phase, most, terms }
     }
 
-    /// One row, filtered, to `out`. The phases are zeros at first; every row writes the same places.
+    /// From a filtered row to the next.
+    fn pitch(&self) -> usize {
+        if self.results == 1 { self.phase } else { self.output }
+    }
+
+    /// Some rows, filtered, to `out`. The phases are zeros at first; every row writes the same places.
     #[inline(always)]
-    fn filter(&self, row: &[f32], phases: &mut [f32], parts: &mut [f32], out: &mut [f32]) {
-        let mut split = phases.chunks_mut(self.phase).map(|phase| &mut phase[self.lead..]);
-        match self.stride {
-            1 => {
-                let phase = split.next().unwrap_or_default();
-                let length = row.len().min(phase.len());
-                phase[..length].copy_from_slice(&row[..length]);
-            }
-            2 => {
-                let (even, odd) = (split.next().unwrap_or_default(), split.next().unwrap_or_default());
-                let (pairs, rest) = row.as_chunks::<2>();
-                for ((even, odd), pair) in even.iter_mut().zip(odd).zip(pairs) {
-                    (*even, *odd) = (pair[0], pair[1]);
+    fn filter(&self, rows: &[f32], phases: &mut [f32], parts: &mut [f32], out: &mut [f32]) {
+        let (lead, all) = (self.lead, self.most * self.phase);
+        for (i, row) in rows.chunks(self.input).enumerate() {
+            let mut split = phases.chunks_mut(all).map(|phase| &mut phase[i * self.phase..][..self.phase][lead..]);
+            match self.stride {
+                1 => {
+                    let phase = split.next().unwrap_or_default();
+                    let length = row.len().min(phase.len());
+                    phase[..length].copy_from_slice(&row[..length]);
                 }
-                if let ([last], Some(even)) = (rest, even.get_mut(pairs.len())) {
-                    *even = *last;
+                2 => {
+                    let (even, odd) = (split.next().unwrap_or_default(), split.next().unwrap_or_default());
+                    let (pairs, rest) = row.as_chunks::<2>();
+                    for ((even, odd), pair) in even.iter_mut().zip(odd).zip(pairs) {
+                        (*even, *odd) = (pair[0], pair[1]);
+                    }
+                    if let ([last], Some(even)) = (rest, even.get_mut(pairs.len())) {
+                        *even = *last;
+                    }
                 }
-            }
-            _ => {
-                for (first, phase) in split.enumerate() {
-                    let values = row.iter().skip(first).step_by(self.stride);
-                    for (to, from) in phase.iter_mut().zip(values) {
-                        *to = *from;
+                _ => {
+                    for (first, phase) in split.enumerate() {
+                        let values = row.iter().skip(first).step_by(self.stride);
+                        for (to, from) in phase.iter_mut().zip(values) {
+                            *to = *from;
+                        }
                     }
                 }
             }
         }
-        if self.results == 1 {
-            return combine(out, phases, &self.terms[0]);
-        }
         let length = self.output.div_ceil(self.results);
-        for (part, terms) in parts.chunks_mut(length).zip(&self.terms) {
-            combine(part, phases, terms);
+        // Through all rows; what comes out between two of them is not used.
+        let through = (rows.len() / self.input).saturating_sub(1) * self.phase + length;
+        if self.results == 1 {
+            return combine(&mut out[..through], phases, &self.terms[0]);
         }
-        interleave(out, parts, length, self.results);
+        for (part, terms) in parts.chunks_mut(all).zip(&self.terms) {
+            combine(&mut part[..through], phases, terms);
+        }
+        for (i, out) in out.chunks_mut(self.output).take(rows.len() / self.input).enumerate() {
+            interleave(out, parts, (i * self.phase, all), self.results);
+        }
     }
 }
 
-/// out[i·count + r] = parts[r·length + i].
+/// After how many results of an axis the same terms come again, and how many values of the input further.
+fn steps(axis: &Axis) -> (usize, usize) {
+    let (mut a, mut b) = (axis.up, axis.down);
+    while b > 0 {
+        (a, b) = (b, a % b); // their greatest common divisor
+    }
+    (axis.up / a, axis.down / a)
+}
+
+/// out[i·count + r] = parts[first + r·step + i].
 #[inline(always)]
-fn interleave(out: &mut [f32], parts: &[f32], length: usize, count: usize) {
+fn interleave(out: &mut [f32], parts: &[f32], (first, step): (usize, usize), count: usize) {
+    let length = out.len().div_ceil(count);
     if count == 2 {
-        let (even, odd) = parts.split_at(length);
+        let (even, odd) = (&parts[first..][..length], &parts[first + step..][..length]);
         let (pairs, rest) = out.as_chunks_mut::<2>();
         for ((pair, even), odd) in pairs.iter_mut().zip(even).zip(odd) {
             *pair = [*even, *odd];
@@ -123,8 +148,8 @@ fn interleave(out: &mut [f32], parts: &[f32], length: usize, count: usize) {
         }
         return;
     }
-    for (r, part) in parts.chunks(length).enumerate() {
-        for (to, from) in out.iter_mut().skip(r).step_by(count).zip(part) {
+    for r in 0..count {
+        for (to, from) in out.iter_mut().skip(r).step_by(count).zip(&parts[first + r * step..]) {
             *to = *from;
         }
     }
@@ -136,9 +161,9 @@ fn combine(out: &mut [f32], source: &[f32], terms: &[(usize, f32)]) {
     let length = out.len();
     let (fours, rest) = terms.as_chunks::<4>();
     let mut begun = false;
-    for four in fours {
-        let ([a, b, c, d], [p, q, r, s]) = (four.map(|(offset, _)| &source[offset..][..length]), four.map(|t| t.1));
-        let values = a.iter().zip(b).zip(c.iter().zip(d));
+    let from = |offset: usize| &source[offset..][..length];
+    for &[(a, p), (b, q), (c, r), (d, s)] in fours {
+        let values = from(a).iter().zip(from(b)).zip(from(c).iter().zip(from(d)));
         if begun {
             for (out, ((a, b), (c, d))) in out.iter_mut().zip(values) {
                 *out += a * p + b * q + c * r + d * s;
@@ -168,7 +193,6 @@ fn combine(out: &mut [f32], source: &[f32], terms: &[(usize, f32)]) {
 
 /// x `[planes, h, w]` resampled along both axes, with the weights of columns times `gain`.
 pub fn resample(x: &[f32], planes: usize, columns: &Axis, row: &Axis, gain: f32) -> Vec<f32> {
-    let rows = Rows::new(row);
     // For each result row, the rows of the picture that make it.
     let terms = (0..columns.output).map(|i| {
         let terms = columns.terms(i).filter(|(place, _)| (0..columns.input as isize).contains(place));
@@ -177,26 +201,34 @@ pub fn resample(x: &[f32], planes: usize, columns: &Axis, row: &Axis, gain: f32)
     let terms = terms.collect::<Vec<_>>();
     let (in_plane, out_plane) = (columns.input * row.input, columns.output * row.output);
     // Result rows to a band: those whose picture rows fit the scratch, so that a large plane stays in the cache.
-    let of_picture = (BAND / rows.output).max(4 * row.weights.len());
+    let of_picture = (BAND / row.output).max(4 * row.weights.len());
     let band = (of_picture * columns.up / columns.down).clamp(1, columns.output);
-    let bands = columns.output.div_ceil(band);
+    let bands = terms.chunks(band).map(|terms| {
+        let used = terms.iter().flatten().map(|(row, _)| *row);
+        let (first, end) = used.fold((usize::MAX, 0), |(first, end), row| (row.min(first), end.max(row + 1)));
+        Band { terms, rows: first.min(end)..end }
+    });
+    let bands = bands.collect::<Vec<_>>();
+    let rows = Rows::new(row, bands.iter().map(|band| band.rows.len()).max().unwrap_or(0).max(1));
     let per_task = (TASK / (band * row.output).max(1)).max(1);
     let fill = |out: Shared| {
-        (0..(planes * bands).div_ceil(per_task)).into_par_iter().for_each_init(Scratch::default, |scratch, task| {
+        let items = planes * bands.len();
+        (0..items.div_ceil(per_task)).into_par_iter().for_each_init(Scratch::default, |scratch, task| {
             wide(
                 #[inline(always)]
                 || {
-                    for item in task * per_task..((task + 1) * per_task).min(planes * bands) {
-                        let (plane, first) = (item / bands, item % bands * band);
-                        let terms = &terms[first..(first + band).min(columns.output)];
+                    for item in task * per_task..((task + 1) * per_task).min(items) {
+                        let (plane, of_plane) = (item / bands.len(), item % bands.len());
                         let picture = &x[plane * in_plane..][..in_plane];
+                        let Band { terms, rows: used } = &bands[of_plane];
                         // SAFETY: the rows of this band lie within its plane of the result, and no other task has
                         // them; `resample_band` writes each before anything reads it.
                         let out = unsafe {
-                            let at = out.at(plane * out_plane + first * row.output);
+                            let at = out.at(plane * out_plane + of_plane * band * row.output);
                             std::slice::from_raw_parts_mut(at, terms.len() * row.output)
                         };
-                        resample_band(picture, &rows, terms, scratch, out);
+                        let picture = &picture[used.start * row.input..used.end * row.input];
+                        resample_band(picture, &rows, (terms, used.start), scratch, out);
                     }
                 },
             );
@@ -204,6 +236,14 @@ pub fn resample(x: &[f32], planes: usize, columns: &Axis, row: &Axis, gain: f32)
     };
     // SAFETY: the bands cover every plane.
     unsafe { filled(planes * out_plane, fill) }
+}
+
+/// Result rows that are made together.
+struct Band<'a> {
+    /// For each, the rows of the picture that make it, and their weights.
+    terms: &'a [Vec<(usize, f32)>],
+    /// Those rows.
+    rows: Range<usize>,
 }
 
 /// What a task keeps from one band to the next.
@@ -215,20 +255,23 @@ struct Scratch {
     terms: Vec<(usize, f32)>,
 }
 
+/// A band, from its rows of the picture; the terms count those from `first` on.
 #[inline(always)]
-fn resample_band(picture: &[f32], rows: &Rows, terms: &[Vec<(usize, f32)>], scratch: &mut Scratch, out: &mut [f32]) {
-    let used = terms.iter().flatten().map(|(row, _)| *row);
-    let (first, end) = used.fold((usize::MAX, 0), |(first, end), row| (row.min(first), end.max(row + 1)));
-    let (first, width) = (first.min(end), rows.output);
-    scratch.filtered.resize((end - first) * width, 0.0);
-    scratch.phases.resize(rows.stride * rows.phase, 0.0);
-    scratch.parts.resize(rows.results * rows.output.div_ceil(rows.results), 0.0);
-    for (row, filtered) in picture.chunks(rows.input).skip(first).zip(scratch.filtered.chunks_mut(width)) {
-        rows.filter(row, &mut scratch.phases, &mut scratch.parts, filtered);
-    }
+fn resample_band(
+    picture: &[f32],
+    rows: &Rows,
+    (terms, first): (&[Vec<(usize, f32)>], usize),
+    scratch: &mut Scratch,
+    out: &mut [f32],
+) {
+    let pitch = rows.pitch();
+    scratch.filtered.resize(rows.most * pitch, 0.0);
+    scratch.phases.resize(rows.stride * rows.most * rows.phase, 0.0);
+    scratch.parts.resize(rows.results * rows.most * rows.phase, 0.0);
+    rows.filter(picture, &mut scratch.phases, &mut scratch.parts, &mut scratch.filtered);
     for (out, terms) in out.chunks_mut(rows.output).zip(terms) {
         scratch.terms.clear();
-        scratch.terms.extend(terms.iter().map(|(row, weight)| ((row - first) * width, *weight)));
+        scratch.terms.extend(terms.iter().map(|(row, weight)| ((row - first) * pitch, *weight)));
         combine(out, &scratch.filtered, &scratch.terms);
     }
 }
