@@ -12,7 +12,6 @@ mod norm;
 mod patch;
 mod prelu;
 mod resample;
-mod spectral;
 mod vjp;
 
 pub use conv::{Conv2d, ConvConfig, ConvTranspose2d};
@@ -27,5 +26,4 @@ pub use norm::{BatchNorm, InstanceNorm, Norm, Normalization, Statistics, nearer,
 pub use patch::{Norms, PatchConfig, PatchDiscriminator, of_pictures, patches};
 pub use prelu::Prelu;
 pub use resample::{blur, double, halve, resample_vjp};
-pub use spectral::SpectralNorm;
 pub use vjp::{Pullback, chain, leaky_pullback};
