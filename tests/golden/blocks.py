@@ -70,9 +70,9 @@ def convolutions():
         ),
         "conv without bias": outcome([[2, 3, 4, 3], [2, 3, 1, 1]], lambda x, w: leaky(F.conv2d(x, w))),
         "transposed to twice": outcome(
-            [[2, 3, 2, 3], [3, 2, 4, 4], [2]], lambda x, w, b: F.conv_transpose2d(x, w, b, 2, 1)
+            [[2, 3, 2, 3], [3, 2, 4, 4], [2]], lambda x, w, b: F.conv_transpose2d(x, w, b, 2, 1), 0
         ),
-        "transposed from a vector": outcome([[2, 5, 1, 1], [5, 2, 4, 4]], lambda x, w: F.conv_transpose2d(x, w)),
+        "transposed from a vector": outcome([[2, 5, 1, 1], [5, 2, 4, 4]], lambda x, w: F.conv_transpose2d(x, w), 0),
     }
 
 
