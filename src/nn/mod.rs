@@ -1,7 +1,6 @@
 //! Blocks that two or more recipes share because the mathematics is the same.
 
 mod conv;
-pub(crate) mod golden;
 mod halving;
 mod init;
 mod linear;

@@ -252,11 +252,11 @@ fn quality(pass: &Pass, chances: &mut Chances) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::wave;
+    use super::super::tests::wave_picture;
     use super::*;
 
     fn degraded_by(settings: &SecondOrder, seed: u64, step: u64, name: &str) -> Planes {
-        degraded(&wave(48, 40, 3), settings, &Draws::new(seed, step), name)
+        degraded(&wave_picture(48, 40, 3), settings, &Draws::new(seed, step), name)
     }
 
     /// Settings that do as little as can be.
@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn settings_that_do_nothing_leave_the_picture_to_what_jpeg_does() {
-        let grey = wave(48, 40, 1); // of colours as fine as these JPEG leaves nothing
+        let grey = wave_picture(48, 40, 1); // of colours as fine as these JPEG leaves nothing
         let out = degraded(&grey, &still(), &Draws::new(1, 2), "picture");
         let most = out.values.iter().zip(&grey.values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(most < 4.0 / 255.0, "{most}");
@@ -360,7 +360,7 @@ mod tests {
         for (width, height) in [(1, 1), (1, 9), (5, 2), (3, 3), (64, 7)] {
             for step in 0..40 {
                 for channels in [1, 3] {
-                    let picture = wave(width, height, channels);
+                    let picture = wave_picture(width, height, channels);
                     let out = degraded(&picture, &SecondOrder::default(), &Draws::new(0, step), "picture");
                     assert_eq!((out.width, out.height), ((width / 4).max(1), (height / 4).max(1)));
                     assert!(out.values.iter().all(|value| (0.0..=1.0).contains(value)));
