@@ -334,34 +334,24 @@ impl Transform {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden::{self, assert_close, floats, numbers};
     use burn::tensor::DType;
     use serde_json::Value;
-
-    fn numbers(value: &Value) -> Vec<f64> {
-        value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
-    }
-
-    fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
-        tensor.into_data().iter::<f64>().collect()
-    }
 
     fn rows<const R: usize, const C: usize>(value: &Value) -> [[f64; C]; R] {
         let flat = numbers(value);
         std::array::from_fn(|row| std::array::from_fn(|column| flat[row * C + column]))
     }
 
-    /// The golden script's wave.
     fn wave(shape: [usize; 4], rate: f64, dtype: DType) -> Tensor<4> {
-        let value = |i: usize| (rate * (i + 1) as f64 + 0.3 * (0.01 * (i * i) as f64).sin()).sin() as f32;
-        let values = (0..shape.iter().product()).map(|i| f64::from(value(i))).collect::<Vec<_>>();
-        Tensor::from_data(TensorData::new(values, shape).convert_dtype(dtype), (&device::cpu().autodiff(), dtype))
+        golden::wave(shape, rate).cast(dtype).autodiff()
     }
 
     fn close(what: &str, found: Vec<f64>, wanted: &[f64], tolerance: f64) {
         assert_eq!(found.len(), wanted.len(), "{what}");
         let scale = wanted.iter().fold(1.0, |most: f64, v| most.max(v.abs()));
         for (i, (a, b)) in found.iter().zip(wanted).enumerate() {
-            assert!((a - b).abs() < tolerance * scale, "{what}: {a}, not {b}, at {i}");
+            assert_close(&format!("{what} at {i}"), *a, *b, scale, tolerance);
         }
     }
 
@@ -442,7 +432,7 @@ mod tests {
     }
 
     fn near(what: &str, found: f64, wanted: f64, tolerance: f64) {
-        assert!((found - wanted).abs() < tolerance, "{what}: {found}, not {wanted}");
+        assert_close(what, found, wanted, 1.0, tolerance);
     }
 
     /// Of a place's linear part: the determinant, and the binary logarithm of the ratio of its singular values.

@@ -39,6 +39,8 @@ mod error;
 pub mod eval;
 pub mod field;
 mod foreign;
+#[cfg(test)]
+mod golden;
 pub mod hash;
 pub mod import;
 pub mod looks;

@@ -136,20 +136,17 @@ fn below(stream: &mut impl Rng, n: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden::floats;
 
-    fn mean_and_variance(values: &[f32]) -> (f64, f64) {
-        let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64;
-        let variance = values.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / values.len() as f64;
+    fn mean_and_variance(values: &[f64]) -> (f64, f64) {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64;
         (mean, variance)
-    }
-
-    fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-        tensor.into_data().try_into_vec().unwrap()
     }
 
     #[test]
     fn a_draw_depends_on_seed_step_and_name_and_nothing_else() {
-        let draw = |seed, step, name| values(Draws::new(seed, step).normal(name, [4], &Device::flex()));
+        let draw = |seed, step, name| floats(Draws::new(seed, step).normal(name, [4], &Device::flex()));
         assert_eq!(draw(1, 2, "z"), draw(1, 2, "z"));
         assert_ne!(draw(1, 2, "z"), draw(2, 2, "z"));
         assert_ne!(draw(1, 2, "z"), draw(1, 3, "z"));
@@ -167,22 +164,22 @@ mod tests {
     #[test]
     fn the_way_between_two_latents_is_an_arc_under_the_normal_prior_and_a_line_under_the_uniform_one() {
         let vector = |x, y| Tensor::<2>::from_data([[x, y]], &Device::flex());
-        let half = |prior: Prior| values(prior.between(vector(1.0, 0.0), vector(0.0, 1.0), 0.5));
-        let near = |values: Vec<f32>, wanted: f32| values.iter().all(|v| (v - wanted).abs() < 1e-6);
-        assert!(near(half(Prior::Normal), 0.5_f32.sqrt()) && near(half(Prior::Uniform), 0.5));
+        let half = |prior: Prior| floats(prior.between(vector(1.0, 0.0), vector(0.0, 1.0), 0.5));
+        let near = |values: Vec<f64>, wanted: f64| values.iter().all(|v| (v - wanted).abs() < 1e-6);
+        assert!(near(half(Prior::Normal), 0.5_f64.sqrt()) && near(half(Prior::Uniform), 0.5));
         let same = Prior::Normal.between(vector(1.0, 0.0), vector(1.0, 0.0), 0.3);
-        assert!(values(same).iter().all(|v| v.is_finite()), "no division by the sine of no angle");
+        assert!(floats(same).iter().all(|v| v.is_finite()), "no division by the sine of no angle");
     }
 
     #[test]
     fn normal_draws_have_mean_zero_and_variance_one() {
-        let (mean, variance) = mean_and_variance(&values(Draws::new(1, 0).normal("z", [200_000], &Device::flex())));
+        let (mean, variance) = mean_and_variance(&floats(Draws::new(1, 0).normal("z", [200_000], &Device::flex())));
         assert!(mean.abs() < 0.01 && (variance - 1.0).abs() < 0.02, "mean {mean}, variance {variance}");
     }
 
     #[test]
     fn uniform_draws_fill_their_interval_evenly() {
-        let drawn = values(Draws::new(1, 0).uniform("z", [200_000], (-1.0, 3.0), &Device::flex()));
+        let drawn = floats(Draws::new(1, 0).uniform("z", [200_000], (-1.0, 3.0), &Device::flex()));
         let (mean, variance) = mean_and_variance(&drawn);
         assert!(drawn.iter().all(|v| (-1.0..3.0).contains(v)));
         assert!((mean - 1.0).abs() < 0.01 && (variance - 16.0 / 12.0).abs() < 0.02, "mean {mean}, variance {variance}");

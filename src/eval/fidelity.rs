@@ -175,13 +175,13 @@ fn halved(plane: &Plane) -> Plane {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden::wave_at;
     use serde_json::Value;
 
     fn picture([height, width, channels]: [usize; 3], noise: f64) -> Image {
         let level = |i: usize| {
-            let i = i as f64;
-            let wave = (0.37 * (i + 1.0) + 0.3 * (0.01 * i * i).sin()).sin();
-            (127.5 + 100.0 * wave + noise * (7.7 * i).sin()).round().clamp(0.0, 255.0) as u8
+            let noise = noise * (7.7 * i as f64).sin();
+            (127.5 + 100.0 * wave_at(i, 0.37) + noise).round().clamp(0.0, 255.0) as u8
         };
         Image::new(width, height, channels, (0..height * width * channels).map(level).collect())
     }

@@ -337,6 +337,7 @@ fn resized(image: &Image) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden::floats;
     use serde_json::Value;
 
     /// Uniform in [0, 1), as tests/golden/inception.py draws it.
@@ -399,16 +400,15 @@ mod tests {
             let x = TensorData::new(resized(&picture), [1, 3, SIDE, SIDE]);
             let mut blocks = 0;
             let ends = net.forward(Tensor::from_data(x, &Device::flex()), &mut |block, x| {
-                let values = x.to_data().iter::<f64>().collect::<Vec<f64>>();
-                check(block, &values, &case["blocks"][block], 1e-4);
+                check(block, &floats(x.clone()), &case["blocks"][block], 1e-4);
                 blocks += 1;
             });
             assert_eq!(blocks, case["blocks"].as_object().unwrap().len());
             let looked = net.look(&[picture.clone(), picture]);
             for ((what, end), looked) in ["features", "logits"].into_iter().zip(ends).zip(looked) {
-                let values = end.into_data().iter::<f64>().collect::<Vec<f64>>();
+                let values = floats(end);
                 check(what, &values, &case[what], 1e-4);
-                check(what, &looked.into_data().iter::<f64>().collect::<Vec<f64>>()[values.len()..], &case[what], 1e-4);
+                check(what, &floats(looked)[values.len()..], &case[what], 1e-4);
             }
         }
     }

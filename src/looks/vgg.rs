@@ -83,11 +83,12 @@ impl Vgg19 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden::assert_close;
     use burn::tensor::TensorData;
     use serde_json::Value;
 
-    /// The formulas of tests/golden/vgg.py.
-    fn wave(count: usize, rate: f64) -> Vec<f64> {
+    /// The wave of tests/golden/vgg.py: a sine that becomes faster.
+    fn chirp(count: usize, rate: f64) -> Vec<f64> {
         let value = |i: usize| {
             let k = (1 + i % 9973) as f64;
             (rate * k * k).sin()
@@ -100,8 +101,8 @@ mod tests {
         for widths in STAGES {
             for &outputs in widths {
                 let scale = 2.0 / (9.0 * inputs as f64).sqrt();
-                let weight = wave(outputs * inputs * 9, 0.37 + 0.05 * f64::from(layer));
-                let bias = wave(outputs, 0.11 + 0.05 * f64::from(layer));
+                let weight = chirp(outputs * inputs * 9, 0.37 + 0.05 * f64::from(layer));
+                let bias = chirp(outputs, 0.11 + 0.05 * f64::from(layer));
                 let of = |values: Vec<f64>, scale: f64, shape: Vec<usize>| {
                     TensorData::new(values.into_iter().map(|v| (scale * v) as f32).collect::<Vec<f32>>(), shape)
                 };
@@ -119,15 +120,15 @@ mod tests {
         let golden: Value = serde_json::from_str(include_str!("../../tests/golden/vgg.json")).unwrap();
         let net = Vgg19::of(&state_dict(), &Device::flex()).unwrap();
         let single = |values: Vec<f64>| values.into_iter().map(|v| v as f32).collect::<Vec<f32>>();
-        let x = TensorData::new(single(wave(2 * 3 * 40 * 33, 0.013)), [2, 3, 40, 33]);
+        let x = TensorData::new(single(chirp(2 * 3 * 40 * 33, 0.013)), [2, 3, 40, 33]);
         let x = Tensor::<4>::from_data(x, &Device::flex()).autodiff().set_require_grad(true);
         let features = net.features(x.clone());
         assert_eq!(features.dims(), [2, 512, 2, 2]);
-        let along = TensorData::new(single(wave(2 * 512 * 4, 0.71)), [2, 512, 2, 2]);
+        let along = TensorData::new(single(chirp(2 * 512 * 4, 0.71)), [2, 512, 2, 2]);
         let along = Tensor::<4>::from_data(along, &Device::flex());
         let near = |found: f64, key: &str| {
             let wanted = golden[key].as_f64().unwrap();
-            assert!((found / wanted - 1.0).abs() < 1e-3, "{key} is {found}, not {wanted}");
+            assert_close(key, found, wanted, wanted, 1e-3);
         };
         near(features.clone().square().sum().sqrt().into_scalar::<f64>(), "norm");
         let product = (features * along).sum();

@@ -132,6 +132,7 @@ pub fn non_saturating(fake_logits: Tensor<2>) -> Tensor<1> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden::{assert_each_near, floats, numbers};
     use burn::tensor::{Device, TensorData};
     use serde_json::Value;
 
@@ -140,11 +141,7 @@ mod tests {
         serde_json::from_str::<Value>(include_str!("../../tests/golden/mnist.json")).unwrap()["seed_formulas"].clone()
     }
 
-    fn numbers(value: &Value) -> Vec<f32> {
-        value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect()
-    }
-
-    fn column(values: &[f32], device: &Device) -> Tensor<2> {
+    fn column(values: &[f64], device: &Device) -> Tensor<2> {
         Tensor::from_data(TensorData::new(values.to_vec(), [values.len(), 1]), device)
     }
 
@@ -198,11 +195,9 @@ mod tests {
             for (i, &logit) in logits.iter().enumerate() {
                 let l = column(&[logit], &Device::flex().autodiff()).require_grad();
                 let loss = binary_cross_entropy(l.clone(), column(&[target], &Device::flex()));
-                let gradient = l.grad(&loss.backward()).unwrap().into_data().iter::<f32>().next().unwrap();
-                let loss = scalar(loss) as f32;
-                let near = |a: f32, b: f32| (a - b).abs() <= 1e-6 * b.abs().max(1.0);
-                assert!(near(loss, values[i]), "bce({logit}, {target}) = {loss}, not {}", values[i]);
-                assert!(near(gradient, gradients[i]), "its gradient is {gradient}, not {}", gradients[i]);
+                let gradient = l.grad(&loss.backward()).unwrap();
+                assert_each_near(1e-6, loss, &[values[i]], &format!("bce({logit}, {target})"));
+                assert_each_near(1e-6, gradient, &[gradients[i]], &format!("the gradient of bce({logit}, {target})"));
             }
         }
     }
@@ -223,30 +218,23 @@ mod tests {
                 };
                 let gradients = value.backward();
                 let case = &case[player];
-                near_all(&value.into_data(), &[case["value"].as_f64().unwrap() as f32], &format!("{loss:?} {player}"));
+                assert_each_near(1e-6, value, &[case["value"].as_f64().unwrap()], &format!("{loss:?} {player}"));
                 for (side, logits) in [("by_real", real), ("by_fake", fake)] {
                     let found = logits.grad(&gradients).unwrap_or(logits.without_autodiff().zeros_like());
-                    near_all(&found.into_data(), &numbers(&case[side]), &format!("{loss:?} {player} {side}"));
+                    assert_each_near(1e-6, found, &numbers(&case[side]), &format!("{loss:?} {player} {side}"));
                 }
             }
         }
     }
 
-    fn near_all(found: &TensorData, wanted: &[f32], what: &str) {
-        let found = found.iter::<f32>().collect::<Vec<_>>();
-        let near = found.iter().zip(wanted).all(|(a, b)| (a - b).abs() <= 1e-6 * b.abs().max(1.0));
-        assert!(near && found.len() == wanted.len(), "{what}: {found:?}, not {wanted:?}");
-    }
-
     #[test]
     fn d_decides_at_0_wherever_a_loss_that_sees_differences_alone_leaves_its_level() {
         let device = Device::flex();
-        let values = |tensor: &Tensor<2>| tensor.clone().into_data().iter::<f32>().collect::<Vec<f32>>();
         for loss in Adversarial::ALL {
-            let decided = |level: f32| {
+            let decided = |level: f64| {
                 let [real, fake] =
                     loss.decided(column(&[level + 3.0, level + 1.0], &device), column(&[level, level - 2.0], &device));
-                [values(&real), values(&fake)]
+                [floats(real), floats(fake)]
             };
             let wanted = match loss {
                 Adversarial::Wasserstein | Adversarial::Relativistic | Adversarial::RelativisticAverage => {

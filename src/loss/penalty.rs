@@ -81,12 +81,6 @@ pub fn between<const D: usize>(real: Tensor<D>, fake: Tensor<D>, t: Tensor<1>) -
     real.clone() + (fake - real) * t.reshape(shape)
 }
 
-/// 0.001 E D(x)², which keeps the logits `[n, 1]` of a Wasserstein critic on real pictures from drifting off (Karras et
-/// al. 2018, "Progressive Growing of GANs", appendix A.1). Returns `[1]`.
-pub fn drift(real_logits: Tensor<2>) -> Tensor<1> {
-    real_logits.square().mean() * 1e-3
-}
-
 /// StyleGAN2's path length regularisation (Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN",
 /// equation 4): a step in w should move the picture equally far everywhere. What is equal is a moving average.
 #[derive(Debug)]
@@ -122,6 +116,7 @@ impl PathLength {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden::{assert_each_near, floats, numbers};
     use crate::nn::{Linear, chain};
     use burn::tensor::{DType, TensorData};
     use serde_json::Value;
@@ -131,18 +126,8 @@ mod tests {
         serde_json::from_str(include_str!("../../tests/golden/losses.json")).unwrap()
     }
 
-    fn numbers(value: &Value) -> Vec<f64> {
-        value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
-    }
-
     fn tensor<const D: usize>(value: &Value, shape: [usize; D], dtype: DType) -> Tensor<D> {
         Tensor::from_data(TensorData::new(numbers(value), shape), (&Device::flex().autodiff(), dtype))
-    }
-
-    fn near<const D: usize>(found: Tensor<D>, wanted: &[f64], tolerance: f64, what: &str) {
-        let found = found.into_data().iter::<f64>().collect::<Vec<_>>();
-        let near = found.iter().zip(wanted).all(|(a, b)| (a - b).abs() <= tolerance * b.abs().max(1.0));
-        assert!(near && found.len() == wanted.len(), "{what}: {found:?}, not {wanted:?}");
     }
 
     /// The script's critic: linear 5 to 7, leaky ReLU 0.25 (the same number in f32 and in f64), linear 7 to 1.
@@ -185,13 +170,13 @@ mod tests {
                     "r1" => penalty(Penalty::R1, 1.5),
                     "r1r2" => penalty(Penalty::R1R2, 1.5),
                     "wgan_gp" => penalty(Penalty::WganGp, 10.0),
-                    _ => drift(critic.vjp(real.clone()).0),
+                    other => panic!("no penalty is called {other}"),
                 };
                 let gradients = value.backward();
-                near(value, &[case["value"].as_f64().unwrap()], tolerance, name);
+                assert_each_near(tolerance, value, &[case["value"].as_f64().unwrap()], name);
                 for (layer, by) in critic.0.iter().zip(["by_w1", "by_w2"]) {
                     let found = layer.weight.val().grad(&gradients).unwrap();
-                    near(found, &numbers(&case[by]), tolerance, &format!("{name} {by} {dtype:?}"));
+                    assert_each_near(tolerance, found, &numbers(&case[by]), &format!("{name} {by} {dtype:?}"));
                 }
             }
         }
@@ -203,9 +188,9 @@ mod tests {
         let [real, fake] = ["real", "fake"].map(|side| tensor::<2>(&golden[side], [4, 5], DType::F64));
         let wanted = numbers(&golden["between"]);
         let t = tensor::<1>(&golden["t"], [4], DType::F64);
-        near(between(real.clone(), fake.clone(), t.clone()), &wanted, 1e-7, "in two axes");
+        assert_each_near(1e-7, between(real.clone(), fake.clone(), t.clone()), &wanted, "in two axes");
         let [real, fake] = [real, fake].map(|side| side.reshape([4, 5, 1, 1]));
-        near(between(real, fake, t), &wanted, 1e-7, "in four axes");
+        assert_each_near(1e-7, between(real, fake, t), &wanted, "in four axes");
     }
 
     #[test]
@@ -215,8 +200,8 @@ mod tests {
         let x = tensor::<2>(&golden["real"], [4, 5], DType::F64).require_grad();
         let (logits, back) = critic.vjp(x.clone());
         let found = back(logits.clone().without_autodiff().ones_like()).without_autodiff();
-        let burns = x.grad(&logits.sum().backward()).unwrap().into_data().iter::<f64>().collect::<Vec<_>>();
-        near(found.clone(), &burns, 1e-12, "against Burn's own");
+        let burns = floats(x.grad(&logits.sum().backward()).unwrap());
+        assert_each_near(1e-12, found.clone(), &burns, "against Burn's own");
 
         let values = numbers(&golden["real"]);
         let differences = (0..values.len()).map(|i| {
@@ -228,7 +213,7 @@ mod tests {
             };
             (sum(1e-5) - sum(-1e-5)) / 2e-5
         });
-        near(found, &differences.collect::<Vec<_>>(), 1e-8, "against differences");
+        assert_each_near(1e-8, found, &differences.collect::<Vec<_>>(), "against differences");
     }
 
     #[test]
@@ -237,8 +222,8 @@ mod tests {
         let flat = Linear::of(Tensor::zeros([3, 1], &device).require_grad(), Tensor::zeros([1], &device));
         let penalty = one_centred(10.0, flat.vjp(Tensor::ones([2, 3], &device)));
         let gradient = flat.weight.val().grad(&penalty.backward()).unwrap();
-        near(penalty, &[10.0], 1e-4, "the penalty");
-        near(gradient, &[0.0; 3], 0.0, "its gradient");
+        assert_each_near(1e-4, penalty, &[10.0], "the penalty");
+        assert_each_near(0.0, gradient, &[0.0; 3], "its gradient");
     }
 
     #[test]
@@ -259,9 +244,9 @@ mod tests {
             let gradient = tensor::<3>(&golden["gradient"], [3, 2, 4], DType::F32).require_grad();
             let value = path_length.penalty(gradient.clone());
             let back = gradient.grad(&value.backward()).unwrap();
-            near(value, &[golden["value"].as_f64().unwrap()], 1e-5, &format!("step {step}"));
-            near(path_length.mean.clone(), &[golden["mean"].as_f64().unwrap()], 1e-6, "the mean");
-            near(back, &numbers(&golden["by_gradient"]), 1e-5, "its gradient");
+            assert_each_near(1e-5, value, &[golden["value"].as_f64().unwrap()], &format!("step {step}"));
+            assert_each_near(1e-6, path_length.mean.clone(), &[golden["mean"].as_f64().unwrap()], "the mean");
+            assert_each_near(1e-5, back, &numbers(&golden["by_gradient"]), "its gradient");
         }
     }
 
@@ -274,6 +259,6 @@ mod tests {
         let mut visit = Parts::load(parts);
         restored.parts("paths", &mut visit);
         visit.loaded().unwrap();
-        near(restored.mean, &[0.02], 1e-7, "a length of 2, moved a hundredth of the way");
+        assert_each_near(1e-7, restored.mean, &[0.02], "a length of 2, moved a hundredth of the way");
     }
 }

@@ -64,7 +64,8 @@ fn closely<const N: usize>(pictures: [Tensor<4>; N], draws: &Draws) -> [Tensor<4
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, TensorData};
+    use crate::golden::{assert_close, floats, wave};
+    use burn::tensor::Device;
     use serde_json::Value;
 
     #[test]
@@ -75,21 +76,12 @@ mod tests {
         for step in 0..100 {
             let [a, b] = closely([x.clone(), x.clone() + 1.0], &Draws::new(0, step));
             assert_eq!(a.dims(), [1, 1, 2 * (17 - JITTER), 2 * (13 - JITTER)]);
-            let rows = a.clone().slice(s![.., .., .., 0]).into_data().iter::<f32>().collect::<Vec<f32>>();
+            let rows = floats(a.clone().slice(s![.., .., .., 0]));
             assert!(rows.chunks(2).all(|pair| pair[0] == pair[1]), "{rows:?}");
             assert!((b - a.clone()).into_data().iter::<f32>().all(|difference| difference == 1.0));
             tops[a.min().into_scalar::<f32>() as usize] += 1;
         }
         assert!(tops.iter().all(|count| *count > 3), "{tops:?}");
-    }
-
-    fn wave(shape: [usize; 4], rate: f64) -> Tensor<4> {
-        let value = |i: usize| {
-            let i = i as f64;
-            (rate * (i + 1.0) + 0.3 * (0.01 * i * i).sin()).sin() as f32
-        };
-        let values = (0..shape.iter().product()).map(value).collect::<Vec<f32>>();
-        Tensor::from_data(TensorData::new(values, shape), &Device::flex())
     }
 
     #[test]
@@ -98,7 +90,7 @@ mod tests {
         let cases: Value = serde_json::from_str(include_str!("../../tests/golden/perceptual.json")).unwrap();
         let near = |found: f64, wanted: &Value, what: &str| {
             let wanted = wanted.as_f64().unwrap();
-            assert!((found / wanted - 1.0).abs() < 1e-4, "{what} is {found}, not {wanted}");
+            assert_close(what, found, wanted, wanted, 1e-4);
         };
         for case in cases.as_array().unwrap() {
             let shape = [0, 1, 2, 3].map(|i| case["shape"][i].as_u64().unwrap() as usize);

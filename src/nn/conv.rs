@@ -1,9 +1,9 @@
-//! Convolutions and their transposes, each with the way back.
+//! Convolutions with their way back, and their transposes.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use ganvas_kernels::{
-    Conv, conv_transpose2d, conv_transpose2d_grouped, conv2d, conv2d_grouped, conv2d_joined, conv2d_upsampled,
+    Conv, conv_transpose2d, conv_transpose2d_grouped, conv2d_grouped, conv2d_joined, conv2d_upsampled,
 };
 
 use super::{Gains, Init, Pullback, chain, leaky_pullback};
@@ -172,16 +172,5 @@ impl ConvTranspose2d {
         let weight = self.gains.weight(self.weight.val());
         let bias = bias_in_use(&self.bias, self.gains, outputs, &weight);
         conv_transpose2d(x, weight, bias, Conv { stride, padding, slope: 1.0 })
-    }
-
-    /// [`ConvTranspose2d::forward`] and its way back: the convolution with the same weights.
-    pub fn vjp(&self, x: Tensor<4>) -> (Tensor<4>, Pullback<4, 4>) {
-        let ConvConfig { stride, padding, inputs, .. } = self.config;
-        let weight = self.gains.weight(self.weight.val());
-        let back = move |gradient| {
-            let none = zeros(inputs, &weight);
-            conv2d(gradient, weight, none, Conv { stride, padding, slope: 1.0 })
-        };
-        (self.forward(x), Box::new(back))
     }
 }

@@ -94,6 +94,7 @@ fn glorot_bound(fan_in: usize, fan_out: usize) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden::floats;
     use serde_json::Value;
 
     #[test]
@@ -105,7 +106,7 @@ mod tests {
             let (bound, std) = (case["bound"].as_f64().unwrap(), case["std"].as_f64().unwrap());
             let weights = glorot_uniform(&Draws::new(5, 0), "w", [size("in"), size("out")], &Device::flex());
             assert_eq!(weights.dims(), [size("in"), size("out")]);
-            let weights = weights.into_data().iter::<f64>().collect::<Vec<f64>>();
+            let weights = floats(weights);
             let n = weights.len() as f64;
             let largest = weights.iter().fold(0.0, |m: f64, w| m.max(w.abs()));
             let mean = weights.iter().sum::<f64>() / n;
@@ -120,7 +121,7 @@ mod tests {
     fn uniform_weights_fill_the_bound_they_are_given() {
         let init = Init::Uniform { bound: 0.05 };
         let layer = crate::nn::Linear::new([100, 1200], init, 0.0, &Draws::new(5, 0), "g", &Device::flex());
-        let weights = layer.weight.val().into_data().iter::<f64>().collect::<Vec<f64>>();
+        let weights = floats(layer.weight.val());
         let [least, most] = weights.iter().fold([0.0, 0.0], |[a, b]: [f64; 2], &w| [a.min(w), b.max(w)]);
         let filled = |edge: f64| (0.0499..0.0500001).contains(&edge);
         assert!(filled(-least) && filled(most), "{least} to {most}");
@@ -131,9 +132,8 @@ mod tests {
     #[test]
     fn biases_begin_at_zero_and_layers_differ() {
         let layer = |name| crate::nn::Linear::glorot(&Draws::new(5, 0), name, 30, 20, &Device::flex());
-        let values = |tensor: Tensor<1>| tensor.into_data().iter::<f32>().collect::<Vec<f32>>();
-        assert_eq!(values(layer("a").bias.val()), [0.0; 20]);
-        let weights = |name| values(layer(name).weight.val().reshape([600]));
+        assert_eq!(floats(layer("a").bias.val()), [0.0; 20]);
+        let weights = |name| floats(layer(name).weight.val());
         assert_ne!(weights("a"), weights("b"));
         assert_eq!(weights("a"), weights("a"));
     }

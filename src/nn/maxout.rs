@@ -48,10 +48,7 @@ impl Maxout {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-        tensor.into_data().iter::<f32>().collect()
-    }
+    use crate::golden::floats;
 
     /// Two inputs, two units of three pieces.
     fn layer() -> Maxout {
@@ -68,7 +65,7 @@ mod tests {
     #[test]
     fn a_unit_is_the_largest_of_its_own_pieces() {
         // By hand, the pieces of both rows: [1, 1.5, 1.75 | 0, 1.25, 0] and [3, -3.5, -1.25 | 7, 0.75, -9].
-        assert_eq!(values(layer().forward(x())), [1.75, 1.25, 3.0, 7.0]);
+        assert_eq!(floats(layer().forward(x())), [1.75, 1.25, 3.0, 7.0]);
     }
 
     #[test]
@@ -77,10 +74,10 @@ mod tests {
         let weights = Tensor::from_data([[1.0, 10.0], [100.0, 1000.0]], &Device::flex());
         let gradients = (layer.forward(x.clone()) * weights).sum().backward();
         // The first row's largest are the pieces 2 and 4, the second's 0 and 3.
-        assert_eq!(values(layer.linear.bias.val().grad(&gradients).unwrap()), [100.0, 0.0, 1.0, 1000.0, 10.0, 0.0]);
+        assert_eq!(floats(layer.linear.bias.val().grad(&gradients).unwrap()), [100.0, 0.0, 1.0, 1000.0, 10.0, 0.0]);
         let weight = [300.0, 0.0, 1.0, 3000.0, 10.0, 0.0, -100.0, 0.0, 2.0, -1000.0, 20.0, 0.0];
-        assert_eq!(values(layer.linear.weight.val().grad(&gradients).unwrap()), weight);
-        assert_eq!(values(x.grad(&gradients).unwrap()), [5.0, 6.0, 2100.0, -1000.0]);
+        assert_eq!(floats(layer.linear.weight.val().grad(&gradients).unwrap()), weight);
+        assert_eq!(floats(x.grad(&gradients).unwrap()), [5.0, 6.0, 2100.0, -1000.0]);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Blocks that two or more recipes share because the mathematics is the same.
 
 mod conv;
-pub(crate) mod golden;
 mod halving;
 mod init;
 mod linear;
@@ -12,7 +11,6 @@ mod norm;
 mod patch;
 mod prelu;
 mod resample;
-mod spectral;
 mod vjp;
 
 pub use conv::{Conv2d, ConvConfig, ConvTranspose2d};
@@ -27,5 +25,4 @@ pub use norm::{BatchNorm, InstanceNorm, Norm, Normalization, Statistics, nearer,
 pub use patch::{Norms, PatchConfig, PatchDiscriminator, of_pictures, patches};
 pub use prelu::Prelu;
 pub use resample::{blur, double, halve, resample_vjp};
-pub use spectral::SpectralNorm;
 pub use vjp::{Pullback, chain, leaky_pullback};

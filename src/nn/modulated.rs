@@ -45,11 +45,6 @@ impl ModulatedConv {
         ModulatedConv { weight: Param::from_tensor(weight), config }
     }
 
-    /// The result alone.
-    pub fn forward(&self, x: Tensor<4>, style: Tensor<2>) -> Tensor<4> {
-        self.vjp(x, style).0
-    }
-
     /// The result and the way back.
     ///
     /// The style s scales x, one convolution serves all samples, and d = gain / √(Σ (W·s)² + ε) scales the result: the

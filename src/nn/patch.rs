@@ -108,7 +108,7 @@ pub fn of_pictures(logits: Tensor<4>) -> Tensor<2> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::golden::tests::wave;
+    use crate::golden::{floats, wave};
     use serde_json::Value;
 
     #[test]
@@ -128,7 +128,7 @@ mod tests {
             let middle = h.dims()[3] / 2;
             let logit = h.slice([0..1, 0..1, middle..middle + 1, middle..middle + 1]);
             let gradient = x.grad(&logit.sum().backward()).unwrap().without_autodiff();
-            let columns = gradient.abs().sum_dim(2).into_data().iter::<f32>().collect::<Vec<f32>>();
+            let columns = floats(gradient.abs().sum_dim(2));
             let reached = (0..side).filter(|i| columns[*i] != 0.0).collect::<Vec<usize>>();
             assert_eq!(reached[reached.len() - 1] - reached[0] + 1, wanted, "{layers} halvings");
             assert_eq!(wanted, [1, 16, 34, 70, 142, 286][layers]);

@@ -138,15 +138,13 @@ fn one_pass(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden::{floats, numbers, sine};
     use burn::tensor::{Device, TensorData};
     use serde_json::Value;
 
-    fn tensor(values: &[f32]) -> Tensor<1> {
-        Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &Device::flex())
-    }
-
-    fn values(tensor: Tensor<1>) -> Vec<f32> {
-        tensor.into_data().iter::<f32>().collect()
+    fn tensor(values: Vec<f64>) -> Tensor<1> {
+        let count = values.len();
+        Tensor::from_data(TensorData::new(values, [count]), &Device::flex())
     }
 
     fn slot(like: &Tensor<1>) -> Slot<Moments> {
@@ -173,18 +171,16 @@ mod tests {
     fn ten_steps_of_adam_are_pytorchs() {
         // Made by tests/golden/make.py.
         let golden = serde_json::from_str::<Value>(include_str!("../../tests/golden/mnist.json")).unwrap();
-        let golden = |key: &str| -> Vec<f32> {
-            golden["adam"][key].as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect()
-        };
+        let golden = |key: &str| numbers(&golden["adam"][key]);
         for pass in [plain_pass as Pass, one_pass] {
-            let mut weight = tensor(&golden("start"));
+            let mut weight = tensor(golden("start"));
             let mut slot = slot(&weight);
             for t in 1..=10 {
-                let gradient = (1..=5).map(|i| (f64::from(t) * f64::from(i)).sin() as f32).collect::<Vec<_>>();
-                (weight, _) = pass(weight, tensor(&gradient), &mut slot, &constants(t, 0.01));
+                let gradient = (1..=5).map(|i| (f64::from(t) * f64::from(i)).sin()).collect::<Vec<_>>();
+                (weight, _) = pass(weight, tensor(gradient), &mut slot, &constants(t, 0.01));
                 if let Some(wanted) = [(1, "after_1"), (10, "after_10")].iter().find(|(at, _)| *at == t) {
-                    let found = values(weight.clone());
-                    let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-6;
+                    let found = floats(weight.clone());
+                    let near = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-6;
                     assert!(found.iter().zip(&golden(wanted.1)).all(near), "step {t}: {found:?}");
                 }
             }
@@ -194,30 +190,30 @@ mod tests {
     #[test]
     fn one_pass_over_memory_and_the_plain_operations_agree() {
         let n = 40_077; // several tasks and a ragged end
-        let wave = |rate: f64| (0..n).map(|i| (rate * i as f64).sin() as f32).collect::<Vec<f32>>();
-        let (mut plain, mut fused) = (tensor(&wave(0.1)), tensor(&wave(0.1)));
+        let of_rate = |rate: f64| sine([n], [rate, 0.0], [1.0, 0.0]);
+        let (mut plain, mut fused) = (of_rate(0.1), of_rate(0.1));
         let (mut plain_slot, mut fused_slot) = (slot(&plain), slot(&fused));
         for t in 1..=3 {
-            let gradient = wave(0.3 * f64::from(t));
-            let (a, [plain_w, plain_g]) = plain_pass(plain, tensor(&gradient), &mut plain_slot, &constants(t, 1e-3));
-            let (b, [fused_w, fused_g]) = one_pass(fused, tensor(&gradient), &mut fused_slot, &constants(t, 1e-3));
+            let gradient = of_rate(0.3 * f64::from(t));
+            let (a, [plain_w, plain_g]) = plain_pass(plain, gradient.clone(), &mut plain_slot, &constants(t, 1e-3));
+            let (b, [fused_w, fused_g]) = one_pass(fused, gradient, &mut fused_slot, &constants(t, 1e-3));
             for (a, b) in [(plain_w, fused_w), (plain_g, fused_g)] {
                 let (a, b) = (a.into_scalar::<f64>(), b.into_scalar::<f64>());
                 assert!((a / b - 1.0).abs() < 1e-5, "sums of squares {a} and {b}");
             }
             (plain, fused) = (a, b);
         }
-        let kept = |slot: &Slot<Moments>| slot.kept.clone().map(values);
-        let average = |slot: &Slot<Moments>| values(slot.average.clone().unwrap());
+        let kept = |slot: &Slot<Moments>| slot.kept.clone().map(floats);
+        let average = |slot: &Slot<Moments>| floats(slot.average.clone().unwrap());
         let ([plain_first, plain_second], [fused_first, fused_second]) = (kept(&plain_slot), kept(&fused_slot));
         let pairs = [
-            (values(plain), values(fused)),
+            (floats(plain), floats(fused)),
             (plain_first, fused_first),
             (plain_second, fused_second),
             (average(&plain_slot), average(&fused_slot)),
         ];
         for (name, (a, b)) in ["weight", "first", "second", "average"].iter().zip(pairs) {
-            let worst = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            let worst = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
             assert!(worst < 1e-6, "{name} differs by {worst}");
         }
     }

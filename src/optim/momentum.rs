@@ -77,31 +77,23 @@ fn one_pass(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, TensorData};
-
-    fn wave(rate: f64, n: usize) -> Tensor<1> {
-        let values = (0..n).map(|i| (rate * i as f64 + 1.0).sin() as f32).collect::<Vec<f32>>();
-        Tensor::from_data(TensorData::new(values, [n]), &Device::flex())
-    }
-
-    fn values(tensor: Tensor<1>) -> Vec<f32> {
-        tensor.into_data().iter::<f32>().collect()
-    }
+    use crate::golden::{floats, sine};
 
     type Pass = fn(Tensor<1>, Tensor<1>, &mut Slot<[Tensor<1>; 1]>, &MomentumConstants) -> (Tensor<1>, [Tensor<1>; 2]);
 
     /// Weights, velocity, average and sums of squares after three updates with a rate that falls and a momentum that rises.
-    fn run(pass: Pass, n: usize) -> [Vec<f32>; 5] {
-        let mut weight = wave(0.1, n);
-        let mut slot = Slot { name: "w".into(), kept: [wave(0.0, n) * 0.0], average: Some(weight.clone() * 1.0) };
-        let mut squares = [wave(0.0, 1), wave(0.0, 1)];
+    fn run(pass: Pass, n: usize) -> [Vec<f64>; 5] {
+        let of_rate = |rate: f64, n: usize| sine([n], [rate, 1.0], [1.0, 0.0]);
+        let mut weight = of_rate(0.1, n);
+        let mut slot = Slot { name: "w".into(), kept: [of_rate(0.0, n) * 0.0], average: Some(weight.clone() * 1.0) };
+        let mut squares = [of_rate(0.0, 1), of_rate(0.0, 1)];
         for (t, (rate, momentum)) in [(0.1, 0.5), (0.05, 0.6), (0.01, 0.7)].into_iter().enumerate() {
             let constants = MomentumConstants { momentum, rate, average_decay: 0.9 };
-            (weight, squares) = pass(weight, wave(0.3 * (t + 1) as f64, n), &mut slot, &constants);
+            (weight, squares) = pass(weight, of_rate(0.3 * (t + 1) as f64, n), &mut slot, &constants);
         }
         let Slot { kept: [velocity], average, .. } = slot;
         let [w, g] = squares;
-        [weight, velocity, average.unwrap(), w, g].map(values)
+        [weight, velocity, average.unwrap(), w, g].map(floats)
     }
 
     #[test]
@@ -117,7 +109,7 @@ mod tests {
                 let w2 = w1 - 0.06 * g1 - 0.05 * g2;
                 let a3 = 0.729 * start + 0.081 * w1 + 0.09 * w2 + 0.1 * (w2 + v3);
                 for (found, wanted) in [(weight[i], w2 + v3), (velocity[i], v3), (average[i], a3)] {
-                    assert!((f64::from(found) - wanted).abs() < 1e-6, "{found}, not {wanted}");
+                    assert!((found - wanted).abs() < 1e-6, "{found}, not {wanted}");
                 }
             }
         }
@@ -127,7 +119,7 @@ mod tests {
     fn one_pass_over_memory_and_the_plain_operations_agree() {
         let n = 40_077; // several tasks and a ragged end
         for (plain, fused) in run(plain_pass, n).into_iter().zip(run(one_pass, n)) {
-            let near = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 * a.abs().max(0.1);
+            let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-5 * a.abs().max(0.1);
             assert!(plain.len() == fused.len() && plain.iter().zip(&fused).all(near));
         }
     }

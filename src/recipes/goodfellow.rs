@@ -268,26 +268,16 @@ fn means(data: &dyn Source<Batch>) -> Result<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden::{assert_close, floats, hashed_linear, sine};
     use crate::parts::Tensors;
     use serde_json::Value;
     use std::collections::BTreeMap;
 
     const N: usize = 4;
 
-    /// Weights without a pattern in [-0.05, 0.05], small biases: tests/golden/goodfellow.py gives the formulas.
-    fn layer([inputs, outputs]: [usize; 2], salt: u32) -> Linear {
-        let device = Device::flex().autodiff();
-        let hash = |i: usize| {
-            let mut h = (i as u32).wrapping_mul(2654435761).wrapping_add(salt * 97 + 12345);
-            h ^= h >> 15;
-            h = h.wrapping_mul(2246822519);
-            h ^ h >> 13
-        };
-        let weight = (0..inputs * outputs).map(|i| ((hash(i) as f64 / 2f64.powi(31) - 1.0) * 0.05) as f32);
-        let bias = (0..outputs).map(|j| (0.01 * (0.2 * j as f64 + salt as f64).sin()) as f32);
-        let weight = TensorData::new(weight.collect::<Vec<f32>>(), [inputs, outputs]);
-        let bias = TensorData::new(bias.collect::<Vec<f32>>(), [outputs]);
-        Linear::of(Tensor::from_data(weight, &device), Tensor::from_data(bias, &device))
+    /// By the formulas of tests/golden/goodfellow.py.
+    fn layer(shape: [usize; 2], salt: u32) -> Linear {
+        hashed_linear(shape, salt * 97, 0.05, salt as f64)
     }
 
     fn fixed() -> Goodfellow {
@@ -303,8 +293,7 @@ mod tests {
     }
 
     fn close(what: &str, found: f64, wanted: f64, scale: f64) {
-        let error = (found - wanted).abs() / scale;
-        assert!(error <= 2e-5, "{what}: {found} instead of {wanted}, off by {error:.1e} of {scale}");
+        assert_close(what, found, wanted, scale, 2e-5);
     }
 
     fn begun_of(data: &dyn Source<Batch>) -> Goodfellow {
@@ -342,8 +331,7 @@ mod tests {
         let golden = serde_json::from_str::<Value>(include_str!("../../tests/golden/goodfellow.json")).unwrap();
         let (mut goodfellow, device) = (fixed(), Device::flex());
         for (k, (step, images)) in [(0, 0), (60_000, 6_000_000), (125_000, 12_500_000)].into_iter().enumerate() {
-            let pixels = (0..N * PIXELS).map(|i| (0.5 + 0.5 * (0.013 * i as f64 + k as f64).sin()) as f32);
-            let real = TensorData::new(pixels.collect::<Vec<f32>>(), [N, PIXELS]);
+            let real = sine([N, PIXELS], [0.013, k as f64], [0.5, 0.5]).into_data();
             let cx = StepCx { step, images, batch: N, draws: Draws::new(7, step), device: &device };
             let scalars = goodfellow.step(Batch(real), &cx).read();
             let wanted = golden["steps"][k].as_object().unwrap();
@@ -390,7 +378,7 @@ mod tests {
         let begun = begun_of(&Five);
         let bias = begun.generator.net().layers[2].bias.val();
         assert!(bias.is_require_grad());
-        let bias = bias.into_data().iter::<f64>().collect::<Vec<f64>>();
+        let bias = floats(bias);
         let edge = (1e-7_f64 / (1.0 - 1e-7)).ln();
         for (found, wanted) in bias.iter().zip([edge, -edge, (1.0_f64 / 3.0).ln(), 0.0]) {
             assert!((found - wanted).abs() < 1e-5, "{bias:?}");

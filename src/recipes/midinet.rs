@@ -441,9 +441,9 @@ fn chords_of(batch: &BarBatch, device: &Device) -> Tensor<2> {
 mod tests {
     use super::*;
     use crate::data::music::notes;
+    use crate::golden::{assert_gradients, assert_near, filled, wave};
     use crate::media::Media;
     use crate::model::generate;
-    use crate::nn::golden::tests::{assert_gradients, assert_near, filled, wave};
     use crate::request::Request;
     use burn::tensor::s;
     use serde_json::Value;

@@ -263,10 +263,10 @@ impl Recipe for Mnist {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden::{assert_close, floats, hashed_linear, sine};
     use crate::recipes::tests::begun;
     use burn::module::{ModuleVisitor, Param};
     use burn::tensor::Gradients;
-    use burn::tensor::TensorData;
     use serde_json::Value;
 
     /// What PyTorch computes, in f64: made by tests/golden/make.py, which also gives the formulas below.
@@ -276,28 +276,16 @@ mod tests {
 
     const N: usize = 8;
 
-    fn hash(i: usize, layer: usize, s: u32) -> u32 {
-        let mut h = (i as u32).wrapping_mul(2654435761).wrapping_add(layer as u32 * 40503 + s * 97 + 12345);
-        h ^= h >> 15;
-        h = h.wrapping_mul(2246822519);
-        h ^ h >> 13
-    }
-
-    fn wave(rate: f64, offset: f64, scale: f64, shift: f64, shape: [usize; 2]) -> Tensor<2> {
-        let values = (0..shape[0] * shape[1]).map(|i| (shift + scale * (rate * i as f64 + offset).sin()) as f32);
-        Tensor::from_data(TensorData::new(values.collect::<Vec<f32>>(), shape), &Device::flex())
-    }
-
     fn real(k: usize) -> Tensor<2> {
-        wave(0.013, k as f64, 0.5, 0.5, [N, PIXELS])
+        sine([N, PIXELS], [0.013, k as f64], [0.5, 0.5])
     }
 
     fn z_d(k: usize) -> Tensor<2> {
-        wave(0.7, 0.3 + k as f64, 1.5, 0.0, [N, LATENT])
+        sine([N, LATENT], [0.7, 0.3 + k as f64], [1.5, 0.0])
     }
 
     fn z_g(k: usize) -> Tensor<2> {
-        wave(0.9, 1.1 + k as f64, 1.5, 0.0, [N, LATENT])
+        sine([N, LATENT], [0.9, 1.1 + k as f64], [1.5, 0.0])
     }
 
     /// The masks of D's step (33) or of G's (34).
@@ -306,15 +294,10 @@ mod tests {
     }
 
     fn fixed_layers(widths: &[usize], s: u32, phase: f64) -> Vec<Linear> {
-        let device = Device::flex().autodiff();
         let pairs = widths.windows(2).enumerate();
         let layer = |(layer, w): (usize, &[usize])| {
             let bound = (6.0 / (w[0] + w[1]) as f64).sqrt();
-            let weight = (0..w[0] * w[1]).map(|i| ((hash(i, layer, s) as f64 / 2f64.powi(31) - 1.0) * bound) as f32);
-            let bias = (0..w[1]).map(|j| (0.01 * (0.2 * j as f64 + layer as f64 + phase).sin()) as f32);
-            let weight = TensorData::new(weight.collect::<Vec<f32>>(), [w[0], w[1]]);
-            let bias = TensorData::new(bias.collect::<Vec<f32>>(), [w[1]]);
-            Linear::of(Tensor::from_data(weight, &device), Tensor::from_data(bias, &device))
+            hashed_linear([w[0], w[1]], layer as u32 * 40503 + s * 97, bound, layer as f64 + phase)
         };
         pairs.map(layer).collect()
     }
@@ -332,17 +315,15 @@ mod tests {
     }
 
     fn close(what: &str, found: f64, wanted: f64, scale: f64) {
-        let error = (found - wanted).abs() / scale;
-        assert!(error <= 1e-5, "{what}: {found} instead of {wanted}, off by {error:.1e} of {scale}");
+        assert_close(what, found, wanted, scale, 1e-5);
     }
 
     /// Compares a tensor with the norm, the three dot products and the first values that PyTorch found.
-    fn same(what: &str, tensor: &[f32], wanted: &Value) {
+    fn same(what: &str, values: &[f64], wanted: &Value) {
         let number = |value: &Value| value.as_f64().unwrap();
-        let values = tensor.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
         let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
         let wanted_norm = number(&wanted["norm"]);
-        close(&format!("{what}: norm"), norm(&values), wanted_norm, wanted_norm);
+        close(&format!("{what}: norm"), norm(values), wanted_norm, wanted_norm);
         for (k, product) in wanted["probes"].as_array().unwrap().iter().enumerate() {
             let probe = (0..values.len()).map(|i| ((k + 1) as f64 * 0.618 * i as f64 + k as f64).sin());
             let probe = probe.collect::<Vec<_>>();
@@ -356,12 +337,8 @@ mod tests {
         }
     }
 
-    fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-        tensor.into_data().iter::<f32>().collect()
-    }
-
     /// Every parameter's values, or its gradient's, by path.
-    type Named = Vec<(String, Vec<f32>)>;
+    type Named = Vec<(String, Vec<f64>)>;
 
     /// Collects a module's [`Named`].
     struct Each<'a> {
@@ -392,7 +369,7 @@ mod tests {
         each.found
     }
 
-    fn same_parameters(what: &str, found: &[(String, Vec<f32>)], wanted: &Value) {
+    fn same_parameters(what: &str, found: &[(String, Vec<f64>)], wanted: &Value) {
         assert_eq!(found.len(), wanted.as_object().unwrap().len());
         for (name, values) in found {
             same(&format!("{what} {name}"), values, &wanted[name]);
@@ -466,9 +443,9 @@ mod tests {
             }
         }
         let after = (each(mnist.generator.net(), None), each(mnist.discriminator.net(), None));
-        let change = |after: &[(String, Vec<f32>)], before: &[(String, Vec<f32>)]| {
+        let change = |after: &[(String, Vec<f64>)], before: &[(String, Vec<f64>)]| {
             let pairs = after.iter().zip(before);
-            let subtract = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a - b).collect();
+            let subtract = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect();
             pairs.map(|((name, a), (_, b))| (name.clone(), subtract(a, b))).collect::<Named>()
         };
         same_parameters("G after three steps", &after.0, &wanted["generator"]);

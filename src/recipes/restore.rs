@@ -496,7 +496,7 @@ impl Recipe for Restore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::golden::tests::{assert_gradients_within, assert_near, filled, wave};
+    use crate::golden::{assert_gradients, assert_near, filled, wave};
     use crate::recipes::tests::begun;
     use serde_json::Value;
 
@@ -526,7 +526,7 @@ mod tests {
         let of_fake = Critics::logits(&critics.features(&fake.clone().without_autodiff()));
         let d_loss = LOSS.discriminator(Critics::logits(&critics.features(&new)), of_fake);
         assert_near(d_loss.clone(), &golden["d_loss"], "D's loss");
-        assert_gradients_within(1e-3, &critics, &d_loss.backward(), &golden["d_gradients"], "D's loss");
+        assert_gradients(&critics, &d_loss.backward(), &golden["d_gradients"], "D's loss");
         let frozen = critics.no_grad();
         let (of_fake, of_real) = (frozen.features(&fake), frozen.features(&new));
         let g_loss = LOSS.generator(Critics::logits(&of_fake), || Critics::logits(&of_real));
@@ -535,7 +535,7 @@ mod tests {
         assert_near(matched.clone(), &golden["matching"], "the distance of features");
         let l1 = (fake - new).abs().mean();
         let total = detected + l1 * config.l1_weight + (g_loss + matched * config.matching_weight) * config.gan_weight;
-        assert_gradients_within(1e-3, &both, &total.backward(), &golden["g_gradients"], "all losses");
+        assert_gradients(&both, &total.backward(), &golden["g_gradients"], "all losses");
     }
 
     #[test]

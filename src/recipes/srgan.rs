@@ -298,7 +298,7 @@ impl Recipe for Srgan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::golden::tests::{assert_gradients, assert_near, filled, numbers, wave};
+    use crate::golden::{assert_close, assert_gradients, assert_near, filled, numbers, wave};
     use crate::recipes::tests::begun;
     use burn::tensor::{TensorData, s};
     use serde_json::Value;
@@ -367,9 +367,7 @@ mod tests {
             Enlarged { small: data([3, 3, 8, 8], 0.013), large: data([3, 3, 32, 32], 0.017) }
         };
         let cx = StepCx::new(0, 0, 3, &device);
-        let near = |found: f64, wanted: f64, what: &str| {
-            assert!((found - wanted).abs() < 1e-4 * wanted, "{what} is {found}, not {wanted}");
-        };
+        let near = |found: f64, wanted: f64, what: &str| assert_close(what, found, wanted, wanted, 1e-4);
 
         let told = players(&Config { psnr_kimg: 1.0, ..small() }).step(batch(), &cx).read();
         let [("mse", mse), ("g_gradient_norm", norm)] = told[..] else { panic!("the first stage tells {told:?}") };

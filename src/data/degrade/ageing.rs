@@ -316,7 +316,7 @@ fn uneven(mut picture: Planes, chances: &mut Chances) -> Planes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::wave;
+    use super::super::tests::wave_picture;
     use super::*;
 
     /// Settings that do nothing.
@@ -337,7 +337,7 @@ mod tests {
     }
 
     fn aged_by(settings: &Ageing, seed: u64, step: u64, name: &str) -> Aged {
-        aged(&wave(48, 40, 3), settings, &Draws::new(seed, step), name)
+        aged(&wave_picture(48, 40, 3), settings, &Draws::new(seed, step), name)
     }
 
     #[test]
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn a_picture_to_which_nothing_happens_stays_as_it_is() {
         let aged = aged_by(&still(), 1, 2, "picture");
-        assert_eq!((aged.picture, aged.colourless), (wave(48, 40, 3), false));
+        assert_eq!((aged.picture, aged.colourless), (wave_picture(48, 40, 3), false));
         assert!(aged.mask.values.iter().all(|mask| *mask == 0.0));
     }
 
@@ -377,7 +377,7 @@ mod tests {
             let (mut changed, mut masked) = (0, 0);
             for step in 0..20 {
                 let aged = aged_by(&settings, 1, step, "picture");
-                changed += usize::from(aged.picture != wave(48, 40, 3));
+                changed += usize::from(aged.picture != wave_picture(48, 40, 3));
                 masked += usize::from(aged.mask.values.iter().any(|mask| *mask > 0.0));
             }
             assert!(changed > 12, "{stage}: {changed}");
@@ -423,7 +423,7 @@ mod tests {
     #[test]
     fn stages_come_as_often_as_they_should() {
         let dots = |settings: &Ageing| {
-            let point = wave(12, 10, 3);
+            let point = wave_picture(12, 10, 3);
             let of = |step| aged(&point, settings, &Draws::new(4, step), "picture");
             (0..2_000).filter(|&step| of(step).picture != point).count()
         };
@@ -442,8 +442,12 @@ mod tests {
         for (width, height) in [(1, 1), (1, 9), (5, 2), (3, 3), (64, 7)] {
             for step in 0..60 {
                 for channels in [1, 3] {
-                    let aged =
-                        aged(&wave(width, height, channels), &Ageing::default(), &Draws::new(0, step), "picture");
+                    let aged = aged(
+                        &wave_picture(width, height, channels),
+                        &Ageing::default(),
+                        &Draws::new(0, step),
+                        "picture",
+                    );
                     let shape = (aged.picture.width, aged.picture.height, aged.picture.channels);
                     assert_eq!(shape, (width, height, channels));
                     assert_eq!((aged.mask.width, aged.mask.height, aged.mask.channels), (width, height, 1));

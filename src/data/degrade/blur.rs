@@ -89,8 +89,9 @@ fn mirrored(place: usize, reach: usize, side: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::super::kernel::Bell;
-    use super::super::tests::{farthest, golden, numbers, wave};
+    use super::super::tests::{farthest, golden, wave_picture};
     use super::*;
+    use crate::golden::numbers;
 
     #[test]
     fn a_blurred_picture_is_that_of_numpy() {
@@ -99,7 +100,7 @@ mod tests {
                 "sinc" => Kernel::sinc(11, 1.2),
                 _ => Kernel::bell(9, Bell::Gaussian, [2.0, 0.7], 0.6),
             };
-            let error = farthest(&filtered(&wave(8, 6, 1), &kernel).values, &numbers(&case["values"]));
+            let error = farthest(&filtered(&wave_picture(8, 6, 1), &kernel).values, &numbers(&case["values"]));
             assert!(error < 1e-5, "{}: {error}", case["kind"]);
         }
     }
@@ -107,7 +108,7 @@ mod tests {
     #[test]
     fn blurring_by_axes_is_blurring_by_the_definition() {
         for (width, height) in [(1, 1), (1, 5), (3, 2), (40, 30)] {
-            let (picture, kernel) = (wave(width, height, 3), Kernel::gaussian(21, 2.3));
+            let (picture, kernel) = (wave_picture(width, height, 3), Kernel::gaussian(21, 2.3));
             let theirs = by_definition(&picture, &kernel).values.into_iter().map(f64::from).collect::<Vec<f64>>();
             let error = farthest(&filtered(&picture, &kernel).values, &theirs);
             assert!(error < 1e-6, "{width}x{height}: {error}");
@@ -116,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_point_for_a_kernel_leaves_the_picture_and_a_flat_one_stays_flat() {
-        let picture = wave(12, 9, 3);
+        let picture = wave_picture(12, 9, 3);
         assert_eq!(filtered(&picture, &Kernel::gaussian(7, 1e-3)), picture);
         let flat = Planes::new(12, 9, 1, vec![0.7; 108]);
         let blurred = filtered(&flat, &Kernel::sinc(21, 1.1));

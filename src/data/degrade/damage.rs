@@ -462,7 +462,7 @@ impl Outline {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::wave;
+    use super::super::tests::wave_picture;
     use super::*;
     use crate::random::Draws;
 
@@ -476,7 +476,7 @@ mod tests {
 
     #[test]
     fn the_mask_is_zero_where_no_line_was_drawn_and_the_picture_is_untouched_there() {
-        let picture = wave(60, 50, 3);
+        let picture = wave_picture(60, 50, 3);
         for (name, stroke) in STRUCTURED.into_iter().filter(|(name, _)| *name != "fold") {
             let mut seen = 0;
             for step in 0..40 {
@@ -495,7 +495,7 @@ mod tests {
 
     #[test]
     fn a_folds_shade_is_the_only_change_outside_its_mask_and_a_small_one() {
-        let picture = wave(60, 50, 1);
+        let picture = wave_picture(60, 50, 1);
         for step in 0..40 {
             let mut paper = Paper::whole(picture.clone());
             paper.fold(&mut chances(step));
@@ -509,7 +509,7 @@ mod tests {
 
     #[test]
     fn a_stain_changes_the_picture_and_leaves_no_mask() {
-        let picture = wave(60, 50, 3);
+        let picture = wave_picture(60, 50, 3);
         let mut changed = 0;
         for step in 0..40 {
             let mut paper = Paper::whole(picture.clone());
@@ -572,7 +572,7 @@ mod tests {
     fn damage_of_any_size_and_shape_of_picture_stays_in_range() {
         for (width, height) in [(1, 1), (1, 30), (30, 1), (2, 3), (64, 5)] {
             for step in 0..60 {
-                let mut paper = Paper::whole(wave(width, height, 3));
+                let mut paper = Paper::whole(wave_picture(width, height, 3));
                 for (_, stroke) in STRUCTURED {
                     stroke(&mut paper, &mut chances(step));
                 }

@@ -51,7 +51,7 @@ fn coarse_colour(picture: &Planes) -> Planes {
 #[cfg(test)]
 mod tests {
     use super::super::resize::{Filter, resized};
-    use super::super::tests::wave;
+    use super::super::tests::wave_picture;
     use super::*;
 
     fn distance(a: &Planes, b: &Planes) -> f32 {
@@ -62,7 +62,7 @@ mod tests {
     fn a_jpeg_of_low_quality_is_farther_away_and_the_best_is_near() {
         for channels in [1, 3] {
             // Without fine colours, of which coarse colour leaves nothing.
-            let smooth = resized(&wave(2, 2, channels), 40, 33, Filter::Bicubic).clamped();
+            let smooth = resized(&wave_picture(2, 2, channels), 40, 33, Filter::Bicubic).clamped();
             let [best, good, bad] = [100, 75, 10].map(|quality| distance(&compressed(&smooth, quality), &smooth));
             assert!(best < 0.01 && best < good && good < bad && bad < 0.1, "{best}, {good}, {bad}");
         }
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn coarse_colour_keeps_how_light_each_pixel_is_and_is_one_colour_for_four() {
-        let picture = wave(7, 5, 3);
+        let picture = wave_picture(7, 5, 3);
         let coarse = coarse_colour(&picture);
         assert!(distance(&coarse.luma(), &picture.luma()) < 1e-6 && distance(&coarse, &picture) > 0.01);
         let difference = |x: usize, y: usize| coarse.values[y * 7 + x] - coarse.luma().values[y * 7 + x];

@@ -97,8 +97,9 @@ fn bessel_j1(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{golden, numbers};
+    use super::super::tests::golden;
     use super::*;
+    use crate::golden::numbers;
 
     #[test]
     fn kernels_are_those_of_the_papers_formulas_in_numpy() {

@@ -189,13 +189,11 @@ fn not_shares(name: &str, shares: &[f64]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden::wave_at;
 
-    /// A picture that is nowhere the same and nowhere at 0 or 1: 0.5 + 0.4 sin(0.37 (i + 1) + 0.3 sin(0.01 i²)).
-    pub(super) fn wave(width: usize, height: usize, channels: usize) -> Planes {
-        let value = |i: usize| {
-            let i = i as f64;
-            (0.5 + 0.4 * (0.37 * (i + 1.0) + 0.3 * (0.01 * i * i).sin()).sin()) as f32
-        };
+    /// A picture that is nowhere the same and nowhere at 0 or 1.
+    pub(super) fn wave_picture(width: usize, height: usize, channels: usize) -> Planes {
+        let value = |i: usize| (0.5 + 0.4 * wave_at(i, 0.37)) as f32;
         Planes::new(width, height, channels, (0..width * height * channels).map(value).collect())
     }
 
@@ -203,10 +201,6 @@ mod tests {
     pub(super) fn golden(key: &str) -> serde_json::Value {
         let text = include_str!("../../../tests/golden/degrade.json");
         serde_json::from_str::<serde_json::Value>(text).unwrap()[key].clone()
-    }
-
-    pub(super) fn numbers(value: &serde_json::Value) -> Vec<f64> {
-        value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
     }
 
     pub(super) fn farthest(ours: &[f32], theirs: &[f64]) -> f64 {

@@ -137,8 +137,9 @@ fn inside(place: isize, side: usize, filter: Filter) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{farthest, golden, numbers, wave};
+    use super::super::tests::{farthest, golden, wave_picture};
     use super::*;
+    use crate::golden::numbers;
 
     const FILTERS: [(Filter, &str); 4] = [
         (Filter::Bicubic, "bicubic"),
@@ -149,7 +150,7 @@ mod tests {
 
     #[test]
     fn resized_pictures_are_those_of_numpy_by_the_definition_and_of_opencv() {
-        let picture = wave(12, 9, 3);
+        let picture = wave_picture(12, 9, 3);
         for (filter, name) in FILTERS {
             for case in golden("resize").as_array().unwrap().iter().filter(|case| case["filter"] == name) {
                 let [width, height] = ["width", "height"].map(|side| case[side].as_u64().unwrap() as usize);
@@ -162,7 +163,7 @@ mod tests {
 
     #[test]
     fn matlabs_bicubic_is_pillows_where_the_border_is_far() {
-        let (picture, case) = (wave(40, 40, 1), golden("pillow"));
+        let (picture, case) = (wave_picture(40, 40, 1), golden("pillow"));
         let (theirs, margin) = (numbers(&case["values"]), case["margin"].as_u64().unwrap() as usize);
         let ours = resized(&picture, 16, 16, Filter::Bicubic);
         let within = (0..256).filter(|i| [i % 16, i / 16].iter().all(|at| (margin..16 - margin).contains(at)));
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_picture_of_the_right_size_stays_and_a_flat_one_stays_flat_at_every_size() {
-        let picture = wave(9, 7, 3);
+        let picture = wave_picture(9, 7, 3);
         let flat = Planes::new(9, 7, 1, vec![0.3; 63]);
         for (filter, name) in FILTERS {
             assert_eq!(resized(&picture, 9, 7, filter), picture);
@@ -188,7 +189,7 @@ mod tests {
         for (filter, name) in FILTERS {
             let large = resized(&Planes::new(1, 1, 3, vec![0.1, 0.5, 0.9]), 5, 3, filter);
             assert!(large.planes().zip([0.1, 0.5, 0.9]).all(|(p, v)| p.iter().all(|p| (p - v).abs() < 1e-6)), "{name}");
-            let small = resized(&wave(50, 20, 1), 1, 1, filter).values[0];
+            let small = resized(&wave_picture(50, 20, 1), 1, 1, filter).values[0];
             assert!((0.0..1.0).contains(&small), "{name}: {small}");
         }
     }

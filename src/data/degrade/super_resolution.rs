@@ -250,31 +250,13 @@ fn quality(pass: &Pass, chances: &mut Chances) -> u8 {
     chances.whole(pass.jpeg) as u8
 }
 
-/// The picture sharpened, as the paper's targets are (section 3.4): half of what a blur takes away is added again, where that is
-/// more than ten of 256 levels and softly around there.
-pub fn sharpened(picture: &Planes) -> Planes {
-    const SIDE: usize = 51;
-    const SIGMA: f64 = 8.0; // what OpenCV takes for 51 pixels: 0.3 ((51 - 1) / 2 - 1) + 0.8
-    let kernel = Kernel::gaussian(SIDE, SIGMA);
-    let blurred = filtered(picture, &kernel);
-    let mut edges = picture.clone();
-    let fine = picture.values.iter().zip(&blurred.values).map(|(value, blurred)| value - blurred).collect::<Vec<f32>>();
-    edges.values.iter_mut().zip(&fine).for_each(|(edge, fine)| *edge = f32::from(fine.abs() * 255.0 > 10.0));
-    let edges = filtered(&edges, &kernel);
-    let mut out = picture.clone();
-    for (value, (fine, edge)) in out.values.iter_mut().zip(fine.iter().zip(&edges.values)) {
-        *value += edge * ((*value + 0.5 * fine).clamp(0.0, 1.0) - *value);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::tests::wave;
+    use super::super::tests::wave_picture;
     use super::*;
 
     fn degraded_by(settings: &SecondOrder, seed: u64, step: u64, name: &str) -> Planes {
-        degraded(&wave(48, 40, 3), settings, &Draws::new(seed, step), name)
+        degraded(&wave_picture(48, 40, 3), settings, &Draws::new(seed, step), name)
     }
 
     /// Settings that do as little as can be.
@@ -302,7 +284,7 @@ mod tests {
 
     #[test]
     fn settings_that_do_nothing_leave_the_picture_to_what_jpeg_does() {
-        let grey = wave(48, 40, 1); // of colours as fine as these JPEG leaves nothing
+        let grey = wave_picture(48, 40, 1); // of colours as fine as these JPEG leaves nothing
         let out = degraded(&grey, &still(), &Draws::new(1, 2), "picture");
         let most = out.values.iter().zip(&grey.values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(most < 4.0 / 255.0, "{most}");
@@ -378,22 +360,13 @@ mod tests {
         for (width, height) in [(1, 1), (1, 9), (5, 2), (3, 3), (64, 7)] {
             for step in 0..40 {
                 for channels in [1, 3] {
-                    let picture = wave(width, height, channels);
+                    let picture = wave_picture(width, height, channels);
                     let out = degraded(&picture, &SecondOrder::default(), &Draws::new(0, step), "picture");
                     assert_eq!((out.width, out.height), ((width / 4).max(1), (height / 4).max(1)));
                     assert!(out.values.iter().all(|value| (0.0..=1.0).contains(value)));
                 }
             }
         }
-    }
-
-    #[test]
-    fn a_sharpened_picture_has_steeper_edges_and_flat_parts_as_before() {
-        let step = |i: usize| if i % 200 < 100 { 0.3 } else { 0.6 };
-        let picture = Planes::new(200, 4, 1, (0..800).map(step).collect());
-        let sharp = sharpened(&picture);
-        assert!(sharp.values[99] < 0.25 && sharp.values[100] > 0.65, "{:?}", &sharp.values[98..102]);
-        assert_eq!(sharp.values[..40], picture.values[..40]);
     }
 
     #[test]

@@ -547,14 +547,6 @@ pub fn survey(images: &Images, set: &str) -> Result<Survey> {
 }
 
 impl Survey {
-    /// A sentence when pictures of `side` pixels would be enlargements of most of these.
-    pub fn too_small_for(&self, side: usize) -> Option<String> {
-        let median = self.sides[1];
-        (self.pictures > 0 && (median as usize) < side).then(|| {
-            format!("most pictures are smaller than {side} pixels (median of the shorter sides: {median}) and would be enlarged; choose {median} or less")
-        })
-    }
-
     /// Everything but the problems, a sentence each.
     pub fn facts(&self) -> Vec<String> {
         let Survey { pictures, held_out, colour, sides: [smallest, median, largest], .. } = self;
@@ -972,9 +964,9 @@ mod tests {
         let folder = folder(&[("a.png", png(&grey.into())), ("b.png", plain(RED)), ("c.jpg", jpeg(&busy(90), None))]);
         let survey = survey_of(folder.path(), Layout::Folder);
         assert_eq!((survey.pictures, survey.colour, survey.sides), (3, 2, [16, 20, 90]));
-        assert_eq!(survey.too_small_for(20), None);
-        assert!(survey.too_small_for(21).unwrap().contains("smaller than 21 pixels"));
-        assert!(survey.facts()[0].starts_with("pictures: 3 (2 in colour, 1 grey)"), "{:?}", survey.facts());
+        let facts = survey.facts();
+        assert!(facts[0].starts_with("pictures: 3 (2 in colour, 1 grey)"), "{facts:?}");
+        assert!(facts[1].contains("a model for more than 20 would see most pictures enlarged"), "{facts:?}");
     }
 
     #[test]

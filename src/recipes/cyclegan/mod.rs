@@ -448,7 +448,7 @@ impl Recipe for CycleGan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::golden::tests::{assert_gradients, assert_near, filled, wave};
+    use crate::golden::{assert_gradients, assert_near, filled, wave};
     use crate::recipes::tests::begun;
     use burn::tensor::TensorData;
     use serde_json::Value;

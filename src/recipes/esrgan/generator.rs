@@ -413,6 +413,7 @@ fn plan(sizes: &Sizes) -> Vec<(Op, Vec<usize>)> {
 mod tests {
     use super::*;
     use crate::foreign::Foreign;
+    use crate::golden::floats;
     use crate::import::Found;
     use serde_json::Value;
 
@@ -507,9 +508,8 @@ mod tests {
         let device = Device::flex();
         let draws = Draws::new(1, 0);
         let x = draws.uniform("x", [1, 3, 5, 6], (0.0, 1.0), &device);
-        let values = |y: Tensor<4>| y.into_data().iter::<f32>().collect::<Vec<f32>>();
         let mut generator = Generator::new(SMALL, &draws, &device);
-        let wanted = values(generator.forward(x.clone()));
+        let wanted = floats(generator.forward(x.clone()));
         let around = |first: &str, i: usize, block: String, after: [&str; 5]| match i {
             0 => first.to_owned(),
             1..=30 => block,
@@ -532,7 +532,7 @@ mod tests {
         ];
         for dict in &dicts {
             let found = Generator::of_state_dict(dict, &device).unwrap().unwrap();
-            assert_eq!((found.sizes(), values(found.forward(x.clone()))), (SMALL, wanted.clone()));
+            assert_eq!((found.sizes(), floats(found.forward(x.clone()))), (SMALL, wanted.clone()));
         }
         let mut lacking = dicts[0].clone();
         lacking.remove("conv_up2.bias");

@@ -336,9 +336,9 @@ impl Recipe for Esrgan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden::{assert_gradients, assert_near, filled, wave};
     use crate::media::Image;
     use crate::model::check;
-    use crate::nn::golden::tests::{assert_gradients, assert_near, filled, wave};
     use crate::recipes::tests::begun;
     use crate::request::{Request, Sample};
     use burn::tensor::s;

@@ -343,8 +343,7 @@ impl Recipe for Stylegan2 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::module::{ModuleMapper, ModuleVisitor, Param};
-    use burn::tensor::{Gradients, TensorData};
+    use crate::golden::{assert_close, assert_gradients_within, assert_near_within, filled_by, wave};
     use serde_json::Value;
 
     /// Both networks by the papers' formulas, in f64: made by tests/golden/stylegan2.py, whose docs give the formulas.
@@ -367,121 +366,50 @@ mod tests {
         }
     }
 
-    fn wave<const D: usize>(shape: [usize; D], rate: f64, scale: f64, offset: f64, device: &Device) -> Tensor<D> {
-        let value = |i: usize| {
-            let i = i as f64;
-            let wave = (rate * (i + 1.0) + 0.3 * (0.01 * i * i).sin()).sin() as f32;
-            (scale * f64::from(wave) + offset) as f32
-        };
-        let values = (0..shape.iter().product()).map(value).collect::<Vec<f32>>();
-        Tensor::from_data(TensorData::new(values, shape), device)
-    }
-
-    /// Gives every parameter its values, by its place in the order of the visit.
-    struct Fill {
-        path: Vec<String>,
-        count: usize,
-    }
-
-    impl ModuleMapper for Fill {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let path = self.path.join(".");
-            let rate = 0.37 + 0.05 * self.count as f64;
-            self.count += 1;
-            let of_linear = ["affine", "mapping", "hidden", "logit"].iter().any(|part| path.contains(part));
-            let (scale, offset) = match path.rsplit('.').next().unwrap() {
-                "weight" if path.starts_with("mapping") => (100.0, 0.0),
-                "bias" if of_linear => (0.1, if path.contains("affine") { 1.0 } else { 0.0 }),
-                "bias" => (0.3, 0.0),
-                "strength" => (0.5, 0.0),
-                _ => (1.0, 0.0),
-            };
-            let required = param.val().is_require_grad();
-            let value = wave(param.dims(), rate, scale, offset, &Device::flex()).autodiff();
-            param.map(|_| value.set_require_grad(required))
-        }
-        fn enter_module(&mut self, name: &str, _container: &str) {
-            self.path.push(name.to_owned());
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.path.pop();
-        }
-    }
-
+    /// The network with the script's parameters.
     fn filled<M: Module>(net: M) -> M {
-        net.map(&mut Fill { path: Vec::new(), count: 0 })
-    }
-
-    fn numbers(value: &Value) -> Vec<f64> {
-        value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+        filled_by(net, |path, _| {
+            let path = path.join(".");
+            let of_linear = ["affine", "mapping", "hidden", "logit"].iter().any(|part| path.contains(part));
+            match path.rsplit('.').next().unwrap() {
+                "weight" if path.starts_with("mapping") => [100.0, 0.0],
+                "bias" if of_linear => [0.1, if path.contains("affine") { 1.0 } else { 0.0 }],
+                "bias" => [0.3, 0.0],
+                "strength" => [0.5, 0.0],
+                _ => [1.0, 0.0],
+            }
+        })
     }
 
     fn assert_near<const D: usize>(found: Tensor<D>, wanted: &Value, what: &str) {
-        let (found, wanted) = (found.into_data().iter::<f64>().collect::<Vec<f64>>(), numbers(wanted));
-        assert_eq!(found.len(), wanted.len(), "{what}");
-        let size = wanted.iter().fold(0.0, |size: f64, v| size.max(v.abs()));
-        for (i, (a, b)) in found.iter().zip(&wanted).enumerate() {
-            assert!((a - b).abs() <= 1e-5 * size, "{what}[{i}] is {a}, not {b}");
-        }
-    }
-
-    /// Every parameter's gradient against its norm and its product with a wave.
-    struct Compare<'a> {
-        gradients: &'a Gradients,
-        wanted: std::slice::Iter<'a, Value>,
-        what: &'a str,
-        largest: f64, // of the gradients' norms: f32 cannot tell what is far below it
-        met: usize,
-    }
-
-    impl ModuleVisitor for Compare<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let wanted = numbers(self.wanted.next().unwrap());
-            let gradient = param.val().grad(self.gradients);
-            let found = gradient.map_or([0.0; 2], |g| {
-                let g = g.without_autodiff();
-                let along = wave(g.dims(), 0.71, 1.0, 0.0, &Device::flex());
-                [g.clone().square().sum().sqrt(), (g * along).sum()].map(|v| v.into_scalar::<f64>())
-            });
-            for (a, b) in found.iter().zip(&wanted) {
-                let close = (a - b).abs() <= 2e-5 * wanted[0] + 5e-7 * self.largest;
-                assert!(close, "{}: parameter {} has {found:?}, not {wanted:?}", self.what, self.met);
-            }
-            self.met += 1;
-        }
+        assert_near_within(1e-5, found, wanted, what);
     }
 
     fn assert_gradients<M: Module>(net: &M, loss: Tensor<1>, wanted: &Value, what: &str) {
-        let gradients = loss.backward();
-        let wanted = wanted.as_array().unwrap();
-        let largest = wanted.iter().map(|pair| numbers(pair)[0]).fold(0.0, f64::max);
-        let mut compare = Compare { gradients: &gradients, wanted: wanted.iter(), what, largest, met: 0 };
-        net.visit(&mut compare);
-        assert_eq!(compare.met, wanted.len());
+        assert_gradients_within([2e-5, 5e-7], net, &loss.backward(), wanted, what);
     }
 
     #[test]
     fn synthesis_its_gradients_and_its_path_length_are_those_of_the_papers_formulas() {
         let (golden, device) = (golden("generator"), Device::flex());
         let net = filled(Generator::new(&config(), &Draws::new(0, 0), &device.clone().autodiff()));
-        let noise =
-            |number: usize, side| wave([N, 1, side, side], 0.9 + 0.1 * number as f64, 1.0, 0.0, &Device::flex());
+        let noise = |number: usize, side| wave([N, 1, side, side], 0.9 + 0.1 * number as f64);
         let run = || {
-            let w = [0.61, 0.83].map(|rate| net.mapping.forward(wave([N, 6], rate, 1.0, 0.0, &device)));
+            let w = [0.61, 0.83].map(|rate| net.mapping.forward(wave([N, 6], rate)));
             let [first, second] = w;
             net.synthesis.vjp(&[first.clone(), first, second.clone(), second], &noise)
         };
         let (pictures, _) = run();
         assert_near(pictures.clone(), &golden["pictures"], "pictures");
-        let loss = (pictures.clone() * wave(pictures.dims(), 0.71, 1.0, 0.0, &device)).sum();
+        let loss = (pictures.clone() * wave(pictures.dims(), 0.71)).sum();
         assert_gradients(&net, loss, &golden["gradients"], "the pictures' gradient");
 
         let (pictures, back) = run();
-        let by_w: Tensor<3> = Tensor::stack(back(wave(pictures.dims(), 0.17, 1.0, 0.0, &device) / 8.0), 1);
+        let by_w: Tensor<3> = Tensor::stack(back(wave(pictures.dims(), 0.17) / 8.0), 1);
         assert_near(by_w.clone(), &golden["by_w"], "the gradient by w");
         let penalty = PathLength::new(&device).penalty(by_w);
         let wanted = golden["path_length"].as_f64().unwrap();
-        assert!((penalty.clone().into_scalar::<f64>() / wanted - 1.0).abs() < 1e-5);
+        assert_close("the path length", penalty.clone().into_scalar::<f64>(), wanted, wanted, 1e-5);
         assert_gradients(&net, penalty, &golden["path_length_gradients"], "the path length's gradient");
     }
 
@@ -489,7 +417,7 @@ mod tests {
     fn the_critic_its_gradients_and_its_r1_are_those_of_the_papers_formulas() {
         let (golden, device) = (golden("discriminator"), Device::flex());
         let net = filled(Discriminator::new(&config(), &Draws::new(0, 0), &device.clone().autodiff()));
-        let x = || wave([N, 3, 8, 8], 0.13, 1.0, 0.0, &device);
+        let x = || wave([N, 3, 8, 8], 0.13);
         let logits = net.forward(x());
         assert_near(logits.clone(), &golden["logits"], "logits");
         assert_gradients(&net, non_saturating(logits), &golden["gradients"], "the logits' gradient");
@@ -497,7 +425,8 @@ mod tests {
         let (logits, back) = net.vjp(x());
         assert_near(back(Tensor::ones(logits.dims(), &device)), &golden["by_x"], "the gradient by x");
         let r1 = Penalty::zero_centred(10.0, net.vjp(x()));
-        assert!((r1.clone().into_scalar::<f64>() / golden["r1"].as_f64().unwrap() - 1.0).abs() < 1e-5);
+        let wanted = golden["r1"].as_f64().unwrap();
+        assert_close("R1", r1.clone().into_scalar::<f64>(), wanted, wanted, 1e-5);
         assert_gradients(&net, r1, &golden["r1_gradients"], "R1's gradient");
     }
 }
