@@ -2,33 +2,25 @@
 
 mod health;
 mod measuring;
+mod record;
 mod trial;
+mod trouble;
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use burn::tensor::Device;
 
-use self::health::{first_not_finite, gap, layers, not_finite};
 use self::measuring::Measuring;
 pub use self::trial::{Trial, try_out};
 use crate::config::{Change, OnTrouble};
 use crate::doctor::{self, Doctor, Examiner};
 use crate::entry::Resolved;
 use crate::error::{Error, Result};
-use crate::media::{Media, sheet};
-use crate::parts::{Parts, Saved};
-use crate::run::{
-    Checkpoint, Diagnosis, Event, EventLog, Lock, Record, RunDir, Writing, free_bytes, read_events, standing,
-};
-use crate::sample;
+use crate::parts::Parts;
+use crate::run::{Checkpoint, Diagnosis, Event, EventLog, Lock, RunDir, read_events, standing};
 use crate::session::Session;
 use crate::step::{Scalars, StepCx};
-
-/// How often one training goes back because of trouble.
-const MOST_ROLLBACKS: usize = 3;
 
 /// What the trainer tells whoever watches, after every step.
 #[derive(Debug)]
@@ -243,53 +235,15 @@ impl<'a> Trainer<'a> {
                 rolled_back: rolled_back.as_deref(),
             };
             let stops = watch(&progress).is_break();
-            if let Some(trouble) = trouble {
-                if train.on_trouble == OnTrouble::Stop
-                    && let Some(trouble) = self.checkpoint(session)?
-                {
-                    return Ok(Ended::Trouble(trouble));
-                }
-                return Ok(Ended::Trouble(trouble));
-            }
-            if stops && !last {
-                if let Some(trouble) = self.checkpoint(session)? {
-                    return Ok(Ended::Trouble(trouble));
-                }
-                return Ok(Ended::As(Outcome::Stopped));
+            let ended = trouble.map(Ended::Trouble).or((stops && !last).then_some(Ended::As(Outcome::Stopped)));
+            if let Some(ended) = ended {
+                let worse = if goes_back { None } else { self.checkpoint(session)? };
+                return Ok(worse.map_or(ended, Ended::Trouble));
             }
         }
         // A run that was resumed at its end, or has no steps, has yet to be saved.
         let trouble = self.checkpoint(session)?;
         Ok(trouble.map_or(Ended::As(Outcome::Done), Ended::Trouble))
-    }
-
-    /// Where to go back to because of trouble, and the configuration to go on with; the error when the run ends of it.
-    fn way_back(&self, trouble: &Diagnosis, rollbacks: usize) -> Result<(Checkpoint, (Resolved, Vec<Change>))> {
-        let name = |checkpoint: &Checkpoint| checkpoint.name();
-        let good = Checkpoint::all(&self.run.checkpoints()).into_iter().rev();
-        let good = good.filter(|checkpoint| checkpoint.step() < trouble.since_step).find(|found| found.parts().is_ok());
-        let Diagnosis { name: found, sentence, .. } = trouble;
-        match (self.config.train.on_trouble, good) {
-            (OnTrouble::Rollback, Some(checkpoint)) if rollbacks < MOST_ROLLBACKS => {
-                Ok((checkpoint, self.config.slower()?))
-            }
-            (OnTrouble::Rollback, Some(checkpoint)) => Err(Error::failed(format!(
-                "{found}: {sentence} It came again after {MOST_ROLLBACKS} rollbacks; the last good checkpoint is {}.",
-                name(&checkpoint)
-            ))),
-            (OnTrouble::Rollback, None) => Err(Error::failed(format!(
-                "{found}: {sentence} There is no checkpoint from before step {} to go back to; start anew with a lower \
-                 learning rate.",
-                trouble.since_step
-            ))),
-            _ => Err(Error::failed(match &self.saved {
-                _ if found == "not_finite" => sentence.clone(), // says what to do
-                Some((_, saved)) => {
-                    format!("{found}: {sentence} {} The state is in checkpoint {saved}.", trouble.remedy)
-                }
-                None => format!("{found}: {sentence} {}", trouble.remedy),
-            })),
-        }
     }
 
     /// The moment of a step.
@@ -305,114 +259,5 @@ impl<'a> Trainer<'a> {
     fn is_due(&self, every_kimg: f64) -> bool {
         let passed = |images: u64| (images as f64 / (every_kimg * 1000.0)).floor();
         passed(self.images()) > passed(self.images() - self.config.train.batch as u64)
-    }
-
-    /// Logs the mean of each scalar over the steps that told it.
-    fn log_scalars(&mut self) -> Result<()> {
-        let count = self.unread.len().max(1) as f64;
-        let read = self.unread.drain(..).flat_map(|scalars| scalars.read());
-        let mut sums = BTreeMap::<&str, (f64, f64)>::new(); // not every step has every scalar
-        for (name, value) in read.chain(self.seen.drain(..)) {
-            let (sum, count) = sums.entry(name).or_default();
-            (*sum, *count) = (*sum + value, *count + 1.0);
-        }
-        let values = sums.into_iter().map(|(name, (sum, count))| (name.to_owned(), sum / count)).collect();
-        let secs = std::mem::replace(&mut self.since, Instant::now()).elapsed().max(Duration::from_micros(1));
-        let images_per_sec = count * self.config.train.batch as f64 / secs.as_secs_f64();
-        self.log(Event::Scalars { values, images_per_sec })
-    }
-
-    /// Looks at the samples, at D and at every layer: the scalars to be logged, and an event.
-    fn examine(&mut self, samples: &[Media], session: &mut dyn Session) -> Result<()> {
-        let mut seen = self.examiner.look(samples);
-        let judged = session.judge(&self.context(self.step - 1))?;
-        seen.extend(judged.and_then(|[seen, held]| gap(seen, held)).map(|gap| ("d_gap", gap)));
-        self.seen.extend(seen.into_iter().filter(|(_, value)| value.is_finite()));
-        let layers = layers(session);
-        self.log(Event::Health { layers })
-    }
-
-    /// Writes a preview of these samples.
-    fn show(&mut self, samples: Vec<Media>, session: &dyn Session) -> Result<()> {
-        let path = PathBuf::from("previews").join(format!("{:08}k.png", self.images() / 1000));
-        let (media, columns) = session.laid_out(samples);
-        sheet(&media, columns)?.write_png(&self.run.path().join(&path))?;
-        self.log(Event::Preview { path })
-    }
-
-    /// Writes a checkpoint, unless this step has one; the diagnosis when a value in it is not finite.
-    fn checkpoint(&mut self, session: &mut dyn Session) -> Result<Option<Diagnosis>> {
-        if self.saved.as_ref().is_some_and(|(step, _)| *step == self.step) {
-            return Ok(None);
-        }
-        let mut writing = Writing::begin(&self.run.checkpoints())?;
-        let mut not_finite = None;
-        let mut sink = |part: &str, tensors: &BTreeMap<String, Saved>| {
-            not_finite = not_finite.take().or_else(|| first_not_finite(part, tensors));
-            if not_finite.is_some() { Ok(()) } else { writing.part(part, tensors) }
-        };
-        let mut save = Parts::save(&mut sink);
-        session.parts(&mut save);
-        save.saved()?;
-        if let Some(tensor) = not_finite {
-            // The update after the last scalars overflowed: the next step would have found it.
-            let found = format!("{tensor} is not finite after step {}.", self.step);
-            return self.not_finite(&found, false).map(Some);
-        }
-        let checkpoint = writing.finish(self.step, self.images(), self.config.train.keep_checkpoints)?;
-        self.saved = Some((self.step, checkpoint.name()));
-        let path = PathBuf::from("checkpoints").join(checkpoint.name());
-        let (bytes, free_bytes) = (checkpoint.bytes(), free_bytes(self.run.path()));
-        self.log(Event::Checkpoint { path, bytes, free_bytes })?;
-        Ok(None)
-    }
-
-    /// Measures the samples of the checkpoint just written.
-    fn measure(&mut self) -> Result<()> {
-        let Some(measuring) = &self.measuring else { return Ok(()) };
-        let checkpoint = sample::checkpoint(self.run, None)?;
-        let passports = measuring.passports(self.run, self.config, &checkpoint, self.device)?;
-        self.log(Event::Metrics { passports })
-    }
-
-    /// The diagnosis of scalars that are not all finite.
-    fn not_finite_in(&mut self, scalars: &Scalars, session: &mut dyn Session) -> Result<Diagnosis> {
-        let found = not_finite(scalars, session, self.step);
-        if !self.unread.is_empty() {
-            self.log_scalars()?; // how it came to this
-        }
-        let at_once = self.saved.as_ref().is_some_and(|(step, _)| step + 1 == self.step);
-        self.not_finite(&found.sentence, at_once && found.in_a_weight)
-    }
-
-    /// Logs the diagnosis. `inherited` when the checkpoint it went on from had it already.
-    fn not_finite(&mut self, found: &str, inherited: bool) -> Result<Diagnosis> {
-        let way_out = match &self.saved {
-            Some((_, name)) if inherited => {
-                format!("The checkpoint {name} holds it already; go on from an older one with --checkpoint.")
-            }
-            Some((step, name)) => format!(
-                "The last good checkpoint is {name} (step {step}); start anew from the run's config.toml with a lower \
-                 learning rate, or look at that checkpoint with `ganvas sample`."
-            ),
-            None => "There is no checkpoint yet; start anew with a lower learning rate.".into(),
-        };
-        let diagnosis = self.doctor.not_finite(format!("{found} {way_out}"), self.step);
-        self.log(Event::Diagnosis(diagnosis.clone()))?;
-        Ok(diagnosis)
-    }
-
-    /// Logs an event, and what the doctor says of it.
-    fn log(&mut self, event: Event) -> Result<()> {
-        let kimg = self.images() as f64 / 1000.0;
-        let record = |event| Record { time: crate::run::now(), step: self.step, kimg, event };
-        let record_of_event = record(event);
-        let found = self.doctor.hear(&record_of_event);
-        self.events.append(&record_of_event)?;
-        for diagnosis in found {
-            self.events.append(&record(Event::Diagnosis(diagnosis.clone())))?;
-            self.diagnoses.push(diagnosis);
-        }
-        Ok(())
     }
 }
