@@ -24,6 +24,9 @@ pub type Configured = (Resolved, Box<dyn Model>);
 /// What [`Entry::adopt`] makes of a network, or why it cannot.
 pub type AdoptedBy = std::result::Result<Configured, String>;
 
+/// What [`Recipe::adopt`] makes of a network, with the types erased.
+type Adopting = std::result::Result<(Arc<dyn Parsed>, Box<dyn Model>), String>;
+
 /// One line of the list of recipes: a [`Recipe`] behind function pointers.
 #[derive(Clone, Copy)]
 pub struct Entry {
@@ -31,7 +34,7 @@ pub struct Entry {
     pub info: Info,
     keys: fn() -> Keys,
     parse: fn(&str, &Path) -> Result<Arc<dyn Parsed>>,
-    adopt: fn(&Foreign, &Device) -> Option<std::result::Result<(Arc<dyn Parsed>, Box<dyn Model>), String>>,
+    adopt: fn(&Foreign, &Device) -> Option<Adopting>,
 }
 
 /// A configuration that was read, its type erased.

@@ -5,17 +5,17 @@
 //! draws 5x5. The loss can be chosen: with `loss = "wasserstein"`, `penalty = "wgan_gp"`, `norm = "none"` it is the
 //! convolutional critic of Gulrajani et al. 2017, "Improved Training of Wasserstein GANs" (`configs/wgan-gp.toml`).
 
+mod foreign;
+
 use ganvas_kernels::{Act, bias_act};
 
 use super::prelude::*;
-use crate::config::problem_of;
 use crate::data::images::{self, Batch, Images, Shape};
-use crate::foreign::{Foreign, filled, of_shape};
+use crate::foreign::Foreign;
 use crate::loss::penalty::{self, Penalty};
 use crate::nn::{
     BatchNorm, Conv2d, ConvConfig, ConvTranspose2d, Init, Norm, Normalization, Pullback, Statistics, chain,
 };
-use crate::parts::Tensors;
 use crate::recipe::Adopted;
 
 const SLOPE: f64 = 0.2;
@@ -159,47 +159,6 @@ impl Generator {
     }
 }
 
-/// The generator of PyTorch's DCGAN tutorial by its state dict, whose tensors' names begin with `within`.
-fn of_state_dict(tensors: &Tensors, within: &str, device: &Device) -> std::result::Result<(Config, Generator), String> {
-    let sides = |name: &str| tensors.get(&format!("{within}{name}")).map(|tensor| tensor.shape().to_vec());
-    let weights = (0..).map_while(|i| sides(&format!("main.{}.weight", 3 * i))).collect::<Vec<_>>();
-    let (Some([latent, _, 4, 4]), Some([width, channels, 4, 4])) =
-        (weights.first().map(Vec::as_slice), weights.last().map(Vec::as_slice))
-    else {
-        return Err("its layers are no transposed convolutions of 4x4, as in PyTorch's DCGAN tutorial".to_owned());
-    };
-    let config = Config {
-        resolution: 2_usize.checked_shl(weights.len() as u32).unwrap_or(0),
-        channels: *channels,
-        latent: *latent,
-        prior: Prior::Normal,
-        width: *width,
-        ..Config::default()
-    };
-    if let Some(problem) = problem_of(&config) {
-        return Err(problem);
-    }
-    // All is looked at before any room is made for it.
-    for i in 0..weights.len() {
-        let inputs = if i == 0 { config.latent } else { config.channels_at(i - 1) };
-        of_shape(tensors, &format!("{within}main.{}.weight", 3 * i), &[inputs, config.channels_at(i), 4, 4])?;
-    }
-    let called = |path: &str| {
-        let (layer, name) = path.rsplit_once('.')?;
-        let i = layer.rsplit_once('.')?.1.parse::<usize>().ok()?;
-        let (at, name) = match name {
-            "weight" => (3 * i, "weight"),
-            "gamma" => (3 * i + 1, "weight"),
-            "beta" => (3 * i + 1, "bias"),
-            "mean" => (3 * i + 1, "running_mean"),
-            "variance" => (3 * i + 1, "running_var"),
-            _ => return None, // the last has no bias there, and ours begins at 0
-        };
-        Some(format!("{within}main.{at}.{name}"))
-    };
-    Ok((config.clone(), filled(Generator::new(&config, &Draws::new(0, 0), device), tensors, called)?))
-}
-
 impl Model for Generator {
     fn takes(&self) -> Vec<Field> {
         vec![Field::new("seed", Kind::Latent { width: self.config.latent, prior: self.config.prior })]
@@ -298,7 +257,7 @@ impl Recipe for Dcgan {
     fn adopt(foreign: &Foreign, device: &Device) -> Option<Adopted<Self>> {
         let Foreign::StateDict(tensors) = foreign else { return None };
         let within = tensors.keys().find_map(|name| name.strip_suffix("main.0.weight"))?;
-        Some(of_state_dict(tensors, within, device))
+        Some(foreign::generator(tensors, within, device))
     }
 
     fn new(config: &Config, model: Generator, setup: &Setup<Batch>) -> Result<Self> {
@@ -353,6 +312,7 @@ impl Recipe for Dcgan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::problem_of;
     use crate::recipes::tests::begun;
     use burn::tensor::TensorData;
 
@@ -416,23 +376,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    /// Made by tests/golden/imported_dcgan.py.
-    #[test]
-    fn a_dcgan_that_others_trained_makes_the_pictures_that_pytorch_makes_of_it() {
-        let golden = serde_json::from_str::<serde_json::Value>(include_str!("../../tests/golden/imported_dcgan.json"));
-        let (golden, device) = (golden.unwrap(), Device::flex());
-        let found = crate::import::Found::find("gan-face-generate", &mut |_| ()).unwrap();
-        let foreign = Foreign::decode(&found.files).unwrap();
-        let (config, generator) = Dcgan::adopt(&foreign, &device).unwrap().unwrap();
-        assert_eq!((config.resolution, config.channels, config.latent, config.width), (64, 3, 100, 64));
-        let z = (1..=200).map(|i| (0.37 * f64::from(i)).sin() as f32).collect::<Vec<f32>>();
-        let z = Tensor::<2>::from_data(burn::tensor::TensorData::new(z, [2, 100]), &device);
-        let every = golden["every"].as_u64().unwrap() as usize;
-        let found = generator.forward(z, None).into_data().iter::<f64>().step_by(every).collect::<Vec<_>>();
-        let wanted = golden["values"].as_array().unwrap();
-        let worst = found.iter().zip(wanted).map(|(a, b)| (a - b.as_f64().unwrap()).abs()).fold(0.0, f64::max);
-        assert!(found.len() == wanted.len() && worst < 1e-5, "off by {worst}");
     }
 }
