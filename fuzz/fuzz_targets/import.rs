@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ganvas::import::{import, Card, Found};
-use ganvas::{sample, RECIPES};
+use ganvas::{device, sample, RECIPES};
 use ganvas_fuzz::{file, ncnn, state_dict};
 use libfuzzer_sys::fuzz_target;
 
@@ -49,5 +49,5 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn load(root: &Path) -> ganvas::Result<()> {
     let run = ganvas::RunDir::open(root)?;
-    sample::model(&run.config(RECIPES)?, &sample::checkpoint(&run, None)?).map(drop)
+    sample::model(&run.config(RECIPES)?, &sample::checkpoint(&run, None)?, &device::cpu()).map(drop)
 }
