@@ -225,3 +225,42 @@ fn as_large(given: Media, made: &Media) -> Media {
         (given, _) => given,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Batches that are their step's number, and errors in step 3; tells of each that it begins.
+    struct Numbers(Mutex<Sender<u64>>);
+
+    impl Source<u64> for Numbers {
+        fn items(&self) -> usize {
+            1
+        }
+
+        fn batch(&self, step: u64) -> Result<u64> {
+            self.0.lock().unwrap().send(step).unwrap();
+            if step == 3 { Err(Error::input("picture 3 cannot be read")) } else { Ok(step) }
+        }
+    }
+
+    #[test]
+    fn batches_are_made_ahead_once_each_and_asked_for_in_any_order() {
+        let (begun, all) = mpsc::channel();
+        let mut ahead = Ahead::of(Box::new(Numbers(Mutex::new(begun))));
+        assert_eq!(ahead.batch(7).unwrap(), 7);
+        ahead.begin(8);
+        // Made although nobody has asked for it yet, else this never ends.
+        assert_eq!((all.recv().unwrap(), all.recv().unwrap()), (7, 8));
+        ahead.begin(8); // is being made
+        assert_eq!(ahead.batch(2).unwrap(), 2, "of a step before, as for a look at D");
+        assert_eq!(ahead.batch(8).unwrap(), 8);
+        ahead.begin(3);
+        assert_eq!(ahead.batch(3).unwrap_err().to_string(), "picture 3 cannot be read");
+        drop(ahead);
+        assert_eq!(all.iter().collect::<Vec<_>>(), [2, 3], "each once, and the thread ends with who asks");
+    }
+}

@@ -86,6 +86,36 @@ fn every_published_configuration_is_complete_and_right() {
 }
 
 #[test]
+fn a_run_from_before_keys_went_into_sections_has_the_same_configuration_and_goes_on() {
+    for entry in RECIPES {
+        let folder = tempfile::tempdir().unwrap();
+        let now = small(entry, &["train.steps=1"]);
+        let mut keys = toml::from_str::<toml::Table>(&now.text).unwrap();
+        let sections = ["adam", "decay"].map(|section| keys.remove(section));
+        let moved = sections.into_iter().flatten().filter_map(|section| section.as_table().cloned());
+        let moved = moved.flatten().collect::<Vec<_>>();
+        keys.extend(moved.clone());
+        let before = toml::to_string(&keys).unwrap();
+        let path = Path::new("config.toml");
+        assert_eq!(Resolved::of_run(*entry, &before, path).unwrap().text, now.text, "{}", entry.info.name);
+        if let Some((key, _)) = moved.first() {
+            let said = Resolved::new(*entry, Some((&before, path)), &[]).map(|_| ()).unwrap_err().to_string();
+            assert!(said.contains(&format!("{key} is now ")), "{}: {said}", entry.info.name);
+
+            let run = trained(folder.path(), &now);
+            std::fs::write(run.path().join("config.toml"), &before).unwrap();
+            let run = RunDir::open(run.path()).unwrap();
+            let longer = run.config(RECIPES).unwrap().with("train.steps=2").unwrap();
+            let from = run.checkpoint(None).unwrap();
+            let (lock, device) = (run.lock().unwrap(), Device::flex());
+            let outcome =
+                train(&run, &lock, &longer, open(&longer), from.as_ref(), &device, &mut |_| ControlFlow::Continue(()));
+            assert_eq!(outcome.unwrap(), Outcome::Done, "{}", entry.info.name);
+        }
+    }
+}
+
+#[test]
 fn twenty_steps_equal_ten_a_stop_and_ten_more_bit_for_bit() {
     for entry in RECIPES {
         let folder = tempfile::tempdir().unwrap();
@@ -169,6 +199,11 @@ fn training_changes_every_network_and_tells_its_story_in_finite_numbers() {
         for (values, images_per_sec) in scalars {
             for name in ["d_loss", "g_loss", "d_real", "d_fake", "d_gradient_norm", "g_gradient_norm"] {
                 assert!(values.contains_key(name), "{} does not tell {name}", entry.info.name);
+            }
+            let penalties = values.keys().filter(|name| name.contains("penalty") || name.contains("r1"));
+            for name in penalties {
+                let known = ["d_penalty", "path_length_penalty"];
+                assert!(known.contains(&name.as_str()), "{}: {name} has a name in all recipes", entry.info.name);
             }
             assert!(values.values().all(|v| v.is_finite()), "{}: {values:?}", entry.info.name);
             assert!(images_per_sec > 0.0);

@@ -291,6 +291,30 @@ fn a_picture_is_projected_into_the_styles_and_what_cannot_be_is_refused() {
 }
 
 #[test]
+fn rows_are_the_same_samples_again_for_each_value() {
+    let folder = tempfile::tempdir().unwrap();
+    train_small_stylegan2_and_ring(folder.path());
+    let sample = |args: &[&str]| done(folder.path(), &[&["sample", "runs/0001-stylegan2", "--json"], args].concat());
+    let read = |name: &str| image::open(folder.path().join(name)).unwrap().to_rgb8();
+
+    sample(&["--rows", "truncation", "--seeds", "0-2", "-o", "rows.png"]);
+    let rows = read("rows.png");
+    assert_eq!(rows.dimensions(), (2 + 3 * 10, 2 + 5 * 10), "five rows of three, from -2 to 2");
+    for (row, truncation) in [(0, "--truncation=-2"), (2, "--truncation=0"), (3, "--truncation=1")] {
+        sample(&[truncation, "--seeds", "0-2", "--grid", "3x1", "-o", "row.png"]);
+        let (alone, line) = (read("row.png"), 3 * rows.width() as usize);
+        let here = &rows.as_raw()[row * 10 * line..][..alone.as_raw().len()];
+        assert!(here == alone.as_raw().as_slice(), "row {row} is not of {truncation}");
+    }
+
+    for (run, name) in [("runs/0001-stylegan2", "colour"), ("runs/0002-ring", "truncation")] {
+        let refused = output(folder.path(), &["sample", run, "--rows", name, "-o", "none.png"]);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && said.contains(&format!("no values of `{name}`")), "{said}");
+    }
+}
+
+#[test]
 fn a_dry_run_says_sizes_memory_and_time_and_trains_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let said = done(folder.path(), &["train", "ring", "--dry-run", "--seed", "9"]);

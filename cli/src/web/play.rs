@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use ganvas::field::{Field, Kind};
 use ganvas::media::{Media, sheet};
+use ganvas::model::TRUNCATION;
 use ganvas::run::Checkpoint;
 use ganvas::{Error, Model, RECIPES, Request, RunDir, device, sample};
 use serde_json::{Value, json};
@@ -137,6 +138,8 @@ fn asked(field: &Field) -> Option<Value> {
     Some(match &field.kind {
         Kind::Choice { among } => json!({ "name": field.name, "kind": "choice", "among": among }),
         Kind::Number { low, high, usual } => {
+            // Of styles, from their average to what was learned: beyond, pictures fall apart.
+            let (low, high) = if field.name == TRUNCATION { (&0.0, &1.0) } else { (low, high) };
             json!({ "name": field.name, "kind": "number", "low": low, "high": high, "usual": usual })
         }
         Kind::Chords { usual } => json!({ "name": field.name, "kind": "text", "usual": usual }),

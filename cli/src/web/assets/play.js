@@ -16,7 +16,7 @@ const POINTS = 256;
 const kept = new Map();
 
 function begin(id) {
-	if (!kept.has(id)) kept.set(id, { seed: 0, from: 3, to: 9, t: 0.5, truncation: 1, checkpoint: "", width: 0.3, first: 0, chains: [], given: {} });
+	if (!kept.has(id)) kept.set(id, { seed: 0, from: 3, to: 9, t: 0.5, checkpoint: "", width: 0.3, first: 0, chains: [], given: {} });
 	return kept.get(id);
 }
 
@@ -207,36 +207,26 @@ function plotOfPoints(run, state, common) {
 /** A control for one thing that a model takes: a menu of words, a slider, or a line of text. */
 function fieldControl({ name, kind, among, low, high, usual }, state, changed) {
 	const id = `given-${name}`;
+	const now = state.given[name] ?? usual ?? among[0];
 	const put = (value) => {
 		state.given[name] = value;
 		changed();
 	};
-	const now = state.given[name] ?? usual ?? among?.[0];
-	if (kind === "choice") {
-		const menu = element("select", { id, onchange: () => put(menu.value) }, ...among.map((word) => element("option", { value: word }, word)));
-		menu.value = now;
-		return labelled(name, menu);
-	}
-	if (kind === "number") {
-		const [slider, shown] = sliding(id, { min: low, max: high, step: (high - low) / 100 }, now, put);
-		return labelled(name, slider, shown);
-	}
-	const line = element("input", { type: "text", id, value: now, oninput: () => put(line.value) });
-	return labelled(name, line);
+	if (kind === "number") return labelled(name, ...sliding(id, { min: low, max: high, step: (high - low) / 100 }, now, put));
+	const options = among?.map((value) => element("option", { value }, value)) ?? [];
+	const control = element(among ? "select" : "input", { id, oninput: () => put(control.value) }, ...options);
+	control.value = now;
+	return labelled(name, control);
 }
 
 export function play(body, run) {
 	const state = begin(run.id);
 	let toys = [];
 	const asks = () => toys.forEach((toy) => toy.ask());
-	const common = () => {
-		const { checkpoints, inputs } = run.detail;
-		return {
-			checkpoint: state.checkpoint || checkpoints[0],
-			truncation: inputs.includes("truncation") && state.truncation !== 1 ? state.truncation : null,
-			...Object.fromEntries(Object.entries(state.given).map(([name, value]) => [`with.${name}`, value])),
-		};
-	};
+	const common = () => ({
+		checkpoint: state.checkpoint || run.detail.checkpoints[0],
+		...Object.fromEntries(Object.entries(state.given).map(([name, value]) => [`with.${name}`, value])),
+	});
 
 	const choice = element("select", { id: "checkpoint", onchange: () => {
 		state.checkpoint = choice.value;
@@ -258,20 +248,14 @@ export function play(body, run) {
 			body.replaceChildren(element("div", { class: "empty", id: "no-checkpoint" }, element("h2", {}, say("noCheckpoint")), element("p", {}, say("noCheckpointHow"))));
 			return;
 		}
-		const [slider, shown] = sliding("truncation", { min: 0, max: 1, step: 0.05 }, state.truncation, (value) => {
-			state.truncation = value;
-			asks();
-		});
 		const points = told.media === "point";
 		toys = points ? [plotOfPoints(run, state, common), oneSeed(run, state, common), between(run, state, common)]
 			: [oneSeed(run, state, common), between(run, state, common), explorer(run, state, common)];
-		const fields = told.fields.filter(({ name }) => name !== "truncation"); // which has a slider of its own
 		checkpoints();
 		body.replaceChildren(
 			element("div", { class: "controls common" }, labelled("Checkpoint", choice),
-				told.inputs.includes("truncation") && labelled(say("truncation"), slider, shown),
-				told.inputs.includes("truncation") && element("p", { class: "muted" }, say("truncationHow")),
-				...fields.map((field) => fieldControl(field, state, asks))),
+				told.fields.some(({ name }) => name === "truncation") && element("p", { class: "muted" }, say("truncationHow")),
+				...told.fields.map((field) => fieldControl(field, state, asks))),
 			element("div", { class: "toys" }, ...toys.map((toy) => toy.element)));
 		asks();
 	}

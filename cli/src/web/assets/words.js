@@ -133,7 +133,6 @@ const WORDS = {
 	noCheckpoint: ["Nothing to play with yet", "Chưa có gì để chơi"],
 	noCheckpointHow: ["The first checkpoint comes by itself while the run trains; this page then shows what it has learned.", "Checkpoint (bản lưu mô hình) đầu tiên sẽ tự có trong lúc huấn luyện; khi đó trang này sẽ hiện những gì run đã học được."],
 	newestCheckpoint: ["{name} (newest)", "{name} (mới nhất)"],
-	truncation: ["Truncation", "Truncation (cắt bớt)"],
 	truncationHow: ["Less: closer to the average sample, safer and more alike. 1: as learned.", "Nhỏ hơn: gần mẫu trung bình hơn, an toàn hơn nhưng giống nhau hơn. 1: đúng như đã học."],
 	oneSeed: ["One seed", "Một seed"],
 	oneSeedHow: ["The same seed gives the same sample, always.", "Cùng một seed luôn cho cùng một mẫu."],
