@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// The tensors of one part by name, such as `layers.0.weight`.
 pub type Tensors = BTreeMap<String, TensorData>;
 
-/// The name of the part that holds the [`Model`](crate::recipe::Model), the half of a recipe one keeps.
+/// The name of the part that holds the [`Model`](crate::model::Model), the half of a recipe one keeps.
 pub const MODEL: &str = "model";
 
 /// One layer's state in the last step: its weights before the update and its gradient, as sums of squares `[1]`.
