@@ -254,8 +254,8 @@ export function play(body, run) {
 		checkpoints();
 		body.replaceChildren(
 			element("div", { class: "controls common" }, labelled("Checkpoint", choice),
-				told.fields.some(({ name }) => name === "truncation") && element("p", { class: "muted" }, say("truncationHow")),
-				...told.fields.map((field) => fieldControl(field, state, asks))),
+				...told.fields.map((field) => fieldControl(field, state, asks)),
+				told.fields.some(({ name }) => name === "truncation") && element("p", { class: "muted" }, say("truncationHow"))),
 			element("div", { class: "toys" }, ...toys.map((toy) => toy.element)));
 		asks();
 	}
