@@ -17,6 +17,11 @@ impl Field {
         Field { name: name.into(), kind }
     }
 
+    /// Whether it is drawn from a sample's seed, and not given.
+    pub fn is_chance(&self) -> bool {
+        matches!(self.kind, Kind::Latent { .. } | Kind::Noise)
+    }
+
     /// One of these words; the first is the usual one.
     pub fn choice(name: &str, among: &[&str]) -> Self {
         Field::new(name, Kind::Choice { among: among.iter().map(ToString::to_string).collect() })

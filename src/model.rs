@@ -284,7 +284,7 @@ pub fn check(model: &dyn Model, request: &Request) -> Result<()> {
 }
 
 fn hindrance_of_latent(latent: &Latent, takes: &[Field], has_styles: bool) -> Option<String> {
-    let has_chance = takes.iter().any(|field| matches!(field.kind, Kind::Latent { .. } | Kind::Noise));
+    let has_chance = takes.iter().any(Field::is_chance);
     match latent {
         Latent::Mixed { .. } if !has_styles => Some("this model has no styles to mix; leave --mix out".into()),
         Latent::Walk { .. } | Latent::Mixed { .. } if named(takes, PICTURE).is_some() => {
@@ -311,7 +311,7 @@ fn hindrance(sample: &Sample, takes: &[Field], makes: &[Field]) -> Option<String
         None => {
             let is_worded = |field: &&Field| {
                 let is_own = [PICTURE, TRUNCATION].contains(&field.name.as_str());
-                !is_own && !matches!(field.kind, Kind::Latent { .. } | Kind::Noise)
+                !is_own && !field.is_chance()
             };
             let names = takes.iter().filter(is_worded).chain(shown).map(|field| field.name.as_str());
             let names = names.collect::<Vec<_>>();

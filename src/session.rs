@@ -160,7 +160,7 @@ fn previewed(takes: &[Field], makes: &[Field], shown: &[Example]) -> Request {
         let [most, points] = PREVIEWED;
         return Request::seeds(0..if makes[0].kind == Kind::Point { points } else { most });
     }
-    let has_chance = takes.iter().any(|field| matches!(field.kind, Kind::Latent { .. } | Kind::Noise));
+    let has_chance = takes.iter().any(Field::is_chance);
     let asked = (0..).zip(shown).map(|(i, example)| {
         let latent = Latent::Seed(if has_chance { i } else { 0 });
         Sample { latent, ..example.asked.clone() }

@@ -72,20 +72,19 @@ impl Scalars {
 
     /// Whether every value is a finite number. One number is read for it: the sum of all values times 0, which is 0 or NaN.
     pub fn are_finite(&self) -> bool {
-        if self.0.is_empty() {
-            return true;
-        }
-        let all = Tensor::cat(self.0.iter().map(|(_, value)| value.clone()).collect(), 0);
-        (all * 0.0).sum().into_scalar::<f32>() == 0.0
+        self.values().is_none_or(|values| (values * 0.0).sum().into_scalar::<f32>() == 0.0)
     }
 
     /// All values, in one transfer.
     pub fn read(&self) -> Vec<(&'static str, f64)> {
-        if self.0.is_empty() {
-            return Vec::new();
-        }
-        let values = Tensor::cat(self.0.iter().map(|(_, value)| value.clone()).collect(), 0).into_data();
-        self.0.iter().map(|(name, _)| *name).zip(values.iter::<f64>()).collect()
+        let values = self.values().map_or_else(Vec::new, |values| values.into_data().iter::<f64>().collect());
+        self.0.iter().map(|(name, _)| *name).zip(values).collect()
+    }
+
+    /// All values `[count]`, where there are any.
+    fn values(&self) -> Option<Tensor<1>> {
+        let values = self.0.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>();
+        (!values.is_empty()).then(|| Tensor::cat(values, 0))
     }
 }
 

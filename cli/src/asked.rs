@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use ganvas::media::Notes;
+use ganvas::model::TRUNCATION;
+use ganvas::{Request, Value};
 
 const MOST_SAMPLES: u64 = 100_000;
 
@@ -34,6 +36,12 @@ pub fn truncation(text: &str) -> Result<f64, String> {
 pub fn named(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write the input's name, =, and what to give it")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// The request with what is given to all of its samples, by name. A truncation of 1 is that of every model, and not said.
+pub fn given<'a>(request: Request, with: impl Iterator<Item = (&'a str, String)>, truncation: f64) -> Request {
+    let truncation = (truncation != 1.0).then(|| (TRUNCATION, truncation.to_string()));
+    with.chain(truncation).fold(request, |request, (name, value)| request.with(name, &Value::Text(value)))
 }
 
 /// A kind of file that one piece of music becomes.

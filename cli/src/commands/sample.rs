@@ -7,14 +7,13 @@ use std::str::FromStr;
 use anyhow::Context;
 use ganvas::field::Kind;
 use ganvas::media::{GAP_LEVEL, Media, grid, sheet, write_animation};
-use ganvas::model::TRUNCATION;
 use ganvas::project;
 use ganvas::run::Checkpoint;
 use ganvas::{Error, Latent, Model, RECIPES, Request, RunDir, Value, sample};
 use serde_json::json;
 
 use super::Computing;
-use crate::asked::{Music, Seeds, named, truncation};
+use crate::asked::{Music, Seeds, given, named, truncation};
 use crate::progress::Work;
 
 const FRAMES_PER_SEC: u32 = 20;
@@ -170,9 +169,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         (_, Some(mix)) => Request::of(mix.latents(args.cut)),
         _ => Request::seeds(seeds.clone()),
     };
-    let truncation = Some(args.truncation).filter(|share| *share != 1.0).map(|share| (TRUNCATION, share.to_string()));
-    let with = args.with.iter().map(|(name, value)| (name.as_str(), value.clone())).chain(truncation);
-    let request = with.fold(request, |request, (name, value)| request.with(name, &Value::Text(value)));
+    let with = args.with.iter().map(|(name, value)| (name.as_str(), value.clone()));
+    let request = given(request, with, args.truncation);
     let (request, rows) = match &args.rows {
         Some(name) => rows(request, name, model.as_ref())?,
         None => (request, 1),

@@ -9,7 +9,6 @@ use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use ganvas::model::TRUNCATION;
 use ganvas::{Latent, Request};
 use serde_json::{Value, json};
 use tokio_util::io::ReaderStream;
@@ -137,11 +136,8 @@ pub async fn sample(
         return Err(Refusal::wrong("columns is a number from 1 on"));
     }
     let columns = columns.or((latents.len() > 1).then_some(8));
-    let request = Request::of(latents);
-    let truncation = (truncation != 1.0).then(|| (TRUNCATION, truncation.to_string()));
     let with = query.iter().filter_map(|(name, value)| Some((name.strip_prefix("with.")?, value.clone())));
-    let request =
-        with.chain(truncation).fold(request, |request, (name, value)| request.with(name, &ganvas::Value::Text(value)));
+    let request = asked::given(Request::of(latents), with, truncation);
     let (ask, kind) = match query.get("as").map(String::as_str) {
         None | Some("png") => (Ask::Picture { request, columns, zoom }, "image/png"),
         Some("mid") => (Ask::Music { request, music: Music::Midi }, MIDI),
