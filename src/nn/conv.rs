@@ -137,22 +137,17 @@ impl Conv2d {
 
     /// [`Conv2d::leaky`] and its way back.
     pub fn leaky_vjp(&self, x: Tensor<4>, slope: f64) -> (Tensor<4>, Pullback<4, 4>) {
-        let back = self.pullback(&x);
-        let y = self.leaky(x, slope);
-        (y.clone(), chain(leaky_pullback(y, slope), back))
-    }
-
-    fn pullback(&self, x: &Tensor<4>) -> Pullback<4, 4> {
         let ConvConfig { kernel, stride, padding, groups, inputs, .. } = self.config;
         let [_, _, h, w] = x.dims();
         let whole = |side: usize| (side + 2 * padding - kernel).is_multiple_of(stride);
         assert!(whole(h) && whole(w), "the stride {stride} leaves out the last pixels of {:?}: no way back", x.dims());
-        let weight = self.gains.weight(self.weight.val());
-        let way = Conv { stride, padding, slope: 1.0 };
-        Box::new(move |gradient| {
+        let (weight, bias) = self.in_use();
+        let y = conv2d_grouped(x, weight.clone(), bias, Conv { stride, padding, slope }, groups);
+        let back = move |gradient| {
             let none = zeros(inputs, &weight);
-            conv_transpose2d_grouped(gradient, weight, none, way, groups)
-        })
+            conv_transpose2d_grouped(gradient, weight, none, Conv { stride, padding, slope: 1.0 }, groups)
+        };
+        (y.clone(), chain(leaky_pullback(y, slope), Box::new(back)))
     }
 }
 

@@ -65,17 +65,14 @@ impl Linear {
         self.leaky_vjp(x, 1.0)
     }
 
-    fn pullback(&self) -> Pullback<2, 2> {
-        let (weight, _) = self.effective();
-        Box::new(move |gradient| {
-            let none = Tensor::zeros([weight.dims()[0]], (&weight.device().without_autodiff(), weight.dtype()));
-            linear(gradient, weight.transpose(), none, 1.0, None)
-        })
-    }
-
     /// [`Linear::leaky`] without dropout, and its way back.
     pub fn leaky_vjp(&self, x: Tensor<2>, slope: f64) -> (Tensor<2>, Pullback<2, 2>) {
-        let y = self.leaky(x, slope, None);
-        (y.clone(), chain(leaky_pullback(y, slope), self.pullback()))
+        let (weight, bias) = self.effective();
+        let y = linear(x, weight.clone(), bias, slope, None);
+        let back = move |gradient| {
+            let none = Tensor::zeros([weight.dims()[0]], (&weight.device().without_autodiff(), weight.dtype()));
+            linear(gradient, weight.transpose(), none, 1.0, None)
+        };
+        (y.clone(), chain(leaky_pullback(y, slope), Box::new(back)))
     }
 }

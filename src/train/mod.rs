@@ -1,5 +1,6 @@
 //! The only training loop.
 
+mod begin;
 mod health;
 mod measuring;
 mod record;
@@ -16,9 +17,8 @@ pub use self::trial::{Trial, try_out};
 use crate::config::{Change, OnTrouble};
 use crate::doctor::{self, Doctor, Examiner};
 use crate::entry::Resolved;
-use crate::error::{Error, Result};
-use crate::parts::Parts;
-use crate::run::{Checkpoint, Diagnosis, Event, EventLog, Lock, RunDir, read_events, standing};
+use crate::error::Result;
+use crate::run::{Checkpoint, Diagnosis, Event, EventLog, Lock, RunDir};
 use crate::session::Session;
 use crate::step::{Scalars, StepCx};
 
@@ -130,65 +130,6 @@ struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    fn begin(
-        (run, config): (&'a RunDir, &'a Resolved),
-        from: Option<&Checkpoint>,
-        session: &mut dyn Session,
-        device: &'a Device,
-    ) -> Result<Self> {
-        let events = EventLog::open(&run.events())?;
-        let folder = config.pictures().ok().flatten().map(|(images, _)| images.path);
-        let mut trainer = Trainer {
-            run,
-            config,
-            events,
-            step: 0,
-            saved: None,
-            device,
-            unread: Vec::new(),
-            seen: Vec::new(),
-            since: Instant::now(),
-            measuring: Measuring::of(config, device)?,
-            doctor: Doctor::default(),
-            examiner: Examiner::new(session.real(), folder.as_deref()),
-            diagnoses: Vec::new(),
-            rolled_back: None,
-        };
-        let (version, threads) = (env!("CARGO_PKG_VERSION").to_owned(), rayon::current_num_threads());
-        let total_steps = config.train.total_steps();
-        match from {
-            None => {
-                let mut count = Parts::count();
-                session.parts(&mut count);
-                let (recipe, parameters) = (config.entry.info.name.into(), count.counted().into_iter().collect());
-                let keys = config.keys();
-                trainer.log(Event::Started { version, recipe, parameters, total_steps, threads, keys })?;
-                trainer.show(session.preview()?, session)?;
-            }
-            Some(checkpoint) => {
-                let mut load = Parts::load(checkpoint.parts()?);
-                session.parts(&mut load);
-                load.loaded()?;
-                if checkpoint.images() != checkpoint.step() * config.train.batch as u64 {
-                    return Err(Error::input(format!(
-                        "{} saw {} images in {} steps, which is not train.batch = {}; put the batch back into config.toml",
-                        checkpoint.name(),
-                        checkpoint.images(),
-                        checkpoint.step(),
-                        config.train.batch
-                    )));
-                }
-                let heard = standing(read_events(&run.events())?).into_iter();
-                let heard = heard.filter(|record| record.step <= checkpoint.step()).collect::<Vec<_>>();
-                trainer.doctor = Doctor::of(&heard);
-                trainer.step = checkpoint.step();
-                trainer.saved = Some((checkpoint.step(), checkpoint.name()));
-                trainer.log(Event::Resumed { version, total_steps, threads })?;
-            }
-        }
-        Ok(trainer)
-    }
-
     fn steps(&mut self, session: &mut dyn Session, watch: &mut Watch) -> Result<Ended> {
         let train = &self.config.train;
         let total_steps = train.total_steps();
