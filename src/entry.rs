@@ -156,6 +156,13 @@ impl Resolved {
         }
     }
 
+    /// The recipe's preset of this name, overlaid with `key=value` settings. Errors as in [`Resolved::new`].
+    pub fn of_preset(entry: Entry, name: &str, sets: &[String]) -> Result<Self> {
+        let preset = entry.info.preset(name)?;
+        let path = format!("preset {name} of {}", entry.info.name);
+        Resolved::new(entry, Some((preset.text, Path::new(&path))), sets)
+    }
+
     fn of(entry: Entry, parsed: Arc<dyn Parsed>) -> Result<Self> {
         Ok(Resolved { entry, text: parsed.text()?, train: parsed.train().clone(), parsed })
     }
@@ -251,7 +258,7 @@ impl Resolved {
     /// been fetched.
     pub fn pictures(&self) -> Result<Option<(Images, String)>> {
         let (path, name) = match (self.data_path(), self.entry.info.dataset) {
-            (Some(path), _) => (path.clone(), path.display().to_string()),
+            (Some(path), _) => (crate::data::place_named(&path)?, path.display().to_string()),
             (None, Some(name)) => {
                 let set = crate::data::set(name)?;
                 (set.usual((set.folder)()?), name.to_owned())

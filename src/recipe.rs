@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::config::Settings;
 use crate::data::source::{Source, Split};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::foreign::Foreign;
 use crate::loss::adversarial::Adversarial;
 use crate::model::Model;
@@ -45,8 +45,45 @@ pub struct Info {
     pub sentence: &'static str,
     /// The data set of [`crate::data::SETS`] it fetches by itself, if any.
     pub dataset: Option<&'static str>,
+    /// How long the paper's training, the defaults, takes on two cores.
+    pub time: &'static str,
+    /// Other configurations that come with it.
+    pub presets: &'static [Preset],
     /// Settings, as for `--set`, that make its steps so small that tests can run them.
     pub small: &'static [&'static str],
+}
+
+impl Info {
+    /// The preset of this name. The error names those that there are.
+    pub fn preset(&self, name: &str) -> Result<Preset> {
+        let names = || self.presets.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ");
+        let none = || match self.presets {
+            [] => Error::input(format!("{} has no presets; leave --preset out", self.name)),
+            _ => Error::input(format!("{} has no preset `{name}`; there are: {}", self.name, names())),
+        };
+        self.presets.iter().find(|preset| preset.name == name).copied().ok_or_else(none)
+    }
+}
+
+/// A configuration that comes with a recipe.
+#[derive(Clone, Copy, Debug)]
+pub struct Preset {
+    /// The name on the command line; [`LAPTOP`] for the one that is sized for two cores.
+    pub name: &'static str,
+    /// How long it takes on two cores.
+    pub time: &'static str,
+    /// The file, whose first line says in a comment what it is for.
+    pub text: &'static str,
+}
+
+/// The name of the preset that is sized for two cores.
+pub const LAPTOP: &str = "laptop";
+
+impl Preset {
+    /// What it is for, in one sentence.
+    pub fn sentence(&self) -> &'static str {
+        self.text.lines().next().unwrap_or_default().trim_start_matches("# ")
+    }
 }
 
 /// What a recipe begins with.

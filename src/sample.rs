@@ -8,6 +8,7 @@ use crate::model::Model;
 pub use crate::model::generate;
 use crate::parts::Parts;
 use crate::run::{Checkpoint, RunDir};
+use crate::shell;
 
 /// The model of a checkpoint, ready to generate on a device.
 pub fn model(config: &Resolved, checkpoint: &Checkpoint, device: &Device) -> Result<Box<dyn Model>> {
@@ -22,7 +23,7 @@ pub fn model(config: &Resolved, checkpoint: &Checkpoint, device: &Device) -> Res
 /// The checkpoint to sample from, or an error that says how to get one.
 pub fn checkpoint(run: &RunDir, name: Option<&str>) -> Result<Checkpoint> {
     run.checkpoint(name)?.ok_or_else(|| {
-        let path = run.path().display();
-        Error::input(format!("{path} has no checkpoint yet; wait for one, or go on with `ganvas resume {path}`"))
+        let (path, pasted) = (run.path().display(), shell::path(run.path()));
+        Error::input(format!("{path} has no checkpoint yet; wait for one, or go on with `ganvas resume {pasted}`"))
     })
 }

@@ -36,6 +36,8 @@ pub trait Session: Send {
     fn real(&self) -> &[Media];
     /// D's logits `[n, 1]` on a step's batch and on a held-out one; see [`Recipe::judge`]. None without held-out data.
     fn judge(&mut self, cx: &StepCx) -> Result<Option<[Tensor<2>; 2]>>;
+    /// The model one keeps, as it is now.
+    fn model(&mut self) -> Box<dyn Model>;
     /// See [`Recipe::parts`].
     fn parts(&mut self, visit: &mut Parts);
 }
@@ -140,13 +142,13 @@ impl<R: Recipe> Training<R> {
     /// A recipe at step 0 with the batches that it learns from.
     pub fn new(recipe: R, source: Box<dyn Source<R::Batch>>, held: Held<R::Batch>) -> Self {
         let mut training = Training { recipe, source: Ahead::of(source), held, request: Request::default() };
-        let model = training.model();
+        let model = training.sampler();
         training.request = previewed(&model.takes(), &model.makes(), &training.held.shown);
         training
     }
 
     /// The model as it is now.
-    fn model(&mut self) -> R::Model {
+    fn sampler(&mut self) -> R::Model {
         let mut sampler = None;
         self.recipe.parts(&mut Parts::sampler(&mut sampler));
         let model = sampler.and_then(|model: Box<dyn Any>| model.downcast::<R::Model>().ok());
@@ -176,7 +178,7 @@ impl<R: Recipe> Session for Training<R> {
     }
 
     fn preview(&mut self) -> Result<Vec<Media>> {
-        generate(&self.model(), &self.request)
+        generate(&self.sampler(), &self.request)
     }
 
     fn laid_out(&self, samples: Vec<Media>) -> (Vec<Media>, usize) {
@@ -209,6 +211,10 @@ impl<R: Recipe> Session for Training<R> {
         let Some(held) = self.recipe.judge(self.held.batch.clone(), cx) else { return Ok(None) };
         let seen = self.recipe.judge(self.source.batch(cx.step)?, cx);
         Ok(seen.map(|seen| [seen, held].map(Tensor::without_autodiff)))
+    }
+
+    fn model(&mut self) -> Box<dyn Model> {
+        Box::new(self.sampler())
     }
 
     fn parts(&mut self, visit: &mut Parts) {

@@ -1,17 +1,16 @@
 //! What a training needs of memory, measured with no other test beside it.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-#[test]
+/// The command's peak of memory in kB, in a folder.
 #[cfg(target_os = "linux")]
-fn mnist_needs_less_than_150_megabytes_also_while_it_writes_a_checkpoint() {
-    let folder = tempfile::tempdir().unwrap();
-    let every = "train.checkpoint_every_kimg=0.3";
+fn peak_of(folder: &Path, args: &[&str]) -> u64 {
     let mut child = Command::new(env!("CARGO_BIN_EXE_ganvas"))
-        .current_dir(folder.path())
-        .args(["train", "mnist", "--set", "train.steps=12", "--set", every])
+        .current_dir(folder)
+        .args(args)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -21,9 +20,55 @@ fn mnist_needs_less_than_150_megabytes_also_while_it_writes_a_checkpoint() {
     while child.try_wait().unwrap().is_none() {
         let text = fs::read_to_string(&status).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        peak = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()).unwrap_or(peak);
+        let now = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+        peak = now.unwrap_or(0).max(peak); // a trial lets it begin anew
         std::thread::sleep(Duration::from_millis(1));
     }
+    peak
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn mnist_needs_less_than_150_megabytes_also_while_it_writes_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let every = "train.checkpoint_every_kimg=0.3";
+    let peak = peak_of(folder.path(), &["train", "mnist", "--set", "train.steps=12", "--set", every]);
     assert!(peak > 50_000, "the peak was not read: {peak} kB");
     assert!(peak * 1024 < 150_000_000, "the peak is {peak} kB");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_a_dry_run_expects_of_memory_is_what_training_takes_and_more_than_it_takes_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("pictures")).unwrap();
+    for i in 0..8_u8 {
+        let picture = ganvas::media::Image::new(32, 32, 3, (0..32 * 32 * 3).map(|j| (j % 251) as u8 ^ i).collect());
+        fs::write(folder.path().join(format!("pictures/{i}.png")), picture.to_png().unwrap()).unwrap();
+    }
+    let sets = ["resolution=32", "width=32", "train.batch=128", "train.steps=2"].map(|set| ["--set", set]).concat();
+    let train = [&["train", "dcgan", "--data", "pictures"][..], &sets].concat();
+    let dry_run = [&train[..], &["--dry-run", "--json"]].concat();
+    let said = Command::new(env!("CARGO_BIN_EXE_ganvas")).current_dir(folder.path()).args(&dry_run).output().unwrap();
+    let said = serde_json::from_slice::<serde_json::Value>(&said.stdout).unwrap();
+    let expected = said["peak_bytes"].as_f64().unwrap() / 1024.0;
+    let (trial, training) = (peak_of(folder.path(), &dry_run) as f64, peak_of(folder.path(), &train) as f64);
+    assert!((0.7..1.4).contains(&(expected / training)), "expected {expected} kB, took {training}");
+    assert!(trial < 0.7 * expected, "the trial took {trial} kB, and expects {expected}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_no_memory_holds_is_refused_before_a_step_on_the_whole_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    for more in [&["--dry-run"][..], &[]] {
+        let args = [&["train", "grid", "--set", "train.batch=10000000", "--set", "width=4096"][..], more].concat();
+        let peak = peak_of(folder.path(), &args);
+        assert!(peak < 4_000_000, "{args:?} took {peak} kB");
+        let refused =
+            Command::new(env!("CARGO_BIN_EXE_ganvas")).current_dir(folder.path()).args(&args).output().unwrap();
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && said.contains("lower train.batch to "), "{said}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "no run directory");
 }

@@ -18,6 +18,7 @@ use crate::hash;
 use crate::media::{Image, Media};
 use crate::report::{Progress, Report};
 use crate::request::{self, Example};
+use crate::shell;
 
 /// One of the four files, as published.
 pub struct IdxFile {
@@ -128,11 +129,11 @@ fn sound(dir: &Path, part: Part) -> Result<[Raw; 2]> {
 }
 
 fn unsound(dir: &Path, mut problems: Vec<String>) -> Error {
-    let (dir, more) = (dir.display(), problems.len().saturating_sub(3));
+    let (pasted, dir, more) = (shell::path(dir), dir.display(), problems.len().saturating_sub(3));
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     problems.truncate(3);
     let problems = problems.join("; ");
-    Error::input(format!("{dir} holds no sound set of digits: {problems}{more}. See `ganvas data check {dir}`."))
+    Error::input(format!("{dir} holds no sound set of digits: {problems}{more}. See `ganvas data check {pasted}`."))
 }
 
 /// The first digits of a part, `most` at most: read without the others, and so without the checks of [`read`]. None where its

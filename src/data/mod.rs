@@ -140,6 +140,17 @@ fn place_of(path: &Path, set_name: &str) -> Result<PathBuf> {
     }
 }
 
+/// Where the data are that a path means: the folder of the set that it names where there is no such file, else the path itself.
+pub fn place_named(path: &Path) -> Result<PathBuf> {
+    match named(path)? {
+        Some((set, part)) if !path.exists() => {
+            let folder = (set.folder)()?;
+            Ok(part.map_or(folder.clone(), |part| folder.join(part)))
+        }
+        _ => Ok(path.to_owned()),
+    }
+}
+
 /// Whether a folder holds idx files, as digits come, rather than pictures.
 pub fn holds_digits(folder: &Path) -> bool {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();

@@ -13,11 +13,11 @@ use burn::tensor::TensorData;
 use burn::tensor::activation::sigmoid;
 use ganvas_kernels::dropout;
 
-use super::prelude::*;
 use crate::data::mnist::{Batch, Pictures};
 use crate::device;
 use crate::nn::{Init, Linear, Maxout};
 use crate::optim::Momentum;
+use crate::prelude::*;
 use crate::random::Dropout;
 
 const LATENT: usize = 100;
@@ -183,6 +183,8 @@ impl Recipe for Goodfellow {
         paper: "Goodfellow et al. 2014, Generative Adversarial Networks",
         sentence: "The first GAN as its authors trained it to write digits: maxout, dropout, momentum.",
         dataset: Some("mnist"),
+        time: "?",
+        presets: &[],
         small: &["train.batch=10"],
     };
     type Config = Config;

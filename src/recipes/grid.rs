@@ -7,11 +7,11 @@
 
 use burn::module::Param;
 
-use super::prelude::*;
 use crate::data::gaussians::{Mixture, Points};
 use crate::loss::penalty::{self, Penalty};
 use crate::nn::{Linear, Pullback, chain, glorot_uniform};
 use crate::optim::cosine;
+use crate::prelude::*;
 
 const SLOPE: f64 = 0.2;
 /// Gaussians on a side of the grid.
@@ -156,6 +156,8 @@ impl Recipe for Grid {
         paper: "Huang et al. 2024, The GAN is dead; long live the GAN!",
         sentence: "A toy GAN in the plane that finds every mode; try any loss and penalty on it.",
         dataset: None,
+        time: "?",
+        presets: &[],
         small: &[],
     };
     type Config = Config;

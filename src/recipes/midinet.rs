@@ -9,10 +9,10 @@ use burn::tensor::Int;
 use burn::tensor::activation::sigmoid;
 use ganvas_kernels::{Over, bce_with_logits};
 
-use super::prelude::*;
 use crate::data::music::{self, BEFORE, BarBatch, CHORDS, HIGHEST, LOWEST, Music, STEPS};
 use crate::model::chord_vectors;
 use crate::nn::{BatchNorm, Init, Normalization, Statistics};
+use crate::prelude::*;
 
 const PITCHES: usize = 128;
 /// Twelve roots, one of them on, and whether the chord is minor.
@@ -355,6 +355,8 @@ impl Recipe for Midinet {
         paper: "Yang et al. 2017, MidiNet: A Convolutional GAN for Symbolic-domain Music Generation",
         sentence: "Melodies in MIDI, bar after bar, by chords and the bar before.",
         dataset: Some(SET),
+        time: "?",
+        presets: &[],
         small: &["hidden=8", "maps=4", "previous_maps=2", "d_maps=4", "latent=8", "train.batch=4"],
     };
     type Config = Config;

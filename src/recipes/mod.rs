@@ -8,7 +8,6 @@ mod grid;
 mod midinet;
 mod mnist;
 mod pix2pix;
-mod prelude;
 mod r3gan;
 mod restore;
 mod srgan;
@@ -36,10 +35,14 @@ pub const RECIPES: &[Entry] = &[
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::path::Path;
+
     use burn::tensor::Device;
 
+    use super::RECIPES;
     use crate::config::Settings;
     use crate::data::source::{Asked, Split};
+    use crate::entry::Resolved;
     use crate::media::Media;
     use crate::model::generate;
     use crate::parts::Parts;
@@ -75,5 +78,28 @@ pub(crate) mod tests {
             near.count() as u32
         };
         mixture.centres.iter().map(near).collect()
+    }
+
+    #[test]
+    fn every_file_of_the_folder_configs_is_a_preset_of_its_recipe_and_says_what_it_is_for() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+        let mut files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+        files.sort();
+        let mut found = Vec::new();
+        for entry in RECIPES {
+            for preset in entry.info.presets {
+                let path = Path::new("preset");
+                assert_eq!(Resolved::recipe_of(preset.text, path, RECIPES).unwrap().info.name, entry.info.name);
+                let config = Resolved::of_preset(*entry, preset.name, &[]).unwrap();
+                assert!(!config.changes().unwrap().is_empty(), "{}: as the recipe", preset.name);
+                let sentence = preset.sentence();
+                assert!(preset.text.starts_with("# ") && sentence.ends_with('.'), "{}: {sentence}", preset.name);
+                found.push((format!("{}-{}.toml", entry.info.name, preset.name), preset.text));
+            }
+        }
+        found.sort();
+        let texts = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect::<Vec<String>>();
+        let names = files.iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned());
+        assert_eq!(found, names.zip(texts.iter().map(String::as_str)).collect::<Vec<_>>());
     }
 }

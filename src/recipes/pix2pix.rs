@@ -6,12 +6,12 @@
 
 use ganvas_kernels::{Act, bias_act, dropout};
 
-use super::prelude::*;
 use crate::data::images::{PairBatch, Pairs, Shape};
 use crate::nn::{
     Conv2d, ConvConfig, ConvTranspose2d, Init, InstanceNorm, Norms, PatchConfig, PatchDiscriminator, of_pictures,
     patches,
 };
+use crate::prelude::*;
 
 const SLOPE: f64 = 0.2;
 const INIT: Init = Init::Normal { deviation: 0.02 };
@@ -214,6 +214,8 @@ impl Recipe for Pix2pix {
         paper: "Isola et al. 2017, Image-to-Image Translation with Conditional Adversarial Networks",
         sentence: "A U-Net learns from pairs to turn one picture into another, as a drawing into colour.",
         dataset: Some(SET),
+        time: "?",
+        presets: &[Preset { name: LAPTOP, time: "17 min", text: include_str!("../../configs/pix2pix-laptop.toml") }],
         small: &["resolution=64", "width=2", "d_width=2", "train.batch=4"],
     };
     type Config = Config;

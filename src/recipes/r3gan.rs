@@ -9,11 +9,11 @@
 use burn::module::Param;
 use ganvas_kernels::upfirdn2d;
 
-use super::prelude::*;
 use crate::data::images::{self, Batch, Images, Shape};
 use crate::loss::penalty::Penalty;
 use crate::nn::{Conv2d, ConvConfig, Init, Pullback, chain, double, halve, resample_vjp};
 use crate::optim::cosine;
+use crate::prelude::*;
 
 const SLOPE: f64 = 0.2;
 const EXPANSION: usize = 2;
@@ -284,6 +284,11 @@ impl Recipe for R3gan {
         paper: "Huang et al. 2024, The GAN is dead; long live the GAN! A Modern Baseline GAN",
         sentence: "Residual networks with a relativistic loss and two gradient penalties learn any pictures.",
         dataset: Some(SET),
+        time: "?",
+        presets: &[
+            Preset { name: LAPTOP, time: "79 min", text: include_str!("../../configs/r3gan-laptop.toml") },
+            Preset { name: "mnist", time: "22 min", text: include_str!("../../configs/r3gan-mnist.toml") },
+        ],
         small: &["resolution=8", "widths=[8, 8]", "group=8", "latent=8", "train.batch=4"],
     };
     type Config = Config;

@@ -13,7 +13,6 @@ use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::AvgPoolOptions;
 use burn::tensor::s;
 
-use super::prelude::*;
 use crate::data::aged::{self, Aged, DAMAGE};
 use crate::data::degrade::ageing::Ageing;
 use crate::data::images::{Crop, Images};
@@ -21,6 +20,7 @@ use crate::looks::squeezenet::SqueezeNet;
 use crate::loss::adversarial::binary_cross_entropy;
 use crate::loss::perceptual;
 use crate::nn::{Conv2d, ConvConfig, Init, Norms, PatchConfig, PatchDiscriminator, of_pictures, patches};
+use crate::prelude::*;
 
 const LOSS: Adversarial = Adversarial::LeastSquares;
 const CHANNELS: usize = 3;
@@ -392,6 +392,8 @@ impl Recipe for Restore {
         paper: "Wan et al. 2020, Bringing Old Photos Back to Life",
         sentence: "Aged photographs become as they were: damage is found, and the picture restored.",
         dataset: Some(aged::SET),
+        time: "?",
+        presets: &[Preset { name: LAPTOP, time: "30 min", text: include_str!("../../configs/restore-laptop.toml") }],
         small: &[
             "resolution=32",
             "width=2",

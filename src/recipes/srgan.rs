@@ -9,12 +9,12 @@ use std::path::PathBuf;
 use burn::tensor::activation::relu;
 use ganvas_kernels::pixel_shuffle;
 
-use super::prelude::*;
 use crate::data::enlarged::{self, Degradation, Enlarged};
 use crate::data::images::{Crop, Images};
 use crate::looks::Look;
 use crate::loss::perceptual;
 use crate::nn::{BatchNorm, Conv2d, ConvConfig, HalvingConfig, HalvingDiscriminator, Init, Prelu, Statistics};
+use crate::prelude::*;
 
 const CHANNELS: usize = 3;
 const TIMES: usize = 4;
@@ -205,6 +205,8 @@ impl Recipe for Srgan {
         paper: "Ledig et al. 2017, Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network",
         sentence: "Small pictures become four times as large, by residual blocks; the first of its kind.",
         dataset: Some(enlarged::SET),
+        time: "?",
+        presets: &[],
         small: &[
             "resolution=16",
             "blocks=1",

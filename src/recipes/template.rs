@@ -8,9 +8,9 @@
 //! The ring itself is the classic picture of mode collapse (Metz et al. 2017, "Unrolled Generative Adversarial
 //! Networks", section 3.1): a generator that is fooled finds one Gaussian and stays there.
 
-use super::prelude::*;
 use crate::data::gaussians::{Mixture, Points};
 use crate::nn::Linear;
+use crate::prelude::*;
 
 const SLOPE: f64 = 0.2;
 
@@ -133,7 +133,9 @@ impl Recipe for Ring {
         paper: "Metz et al. 2017, Unrolled Generative Adversarial Networks",
         sentence: "A toy GAN in the plane that trains in seconds; the recipe to copy for a new one.",
         dataset: None, // or the name of a set in data::SETS that `train` fetches by itself
-        small: &[],    // or settings that make a step small enough for tests
+        time: "?",
+        presets: &[],
+        small: &[], // or settings that make a step small enough for tests
     };
     type Config = Config;
     type Model = Generator;

@@ -1,10 +1,10 @@
 """Makes tests/golden/mnist.json: what PyTorch says the MNIST MLP GAN computes, for the Rust tests to meet.
 
-It fixes both parameter counts, one forward pass, both losses of the discriminator's and the generator's step and
-their gradients, three whole steps with Adam, the seed's objective written out in numpy, BCE at extreme logits, the
-Glorot bounds, and ten steps of Adam on five numbers. Nothing is drawn at random (the one Xavier draw is only checked
-against its bound, never stored): weights, batches and dropout masks come from the formulas below, so the other side
-needs no weight file.
+It fixes both parameter counts, one forward pass, both losses of the discriminator's and the generator's step, R1 and
+the gradients of all of them, three whole steps with Adam, the seed's objective written out in numpy, BCE at extreme
+logits, the Glorot bounds, and ten steps of Adam on five numbers. Nothing is drawn at random (the one Xavier draw is
+only checked against its bound, never stored): weights, batches and dropout masks come from the formulas below, so the
+other side needs no weight file.
 
     G  100-256-512-1024-784   leaky ReLU 0.2 after each hidden layer, sigmoid out
     D  784-1024-512-256-1     leaky ReLU 0.2, then dropout 0.3, after each hidden layer, logits out
@@ -155,6 +155,13 @@ def d_loss(g, d, k, dtype):
     return F.binary_cross_entropy_with_logits(d(x, D_STEP), targets)
 
 
+def r1(d, dtype):
+    """gamma / 2 E |grad D|^2 on the real pictures, without dropout, with gamma = 3."""
+    x = real_images(0, dtype).requires_grad_()
+    (gradient,) = torch.autograd.grad(d(x).sum(), x, create_graph=True)
+    return 1.5 * gradient.square().sum(1).mean()
+
+
 def g_loss_non_saturating(g, d, k, dtype):
     logits = d(g(z_g(k, dtype)), G_STEP)
     return F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
@@ -191,7 +198,7 @@ def parameter_fingerprints(net):
 
 def gradient_fingerprints(loss, net):
     names, parameters = zip(*net.named_parameters())
-    gradients = torch.autograd.grad(loss, parameters)
+    gradients = torch.autograd.grad(loss, parameters, materialize_grads=True)  # R1 does not see the last bias
     return {name: fingerprint(in_out(name, g)) for name, g in zip(names, gradients)}
 
 
@@ -231,11 +238,14 @@ def losses_and_gradients(dtype):
     loss_d = d_loss(g, d, 0, dtype)
     loss_non_saturating = g_loss_non_saturating(g, d, 0, dtype)
     loss_minimax = g_loss_minimax(g, d, 0, dtype)
+    loss_r1 = r1(d, dtype)
     return {
         "d_loss": loss_d.item(),
         "g_loss_non_saturating": loss_non_saturating.item(),
         "g_loss_minimax": loss_minimax.item(),
+        "r1": loss_r1.item(),
         "d_gradients": gradient_fingerprints(loss_d, d),
+        "r1_gradients": gradient_fingerprints(loss_r1, d),
         "g_gradients_non_saturating": gradient_fingerprints(loss_non_saturating, g),
         "g_gradients_minimax": gradient_fingerprints(loss_minimax, g),
     }
@@ -331,8 +341,9 @@ def dtype_sections(dtype):
 def compare(exact, single, path, sizes, found):
     """Collects (section, parameter path, kind, error) for every number; errors are relative, as the tests take them."""
     if isinstance(exact, dict) and "probes" in exact:
-        norm = exact["norm"]
-        n = sizes(path)
+        norm, n = exact["norm"], sizes(path)
+        if norm == 0:  # of the last bias, which R1 does not see
+            return
         found.append((path, "norm", abs(exact["norm"] - single["norm"]) / norm))
         for k, (a, b) in enumerate(zip(exact["probes"], single["probes"])):
             size = np.linalg.norm(probe(k, n))

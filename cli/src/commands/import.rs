@@ -46,6 +46,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if found.card.licence.is_empty() {
         say("Nobody said under which licence this network is; see where it came from before you pass it on.");
     }
+    let (config, device) = (run.config(RECIPES)?, ganvas::device::named("cpu")?);
+    say(&format!("Try: {}", super::first_use(&run, config.model(&device)?.as_ref())));
     super::print(&format!("{}\n", run.path().display()))
 }
 

@@ -10,13 +10,21 @@ use ganvas::{Error, Resolved, write_aside};
 pub struct Args {
     /// A recipe of `ganvas list`.
     recipe: String,
+    /// Another configuration that comes with the recipe; `ganvas list --presets` shows them.
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
     /// Write to this file instead of standard output; an existing file is not overwritten.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let text = Resolved::new(ganvas::recipe(&args.recipe)?, None, &[])?.text;
+    let entry = ganvas::recipe(&args.recipe)?;
+    let config = match &args.preset {
+        Some(name) => Resolved::of_preset(entry, name, &[])?,
+        None => Resolved::new(entry, None, &[])?,
+    };
+    let text = config.text;
     let Some(path) = args.output else { return super::print(&text) };
     if path.exists() {
         let sentence = format!("{} exists already; choose another name or remove it", path.display());

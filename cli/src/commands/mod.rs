@@ -14,6 +14,9 @@ pub mod train;
 
 use std::io::{ErrorKind, Write};
 
+use ganvas::field::Kind;
+use ganvas::{Model, RunDir, shell};
+
 /// Writes to standard output; a reader that has gone away (`ganvas list | head -1`) is no error.
 pub fn print(text: &str) -> anyhow::Result<()> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
@@ -25,6 +28,16 @@ pub fn print(text: &str) -> anyhow::Result<()> {
 /// Prints a value as JSON.
 pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+/// The command that shows what a run's model makes, by what it takes and makes.
+pub fn first_use(run: &RunDir, model: &dyn Model) -> String {
+    let run = shell::path(run.path());
+    if model.takes().iter().any(|field| matches!(field.kind, Kind::Picture { .. })) {
+        return format!("ganvas apply {run} PICTURE -o result.png");
+    }
+    let is_music = model.makes().iter().any(|field| field.kind == Kind::Notes);
+    format!("ganvas sample {run} -o samples.{}", if is_music { "mid" } else { "png" })
 }
 
 /// Where to compute.

@@ -4,12 +4,12 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use ganvas::run::{Checkpoint, Lock};
-use ganvas::{Device, Entry, Error, Outcome, RECIPES, Resolved, RunDir, Session};
+use ganvas::{Device, Entry, Error, LAPTOP, Outcome, RECIPES, Resolved, RunDir, Session, Trial, shell};
 use serde_json::json;
 
 use super::Computing;
 use crate::memory;
-use crate::progress::{Training, fetch, say};
+use crate::progress::{Training, Work, duration, fetch, say};
 use crate::signals::{self, Signals};
 use crate::web::{self, Serving};
 
@@ -18,13 +18,17 @@ use crate::web::{self, Serving};
 #[command(after_help = "Examples:
   ganvas train mnist --serve
   ganvas train mnist --set train.kimg=12000 --seed 7
-  ganvas train configs/mnist-tutorial.toml --dry-run
+  ganvas train stylegan2 --preset laptop --data pictures/
+  ganvas train mine.toml --dry-run
 
 Ctrl-C once writes a checkpoint and ends; `ganvas resume RUN` goes on from it. Twice ends now.")]
 pub struct Args {
     /// A recipe of `ganvas list`, or a configuration file.
     #[arg(value_name = "RECIPE|FILE")]
     what: String,
+    /// Begin with another configuration that comes with the recipe; `ganvas list --presets` shows them.
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
     /// Set a key of the configuration; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -47,7 +51,7 @@ pub struct Args {
     /// checkpoint and go on with half the learning rate, at most three times; short for --set train.on_trouble=X.
     #[arg(long, value_name = "X", value_parser = ["continue", "stop", "rollback"])]
     on_trouble: Option<String>,
-    /// Print the configuration, the sizes, the memory and the expected duration after ten steps; train nothing.
+    /// Print the configuration, the sizes, and the memory and the time that are expected after steps on few images; train nothing.
     #[arg(long)]
     dry_run: bool,
     /// Show it in a browser while it trains, and afterwards until Ctrl-C.
@@ -62,7 +66,8 @@ pub struct Args {
 
 /// What is said to the first Ctrl-C.
 const STOPPING: &str = "Stopping after this step, with a checkpoint. Ctrl-C again ends now.";
-const TRIAL_STEPS: u64 = 10;
+/// A run of more seconds is worth a word.
+const LONG: f64 = 24.0 * 3600.0;
 
 pub fn run(args: Args) -> anyhow::Result<()> {
     let device = args.device.get()?;
@@ -70,8 +75,17 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     prepare(&config)?;
     let (config, chosen) = config.settled()?;
     chosen.iter().for_each(|line| say(line));
+    let mut work = Work::new("trying".to_owned());
+    let trial = ganvas::try_out(&config, &device, &mut |progress| work.show(&progress));
+    work.end();
+    let trial = trial?;
     if args.dry_run {
-        return dry_run(&config, &device, args.json);
+        return dry_run(&config, &trial, args.json);
+    }
+    trial.fits()?;
+    say(&expected(&trial));
+    if let (None, true) = (&args.preset, trial.secs() > LONG) {
+        say(&shorter(&config));
     }
     let session = config.open(&device)?; // before there is a directory that a mistake would leave behind
     memory::keep_freed();
@@ -100,7 +114,6 @@ fn stay(served: Option<Serving>, signals: &Signals) {
 fn resolve(args: &Args) -> ganvas::Result<Resolved> {
     let mut sets = args.set.clone();
     if let Some(path) = &args.data {
-        let path = named_set(path)?.unwrap_or_else(|| path.clone());
         sets.push(format!("data.path={}", toml_string(&path.to_string_lossy())));
     }
     sets.extend(args.seed.map(|seed| format!("train.seed={seed}")));
@@ -109,7 +122,13 @@ fn resolve(args: &Args) -> ganvas::Result<Resolved> {
 
     let path = Path::new(&args.what);
     if !path.is_file() && path.extension().is_none() && path.components().count() == 1 {
-        return Resolved::new(ganvas::recipe(&args.what)?, None, &sets);
+        let entry = ganvas::recipe(&args.what)?;
+        let Some(name) = &args.preset else { return Resolved::new(entry, None, &sets) };
+        return Resolved::of_preset(entry, name, &sets);
+    }
+    if args.preset.is_some() {
+        let sentence = format!("--preset is for a recipe, and {} is a file; leave one of them out", path.display());
+        return Err(Error::input(sentence));
     }
     let text = std::fs::read_to_string(path).map_err(|error| Error::io("read the configuration", path, &error))?;
     let entry: Entry = Resolved::recipe_of(&text, path, RECIPES)?;
@@ -141,11 +160,15 @@ pub fn prepare(config: &Resolved) -> anyhow::Result<()> {
     fetch_own(config)
 }
 
-/// Fetches the recipe's own set, where no other data are named.
+/// Fetches the set that the configuration names, or the recipe's own, where no other data are named.
 pub fn fetch_own(config: &Resolved) -> anyhow::Result<()> {
-    if let (Some(name), None) = (config.entry.info.dataset, config.data_path()) {
-        let set = ganvas::data::set(name)?;
-        fetch(&set, &(set.folder)()?)?;
+    match (config.data_path(), config.entry.info.dataset) {
+        (Some(path), _) => drop(named_set(&path)?),
+        (None, Some(name)) => {
+            let set = ganvas::data::set(name)?;
+            fetch(&set, &(set.folder)()?)?;
+        }
+        (None, None) => {}
     }
     Ok(())
 }
@@ -155,7 +178,7 @@ pub fn go(
     run: &RunDir,
     lock: Lock,
     config: &Resolved,
-    (session, device): (Box<dyn Session>, &Device),
+    (mut session, device): (Box<dyn Session>, &Device),
     from: Option<&Checkpoint>,
     serve: bool,
     json: bool,
@@ -164,6 +187,7 @@ pub fn go(
     let signals = signals::listen(STOPPING)?;
     let path = run.path().display().to_string();
     say(&format!("{} in {path}", config.entry.info.title));
+    let next = super::first_use(run, session.model().as_ref());
     let mut training = Training::new(config, from.map_or(0, Checkpoint::step));
     let outcome = ganvas::train(run, &lock, config, session, from, device, &mut |progress| {
         training.show(progress);
@@ -177,8 +201,10 @@ pub fn go(
         super::print_json(&json!({ "run": path, "state": state }))?;
     } else {
         match outcome {
-            Outcome::Done => say(&format!("Done. See {path}/previews, or try: ganvas sample {path} -o samples.png")),
-            Outcome::Stopped => say(&format!("Stopped, with a checkpoint. Go on with: ganvas resume {path}")),
+            Outcome::Done => say(&format!("Done. See {path}/previews, or try: {next}")),
+            Outcome::Stopped => {
+                say(&format!("Stopped, with a checkpoint. Go on with: ganvas resume {}", shell::path(run.path())))
+            }
         }
         super::print(&format!("{path}\n"))?;
     }
@@ -186,31 +212,56 @@ pub fn go(
     Ok(())
 }
 
-fn dry_run(config: &Resolved, device: &Device, json: bool) -> anyhow::Result<()> {
-    let trial = ganvas::try_out(config, TRIAL_STEPS, device)?;
-    let secs = trial.secs_per_step * trial.total_steps as f64;
+/// The time and the memory that a run is expected to take.
+fn expected(trial: &Trial) -> String {
+    let memory = trial.peak_bytes.map(|bytes| format!(", and at most {} of memory", megabytes(bytes)));
+    format!("It will take about {}{}.", duration(trial.secs()), memory.unwrap_or_default())
+}
+
+/// How a run becomes shorter.
+fn shorter(config: &Resolved) -> String {
+    let info = config.entry.info;
+    let lower = "lower train.kimg, as in --set train.kimg=100";
+    match info.preset(LAPTOP) {
+        Ok(preset) => format!(
+            "This is the paper's size. For a smaller one ({} on two cores) begin with: ganvas train {} --preset {LAPTOP}; or {lower}.",
+            preset.time, info.name
+        ),
+        Err(_) => format!("This is the paper's size. For a shorter run {lower}."),
+    }
+}
+
+fn dry_run(config: &Resolved, trial: &Trial, json: bool) -> anyhow::Result<()> {
     if json {
-        return super::print_json(&json!({
+        super::print_json(&json!({
             "config": config.text,
             "parameters": trial.parameters.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
             "state_bytes": trial.state_bytes,
             "peak_bytes": trial.peak_bytes,
+            "free_bytes": trial.free_bytes,
             "secs_per_step": trial.secs_per_step,
             "total_steps": trial.total_steps,
-            "expected_secs": secs,
-        }));
+            "expected_secs": trial.secs(),
+        }))?;
+        return Ok(trial.fits()?);
     }
     let parameters = trial.parameters.iter().map(|(part, count)| format!("{part} {count}")).collect::<Vec<_>>();
-    let peak = trial.peak_bytes.map(|bytes| format!("; peak so far {}", megabytes(bytes))).unwrap_or_default();
+    let of = |bytes: Option<u64>, of: &str| bytes.map(|bytes| format!("{} {of}", megabytes(bytes)));
+    let memory = [
+        of(Some(trial.state_bytes as u64), "of weights, moments and averages"),
+        of(trial.peak_bytes, "in all"),
+        of(trial.free_bytes, "free"),
+    ];
     super::print(&format!(
-        "{}\n# parameters: {}\n# memory: {} of weights, moments and averages{peak}\n# time: {:.1} ms a step, {} steps: {}\n",
+        "{}\n# parameters: {}\n# memory: {}\n# time: {:.1} ms a step, {} steps: {}\n",
         config.text,
         parameters.join(", "),
-        megabytes(trial.state_bytes as u64),
+        memory.into_iter().flatten().collect::<Vec<_>>().join("; "),
         trial.secs_per_step * 1000.0,
         trial.total_steps,
-        crate::progress::duration(secs),
-    ))
+        duration(trial.secs()),
+    ))?;
+    Ok(trial.fits()?)
 }
 
 fn megabytes(bytes: u64) -> String {

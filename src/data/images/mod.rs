@@ -27,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::media::{Image, Media};
 use crate::random::Draws;
 use crate::request::{self, Example};
+use crate::shell;
 
 use self::folder::Listing;
 use self::pack::Pack;
@@ -414,11 +415,11 @@ fn usable(
             Err(problem) => problems.push(problem),
         }
     }
-    let place = place.display();
+    let (pasted, place) = (shell::path(place), place.display());
     if !problems.is_empty() && !skip_broken {
         return Err(Error::input(format!(
             "{} of {} files in {place} cannot be used:{}\n`--set data.skip_broken=true` goes on without them; \
-             `ganvas data check {place}` lists all",
+             `ganvas data check {pasted}` lists all",
             problems.len(),
             files,
             listed(&problems),
@@ -426,7 +427,7 @@ fn usable(
     }
     if items.iter().all(|item| item.held_out) {
         return Err(Error::input(format!(
-            "{place} holds no picture to learn from that can be used; see `ganvas data check {place}`"
+            "{place} holds no picture to learn from that can be used; see `ganvas data check {pasted}`"
         )));
     }
     Ok(items)

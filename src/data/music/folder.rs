@@ -11,6 +11,7 @@ use super::{abc, midi, musicxml};
 use crate::data::images::folder::{self, File, HELD_OUT, Split};
 use crate::data::images::listed;
 use crate::error::{Error, Result};
+use crate::shell;
 
 const ENDINGS: [&str; 5] = ["mid", "midi", "abc", "mxl", "musicxml"];
 const LARGEST: u64 = 1 << 23; // bytes of one file; music is small
@@ -90,18 +91,18 @@ impl Collection {
 
     /// The same where it can be learned from. One error lists what cannot be used, unless that is to be skipped.
     pub fn usable(self, place: &Path, skip_broken: bool) -> Result<Self> {
-        let (place, problems) = (place.display(), &self.problems);
+        let (pasted, place, problems) = (shell::path(place), place.display(), &self.problems);
         if !problems.is_empty() && !skip_broken {
             return Err(Error::input(format!(
                 "{} things in {place} cannot be used:{}\n`--set data.skip_broken=true` goes on without them; \
-                 `ganvas data check {place}` lists all",
+                 `ganvas data check {pasted}` lists all",
                 problems.len(),
                 listed(problems),
             )));
         }
         if self.nothing_to_learn() {
             return Err(Error::input(format!(
-                "{place} holds no melody in 4/4 to learn from; see `ganvas data check {place}`"
+                "{place} holds no melody in 4/4 to learn from; see `ganvas data check {pasted}`"
             )));
         }
         Ok(self)

@@ -12,12 +12,12 @@ use burn::tensor::ops::PadMode;
 use burn::tensor::s;
 use ganvas_kernels::{Act, bias_act};
 
-use super::prelude::*;
 use crate::data::images::{A_TO_B, B_TO_A, DIRECTION, DomainBatch, Domains, Shape};
 use crate::nn::{
     Conv2d, ConvConfig, ConvTranspose2d, Init, InstanceNorm, Norms, PatchConfig, PatchDiscriminator, of_pictures,
     patches, pixel_norm,
 };
+use crate::prelude::*;
 
 use self::pool::Pool;
 
@@ -356,6 +356,12 @@ impl Recipe for CycleGan {
         paper: "Zhu et al. 2017, Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks",
         sentence: "Two sets of pictures without pairs: it learns to turn each kind into the other.",
         dataset: Some(SET),
+        time: "?",
+        presets: &[Preset {
+            name: LAPTOP,
+            time: "10 min",
+            text: include_str!("../../../configs/cyclegan-laptop.toml"),
+        }],
         small: &["resolution=16", "width=2", "blocks=1", "d_width=2", "d_layers=1", "pool=6", "train.batch=4"],
     };
     type Config = Config;

@@ -1,10 +1,10 @@
 //! The generator of PyTorch's DCGAN tutorial, trained by others.
 
-use super::super::prelude::*;
 use super::{Config, Generator};
 use crate::config::problem_of;
 use crate::foreign::{filled, of_shape};
 use crate::parts::Tensors;
+use crate::prelude::*;
 
 /// The generator of PyTorch's DCGAN tutorial by its state dict, whose tensors' names begin with `within`.
 pub fn generator(tensors: &Tensors, within: &str, device: &Device) -> std::result::Result<(Config, Generator), String> {

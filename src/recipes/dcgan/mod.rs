@@ -3,19 +3,19 @@
 //! Radford, Metz and Chintala 2016, "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
 //! Networks", with the constants of its section 4. Kernels are 4x4, as in the authors' published code, where the paper
 //! draws 5x5. The loss can be chosen: with `loss = "wasserstein"`, `penalty = "wgan_gp"`, `norm = "none"` it is the
-//! convolutional critic of Gulrajani et al. 2017, "Improved Training of Wasserstein GANs" (`configs/wgan-gp.toml`).
+//! convolutional critic of Gulrajani et al. 2017, "Improved Training of Wasserstein GANs" (`configs/dcgan-wgan-gp.toml`).
 
 mod foreign;
 
 use ganvas_kernels::{Act, bias_act};
 
-use super::prelude::*;
 use crate::data::images::{self, Batch, Images, Shape};
 use crate::foreign::Foreign;
 use crate::loss::penalty::{self, Penalty};
 use crate::nn::{
     BatchNorm, Conv2d, ConvConfig, ConvTranspose2d, Init, Norm, Normalization, Pullback, Statistics, chain,
 };
+use crate::prelude::*;
 use crate::recipe::Adopted;
 
 const SLOPE: f64 = 0.2;
@@ -235,6 +235,12 @@ impl Recipe for Dcgan {
         paper: "Radford et al. 2016, Unsupervised Representation Learning with Deep Convolutional GANs",
         sentence: "Convolutional networks learn any folder of pictures at 28 to 128 pixels; loss selectable.",
         dataset: Some(SET),
+        time: "11 h",
+        presets: &[
+            Preset { name: LAPTOP, time: "28 min", text: include_str!("../../../configs/dcgan-laptop.toml") },
+            Preset { name: "mnist", time: "13 min", text: include_str!("../../../configs/dcgan-mnist.toml") },
+            Preset { name: "wgan-gp", time: "?", text: include_str!("../../../configs/dcgan-wgan-gp.toml") },
+        ],
         small: &["resolution=28", "width=4", "latent=8", "train.batch=4"],
     };
     type Config = Config;

@@ -8,7 +8,6 @@ mod generator;
 
 use std::path::PathBuf;
 
-use super::prelude::*;
 use crate::data::enlarged::{self, Degradation, Enlarged};
 use crate::data::images::{Crop, Images};
 use crate::data::source::Asked;
@@ -17,6 +16,7 @@ use crate::looks::Look;
 use crate::loss::penalty::Penalty;
 use crate::loss::perceptual;
 use crate::nn::{HalvingConfig, HalvingDiscriminator};
+use crate::prelude::*;
 use crate::recipe::Adopted;
 use generator::{CHANNELS, Generator, Network, PART, Sizes, TIMES};
 
@@ -214,6 +214,8 @@ impl Recipe for Esrgan {
         paper: "Wang et al. 2018, ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks",
         sentence: "Small pictures become four times as large, with details as real ones have.",
         dataset: Some(enlarged::SET),
+        time: "?",
+        presets: &[Preset { name: LAPTOP, time: "30 min", text: include_str!("../../../configs/esrgan-laptop.toml") }],
         small: &[
             "resolution=16",
             "blocks=1",

@@ -20,12 +20,12 @@ mod generator;
 
 use self::discriminator::Discriminator;
 pub use self::generator::Generator;
-use super::prelude::*;
 use crate::augment::Augment;
 use crate::data::images::{self, Batch, Images, Shape};
 use crate::loss::adversarial::non_saturating;
 use crate::loss::penalty::{PathLength, Penalty};
 use crate::nn::Pullback;
+use crate::prelude::*;
 
 /// What it learns when no other pictures are given.
 const SET: &str = "avatars";
@@ -241,6 +241,11 @@ impl Recipe for Stylegan2 {
         paper: "Karras et al. 2020, Analyzing and Improving the Image Quality of StyleGAN",
         sentence: "Coarse and fine styles, to mix; learns any folder of pictures by rules of its own.",
         dataset: Some(SET),
+        time: "?",
+        presets: &[
+            Preset { name: LAPTOP, time: "49 min", text: include_str!("../../../configs/stylegan2-laptop.toml") },
+            Preset { name: "cifar", time: "?", text: include_str!("../../../configs/stylegan2-cifar.toml") },
+        ],
         small: &["resolution=8", "latent=8", "style=8", "channel_base=32", "train.batch=4", "r1_every=2"],
     };
     type Config = Config;

@@ -1,4 +1,4 @@
-//! What every recipe uses, in one line: `use super::prelude::*;`.
+//! What every recipe uses, in one line: `use ganvas::prelude::*;`. Its derives want the crates `burn`, `serde` and `schemars`.
 
 pub use burn::module::Module;
 pub use burn::tensor::{Device, Tensor};
@@ -15,6 +15,6 @@ pub use crate::model::{Given, Made, Model, Tiling};
 pub use crate::optim::{Adam, AdamConfig, Decay, Trained};
 pub use crate::parts::Parts;
 pub use crate::random::{Draws, Prior};
-pub use crate::recipe::{Game, Info, Recipe, Setup};
+pub use crate::recipe::{Game, Info, LAPTOP, Preset, Recipe, Setup};
 pub use crate::request::PICTURE;
 pub use crate::step::{Scalars, StepCx};
