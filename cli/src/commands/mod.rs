@@ -54,3 +54,27 @@ impl Computing {
         ganvas::device::named(&self.device)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ganvas::{RECIPES, Resolved, device};
+
+    #[test]
+    fn what_is_advised_after_a_training_is_what_the_model_takes() {
+        let folder = tempfile::tempdir().unwrap();
+        let device = device::named("cpu").unwrap();
+        for entry in RECIPES {
+            let sets = entry.info.small.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let config = Resolved::new(*entry, None, &sets).unwrap();
+            let run = RunDir::create(&folder.path().join("my runs"), entry.info.name, &config).unwrap();
+            let advised = first_use(&run, config.model(&device).unwrap().as_ref());
+            let verb = match entry.info.name {
+                "pix2pix" | "cyclegan" | "srgan" | "esrgan" | "restore" => "apply",
+                _ => "sample",
+            };
+            assert!(advised.starts_with(&format!("ganvas {verb} '")), "{advised}");
+            assert_eq!(advised.ends_with("-o samples.mid"), entry.info.name == "midinet", "{advised}");
+        }
+    }
+}
