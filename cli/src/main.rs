@@ -35,7 +35,18 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => match commands::tried::answer(&error, &args) {
+            Some(sentence) => {
+                progress::say(&format!("ganvas: {sentence}"));
+                return ExitCode::from(2);
+            }
+            None => error.exit(),
+        },
+    };
+    let result = match cli.command {
         Command::List(args) => commands::list::run(args),
         Command::Init(args) => commands::init::run(args),
         Command::Train(args) => commands::train::run(args),

@@ -248,6 +248,33 @@ fn samples_are_the_same_each_time_and_come_as_grid_files_and_animation() {
     }
 }
 
+#[test]
+fn the_flags_people_try_first_work_or_name_the_key() {
+    let folder = tempfile::tempdir().unwrap();
+    done(folder.path(), &["train", "ring", "--kimg", "0.08", "--batch", "16"]);
+    done(folder.path(), &["train", "ring", "--steps", "2", "--batch-size", "8"]);
+    done(folder.path(), &["resume", "runs/0002-ring", "--steps", "3"]);
+    let config = |run: &str| fs::read_to_string(folder.path().join("runs").join(run).join("config.toml")).unwrap();
+    assert_eq!(state(&folder.path().join("runs/0001-ring")).0, 5);
+    assert!(config("0001-ring").contains("\nkimg = 0.08\n") && config("0001-ring").contains("\nbatch = 16\n"));
+    assert!(config("0002-ring").contains("\nsteps = 3\n") && config("0002-ring").contains("\nbatch = 8\n"));
+    for (args, sentence) in [
+        (["ring", "--lr", "0.1"], "there is no flag --lr; did you mean --set learning_rate=0.1?"),
+        (["--lr=0.1", "runs/0001-ring/config.toml", "--json"], "did you mean --set learning_rate=0.1?"),
+        (["stylegan2", "--size", "64"], "did you mean --set resolution=64?"),
+        (["ring", "--resolution", "64"], "unexpected argument '--resolution'"),
+        (["ring", "--size", "64"], "ring has no key `resolution`; `ganvas init ring` shows those it has"),
+        (["ring", "--preview-every-kimg", "1"], "did you mean --set train.preview_every_kimg=1?"),
+        (["ring", "--epochs", "5"], "give --kimg N"),
+        (["ring", "-o", "out"], "give --runs DIR"),
+        (["ring", "--output", "out"], "give --runs DIR"),
+    ] {
+        let refused = output(folder.path(), &[&["train"], &args[..]].concat());
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && said.contains(sentence), "{args:?}: {said}");
+    }
+}
+
 /// Leaves runs/0001-stylegan2, of pictures of 8 pixels, and runs/0002-ring, which has neither pictures nor styles.
 fn train_small_stylegan2_and_ring(folder: &Path) {
     let small = ganvas::recipe("stylegan2").unwrap().info.small.iter().flat_map(|set| ["--set", set]);

@@ -11,6 +11,7 @@ pub mod resume;
 pub mod sample;
 pub mod serve;
 pub mod train;
+pub mod tried;
 
 use std::io::{ErrorKind, Write};
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use ganvas::config::RESUMABLE;
 use ganvas::{Error, RECIPES, RunDir};
 
+use super::tried::Length;
 use super::{Computing, train};
 
 /// Go on with a run, exactly where its last checkpoint stopped.
@@ -18,6 +19,8 @@ pub struct Args {
     /// Set the length or the intervals anew: a key of the table train but for seed and batch; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    #[command(flatten)]
+    length: Length,
     /// CPU threads; short for --set train.threads=N.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -42,6 +45,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let run = RunDir::open(&args.run)?;
     let mut config = run.config(RECIPES)?;
     let mut sets = args.set;
+    sets.extend(args.length.set());
     sets.extend(args.threads.map(|threads| format!("train.threads={threads}")));
     sets.extend(args.on_trouble.map(|way| format!("train.on_trouble={way}")));
     for set in &sets {

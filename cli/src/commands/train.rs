@@ -8,6 +8,7 @@ use ganvas::{Device, Entry, Error, Outcome, RECIPES, Resolved, RunDir, Session};
 use serde_json::json;
 
 use super::Computing;
+use super::tried::Short;
 use crate::memory;
 use crate::progress::{Training, fetch, say};
 use crate::signals::{self, Signals};
@@ -17,7 +18,7 @@ use crate::web::{self, Serving};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   ganvas train mnist --serve
-  ganvas train mnist --set train.kimg=12000 --seed 7
+  ganvas train mnist --kimg 12000 --seed 7
   ganvas train configs/mnist-tutorial.toml --dry-run
 
 Ctrl-C once writes a checkpoint and ends; `ganvas resume RUN` goes on from it. Twice ends now.")]
@@ -37,6 +38,8 @@ pub struct Args {
     /// The run's name, after its number; the recipe's name by default.
     #[arg(long)]
     name: Option<String>,
+    #[command(flatten)]
+    short: Short,
     /// Seed of every random draw; short for --set train.seed=N.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -103,6 +106,7 @@ fn resolve(args: &Args) -> ganvas::Result<Resolved> {
         let path = named_set(path)?.unwrap_or_else(|| path.clone());
         sets.push(format!("data.path={}", toml_string(&path.to_string_lossy())));
     }
+    sets.extend(args.short.sets());
     sets.extend(args.seed.map(|seed| format!("train.seed={seed}")));
     sets.extend(args.threads.map(|threads| format!("train.threads={threads}")));
     sets.extend(args.on_trouble.as_ref().map(|way| format!("train.on_trouble={way}")));
