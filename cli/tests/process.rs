@@ -249,6 +249,32 @@ fn samples_are_the_same_each_time_and_come_as_grid_files_and_animation() {
 }
 
 #[test]
+fn a_short_run_counts_its_steps_and_the_end_says_what_all_of_it_took() {
+    let folder = tempfile::tempdir().unwrap();
+    let trained = output(folder.path(), &["train", "ring", "--kimg", "2.56"]);
+    let said = String::from_utf8(trained.stderr).unwrap();
+    let lines = said.lines().filter(|line| line.contains(" left  ")).collect::<Vec<_>>();
+    assert!(lines.last().unwrap().starts_with("0 s left  10/10 steps  "), "{said}");
+    assert!(lines.iter().all(|line| line.len() < 80), "{said}");
+    let end = said.lines().find(|line| line.starts_with("Trained 10 steps in ")).expect(&said);
+    assert!(end.ends_with(" images a second."), "{end}");
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupt_after_the_end_does_not_speak_of_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("said");
+    let mut command = ganvas(folder.path(), &["train", "ring", "--steps", "1", "--serve"]);
+    let mut child = command.stdout(Stdio::null()).stderr(fs::File::create(&path).unwrap()).spawn().unwrap();
+    let said = || fs::read_to_string(&path).unwrap();
+    wait_for("the end of the training", || said().contains("Still shown at "));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert!(child.wait().unwrap().success());
+    assert!(said().ends_with("\nStopping.\n") && !said().contains("checkpoint"), "{}", said());
+}
+
+#[test]
 fn the_flags_people_try_first_work_or_name_the_key() {
     let folder = tempfile::tempdir().unwrap();
     done(folder.path(), &["train", "ring", "--kimg", "0.08", "--batch", "16"]);

@@ -33,7 +33,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let looks = records.iter().filter(|record| matches!(record.event, Event::Scalars { .. })).count();
         return super::print(&match (looks, records.last()) {
             (1.., Some(last)) => format!(
-                "Nothing is wrong as far as the doctor can see, by {looks} looks up to step {} ({:.0} kimg).\n",
+                "Nothing is wrong as far as the doctor can see, by {looks} looks up to step {} ({:.1} kimg).\n",
                 last.step, last.kimg
             ),
             _ => "There is nothing to judge yet: nothing is logged.\n".to_owned(),

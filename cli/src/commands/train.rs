@@ -173,6 +173,7 @@ pub fn go(
         training.show(progress);
         signals.flow()
     });
+    signals.now_say("Stopping."); // there is no step any more to wait for, and no checkpoint to write
     training.end();
     drop(lock); // it is not in training while it is still shown
     let outcome = outcome?;
