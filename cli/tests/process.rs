@@ -249,6 +249,29 @@ fn samples_are_the_same_each_time_and_come_as_grid_files_and_animation() {
 }
 
 #[test]
+fn small_pictures_are_enlarged_until_one_can_see_them_but_for_those_of_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    done(folder.path(), &["train", "mnist", "--steps", "1", "--batch", "8"]);
+    let size = |out: &str, args: &[&str]| {
+        done(folder.path(), &[&["sample", "runs/0001-mnist", "-o", out], args].concat());
+        let file = if out.contains('.') { out.to_owned() } else { format!("{out}/seed-000003.png") };
+        image::image_dimensions(folder.path().join(file)).unwrap()
+    };
+    let frames = |zoom: &[&str]| {
+        done(
+            folder.path(),
+            &[&["sample", "runs/0001-mnist", "-o", "way.gif", "--interpolate", "3-9", "--frames", "2"], zoom].concat(),
+        );
+        let gif = fs::read(folder.path().join("way.gif")).unwrap();
+        u16::from_le_bytes([gif[6], gif[7]])
+    };
+    assert_eq!((frames(&[]), frames(&["--zoom", "1"])), (280, 28));
+    assert_eq!(size("one.png", &["--seeds", "3", "--grid", "1x1"]).0, 8 * 32);
+    assert_eq!(size("one.png", &["--seeds", "3", "--grid", "1x1", "--zoom", "1"]).0, 2 + 30);
+    assert_eq!(size("singles", &["--seeds", "3-4"]).0, 28, "what is measured or learned from is as the model made it");
+}
+
+#[test]
 fn a_short_run_counts_its_steps_and_the_end_says_what_all_of_it_took() {
     let folder = tempfile::tempdir().unwrap();
     let trained = output(folder.path(), &["train", "ring", "--kimg", "2.56"]);
@@ -326,7 +349,8 @@ fn a_picture_is_projected_into_the_styles_and_what_cannot_be_is_refused() {
     assert!(json[1]["perceptual_distance"].as_f64().unwrap() > 0.0 && json[1]["picture"] == pictures[1], "{json}");
     assert_eq!(json[0]["style"].as_array().unwrap().len(), 8);
     let pairs = fs::read(folder.path().join("pairs.png")).unwrap();
-    assert_eq!(pairs[16..24], [0, 0, 0, 2 + 2 * 10, 0, 0, 0, 2 + 2 * 10], "two rows of two");
+    let side = |at: usize| u32::from_be_bytes(pairs[at..at + 4].try_into().unwrap());
+    assert_eq!([side(16), side(20)], [12 * (2 + 2 * 10); 2], "two rows of two, enlarged until one can see them");
     assert!(project("runs/0001-stylegan2", "found", &pictures).status.success());
     assert!(folder.path().join("found/projected-000001.png").is_file());
 
@@ -350,11 +374,11 @@ fn rows_are_the_same_samples_again_for_each_value() {
     let sample = |args: &[&str]| done(folder.path(), &[&["sample", "runs/0001-stylegan2", "--json"], args].concat());
     let read = |name: &str| image::open(folder.path().join(name)).unwrap().to_rgb8();
 
-    sample(&["--rows", "truncation", "--seeds", "0-2", "-o", "rows.png"]);
+    sample(&["--rows", "truncation", "--seeds", "0-2", "--zoom", "1", "-o", "rows.png"]);
     let rows = read("rows.png");
     assert_eq!(rows.dimensions(), (2 + 3 * 10, 2 + 5 * 10), "five rows of three, from -2 to 2");
     for (row, truncation) in [(0, "--truncation=-2"), (2, "--truncation=0"), (3, "--truncation=1")] {
-        sample(&[truncation, "--seeds", "0-2", "--grid", "3x1", "-o", "row.png"]);
+        sample(&[truncation, "--seeds", "0-2", "--grid", "3x1", "--zoom", "1", "-o", "row.png"]);
         let (alone, line) = (read("row.png"), 3 * rows.width() as usize);
         let here = &rows.as_raw()[row * 10 * line..][..alone.as_raw().len()];
         assert!(here == alone.as_raw().as_slice(), "row {row} is not of {truncation}");
