@@ -324,6 +324,71 @@ fn the_flags_people_try_first_work_or_name_the_key() {
     }
 }
 
+#[test]
+fn runs_are_listed_renamed_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let ganvas = |args: &[&str]| done(folder.path(), args);
+    let refused = |args: &[&str], sentence: &str| {
+        let refused = output(folder.path(), args);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && said.contains(sentence), "{args:?}: {said}");
+    };
+    assert_eq!(ganvas(&["runs"]), "No run is in runs yet. Begin one with: ganvas train mnist");
+    refused(&["runs", "elsewhere"], "elsewhere does not exist");
+    refused(&["sample", "latest", "-o", "grid.png"], "there is no run in the folder runs yet");
+
+    ganvas(&["train", "ring", "--steps", "4"]);
+    ganvas(&["train", "ring", "--steps", "2", "--name", "other"]);
+    let list = ganvas(&["runs"]);
+    let rows = list.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>();
+    assert_eq!(rows[0], "RUN RECIPE STATE PROGRESS SIZE LAST METRIC");
+    assert!(rows[1].starts_with("0002-other ring finished 100% of 2 steps "), "the newest first: {list}");
+    assert!(rows[2].starts_with("0001-ring ring finished 100% of 4 steps ") && rows.len() == 3, "{list}");
+    let json = serde_json::from_str::<serde_json::Value>(&ganvas(&["runs", "runs", "--json"])).unwrap();
+    assert_eq!((&json[1]["path"], &json[1]["step"]), (&"runs/0001-ring".into(), &4.into()));
+    let weights = folder.path().join("runs/0001-ring/checkpoints/00000001k024/model.safetensors");
+    assert!(json[1]["bytes"].as_u64().unwrap() > fs::metadata(&weights).unwrap().len());
+
+    assert_eq!(ganvas(&["runs", "rename", "latest", "better"]), "runs/0002-better");
+    assert_eq!(ganvas(&["resume", "latest", "--set", "train.steps=3"]), "runs/0002-better");
+    refused(&["runs", "rename", "latest", "../away"], "cannot name a run");
+    fs::create_dir(folder.path().join("runs/0002-taken")).unwrap();
+    refused(&["runs", "rename", "latest", "taken"], "runs/0002-taken is there already");
+
+    refused(&["runs", "remove", "runs/0001-ring"], "give --yes");
+    let here = output(&folder.path().join("runs/0001-ring"), &["runs", "remove", ".", "--yes"]);
+    assert!(String::from_utf8_lossy(&here.stderr).contains("`.` names no folder"), "{here:?}");
+    let lock = RunDir::open(&folder.path().join("runs/0002-better")).unwrap().lock().unwrap();
+    let both = ["runs", "remove", "runs/0001-ring", "runs/0002-better", "--yes"];
+    refused(&both, "another process is training runs/0002-better");
+    refused(&["runs", "rename", "latest", "worse"], "another process is training runs/0002-better");
+    assert!(weights.exists(), "none is removed when one cannot be");
+    drop(lock);
+    assert_eq!(ganvas(&both), "removed runs/0001-ring\nremoved runs/0002-better");
+    refused(&["runs", "remove", "runs/0001-ring", "--yes"], "runs/0001-ring does not exist");
+    refused(&["runs", "remove", "runs/0002-taken", "--yes"], "is no run directory");
+}
+
+#[test]
+fn latest_stands_for_the_newest_run_in_every_verb_that_takes_one() {
+    let folder = tempfile::tempdir().unwrap();
+    done(folder.path(), &["train", "ring", "--steps", "2"]);
+    done(folder.path(), &["train", "ring", "--steps", "2"]);
+    for verb in [
+        vec!["resume", "latest"],
+        vec!["sample", "latest", "-o", "grid.png"],
+        vec!["eval", "latest", "--samples", "100"],
+        vec!["doctor", "latest"],
+    ] {
+        let said = output(folder.path(), &verb);
+        let told = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(said.status.success() && told.contains("latest is runs/0002-ring"), "{verb:?}: {told}");
+    }
+    let refused = output(folder.path(), &["apply", "latest", "grid.png", "-o", "out.png"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("runs/0002-ring makes samples out of seeds"), "{said}");
+}
+
 /// Leaves runs/0001-stylegan2, of pictures of 8 pixels, and runs/0002-ring, which has neither pictures nor styles.
 fn train_small_stylegan2_and_ring(folder: &Path) {
     let small = ganvas::recipe("stylegan2").unwrap().info.small.iter().flat_map(|set| ["--set", set]);

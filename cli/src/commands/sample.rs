@@ -30,6 +30,7 @@ const ROWS_OF_A_RANGE: u32 = 5;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   ganvas sample runs/0001-mnist -o grid.png
+  ganvas sample latest -o grid.png
   ganvas sample runs/0001-mnist --seeds 100-163 --grid 16x4 -o grid.png
   ganvas sample runs/0001-mnist --interpolate 3-9 -o between.gif
   ganvas sample runs/0001-mnist --seeds 0-999 -o pictures/
@@ -39,7 +40,7 @@ const ROWS_OF_A_RANGE: u32 = 5;
   ganvas sample runs/0002-stylegan2 --mix 0-4x10-17 --cut 4 -o mixed.png
   ganvas sample runs/0002-stylegan2 --project me.jpg you.jpg -o found.png")]
 pub struct Args {
-    /// The run directory.
+    /// The run directory, or latest for the newest in the folder runs.
     run: PathBuf,
     /// Where to: a .png for a grid, a .gif, .apng or .png for an interpolation, a .mid or .wav for one piece of music, else a
     /// folder for single pictures or pieces of music, each as .mid, .wav and .png.
@@ -148,7 +149,7 @@ impl FromStr for Grid {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let run = RunDir::open(&args.run)?;
+    let run = super::open_run(&args.run)?;
     let config = run.config(RECIPES)?;
     let checkpoint = sample::checkpoint(&run, args.checkpoint.as_deref())?;
     let model = sample::model(&config, &checkpoint, &args.device.get()?)?;
