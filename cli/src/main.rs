@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 
 /// Train, watch and use generative adversarial networks, offline.
 #[derive(Parser)]
-#[command(name = "ganvas", version, max_term_width = 100, after_help = "Begin with: ganvas train mnist")]
+#[command(name = "ganvas", version, long_version = version(), max_term_width = 100, after_help = "Begin with: ganvas train mnist")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -33,6 +33,13 @@ enum Command {
     Import(commands::import::Args),
     Doctor(commands::doctor::Args),
     Data(commands::data::Args),
+}
+
+/// What `--version` prints, beside the version alone of `-V`. It lives as long as the process, as clap asks.
+fn version() -> &'static str {
+    let (version, commit, features) = (env!("CARGO_PKG_VERSION"), env!("GANVAS_COMMIT"), env!("GANVAS_FEATURES"));
+    let bits = ganvas::device::vector_bits();
+    format!("{version}\ncommit: {commit}\nfeatures: {features}\nprocessor: vectors of {bits} bits").leak()
 }
 
 fn main() -> ExitCode {

@@ -389,6 +389,21 @@ fn latest_stands_for_the_newest_run_in_every_verb_that_takes_one() {
     assert!(said.contains("runs/0002-ring makes samples out of seeds"), "{said}");
 }
 
+#[test]
+fn the_version_says_commit_features_and_vectors() {
+    let version = concat!("ganvas ", env!("CARGO_PKG_VERSION"));
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(done(folder.path(), &["-V"]), version);
+    let said = done(folder.path(), &["--version"]);
+    let [first, commit, features, processor] = said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
+    assert_eq!(first, version);
+    let commit = commit.strip_prefix("commit: ").unwrap().split(',').next().unwrap();
+    assert!(commit == "none" || commit.len() == 12 && commit.chars().all(|c| c.is_ascii_hexdigit()), "{said}");
+    assert!(features.starts_with("features: "), "{said}");
+    let bits = processor.strip_prefix("processor: vectors of ").and_then(|rest| rest.strip_suffix(" bits")).unwrap();
+    assert!(["32", "128", "256", "512"].contains(&bits), "{said}");
+}
+
 /// Leaves runs/0001-stylegan2, of pictures of 8 pixels, and runs/0002-ring, which has neither pictures nor styles.
 fn train_small_stylegan2_and_ring(folder: &Path) {
     let small = ganvas::recipe("stylegan2").unwrap().info.small.iter().flat_map(|set| ["--set", set]);
