@@ -35,7 +35,7 @@ pub trait Settings: Clone + Serialize + DeserializeOwned + Default + JsonSchema 
 pub struct Train {
     /// Seed of every random draw of the run: weights, order of the data, noise.
     pub seed: u64,
-    /// Length of the run in thousands of images seen.
+    /// Length of the run in kimg, which is thousands of images seen.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub kimg: f64,
     /// Length of the run in steps; 0 means by `kimg`.

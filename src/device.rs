@@ -4,6 +4,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::error::{Error, Result};
 
+pub use ganvas_kernels::vector_bits;
+
 /// The devices that can be asked for by name.
 pub const NAMES: [&str; 1] = ["cpu"];
 

@@ -50,9 +50,9 @@ fn a_truncated_checkpoint_is_refused_and_the_one_before_it_goes_on() {
         let (code, said) = sentence(latest.and_then(|latest| latest.unwrap().parts().map(|_| ())));
         assert_eq!(code, 2);
         assert!(said.contains("is damaged") && said.contains(file), "{said}");
-        assert!(said.ends_with("use a whole one with --checkpoint 00000002k"), "{said}");
+        assert!(said.ends_with("use a whole one with --checkpoint 00000002k560"), "{said}");
 
-        let before = run.checkpoint(Some("00000002k")).unwrap().unwrap();
+        let before = run.checkpoint(Some("00000002k560")).unwrap().unwrap();
         assert_eq!(before.step(), 10);
         go(&run, &config, Some(&before)).unwrap();
         let again = run.checkpoint(None).unwrap().unwrap();
@@ -130,7 +130,49 @@ fn only_the_newest_checkpoints_are_kept() {
     let names = fs::read_dir(run.checkpoints()).unwrap().map(|entry| entry.unwrap().file_name());
     let mut names = names.map(|name| name.into_string().unwrap()).collect::<Vec<_>>();
     names.sort();
-    assert_eq!(names, ["00000007k", "00000010k", "00000012k", "latest"]);
+    assert_eq!(names, ["00000007k680", "00000010k240", "00000012k800", "latest"]);
+}
+
+/// The names in a folder, in their order.
+fn names(folder: &Path) -> Vec<String> {
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names = names.collect::<Vec<_>>();
+    names.sort();
+    names
+}
+
+#[test]
+fn previews_and_checkpoints_within_a_thousand_images_do_not_overwrite_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = ["train.batch=16", "train.steps=4", "train.preview_every_kimg=0.016"];
+    let config = ring(&[&own[..], &["train.checkpoint_every_kimg=0.032", "train.keep_checkpoints=9"]].concat());
+    let run = RunDir::create(folder.path(), "ring", &config).unwrap();
+    go(&run, &config, None).unwrap();
+    assert_eq!(names(&run.checkpoints()), ["00000000k032", "00000000k064", "latest"]);
+    let previews = names(&run.previews());
+    let film = ["00000000k000.png", "00000000k016.png", "00000000k032.png", "00000000k048.png", "00000000k064.png"];
+    assert_eq!(previews, film, "the first is of the untrained network");
+    let pictures = previews.iter().map(|name| fs::read(run.previews().join(name)).unwrap());
+    assert_eq!(pictures.collect::<std::collections::BTreeSet<_>>().len(), 5, "each step has a picture of its own");
+}
+
+#[test]
+fn a_run_of_an_earlier_version_goes_on_and_its_names_come_before_the_new_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, run) = twenty_steps(folder.path());
+    let old = [("00000002k560", "00000002k"), ("00000005k120", "00000005k-20")];
+    for (new, old) in old {
+        fs::rename(run.checkpoints().join(new), run.checkpoints().join(old)).unwrap();
+    }
+    fs::write(run.checkpoints().join("latest"), "00000005k-20\n").unwrap();
+    fs::rename(run.previews().join("00000005k120.png"), run.previews().join("00000005k.png")).unwrap();
+    assert_eq!(run.checkpoint(Some("00000002k")).unwrap().unwrap().step(), 10);
+    let from = run.checkpoint(None).unwrap().unwrap();
+    assert_eq!((from.step(), from.name().as_str()), (20, "00000005k-20"));
+    go(&run, &config.with("train.steps=21").unwrap(), Some(&from)).unwrap();
+    // Two are kept by default: the oldest, by an old name, is gone.
+    assert_eq!(names(&run.checkpoints()), ["00000005k-20", "00000005k376", "latest"]);
+    assert_eq!(names(&run.previews()), ["00000000k000.png", "00000005k.png", "00000005k376.png"]);
 }
 
 #[test]
@@ -149,15 +191,15 @@ fn a_stop_writes_a_checkpoint_and_the_run_goes_on_as_if_it_had_not_been() {
         Outcome::Stopped
     );
     let from = run.checkpoint(None).unwrap().unwrap();
-    assert_eq!((from.step(), from.name().as_str()), (8, "00000002k"));
-    // A second stop within the same thousand images has a name of its own, so that the first stays until then.
+    assert_eq!((from.step(), from.name().as_str()), (8, "00000002k048"));
+    // A second stop within the same thousand images has a name of its own.
     assert_eq!(
         train(&run, &run.lock().unwrap(), &config, open(&config), Some(&from), &Device::flex(), &mut stop_at(9))
             .unwrap(),
         Outcome::Stopped
     );
     let from = run.checkpoint(None).unwrap().unwrap();
-    assert_eq!((from.step(), from.name().as_str()), (9, "00000002k-9"));
+    assert_eq!((from.step(), from.name().as_str()), (9, "00000002k304"));
     assert_eq!(go(&run, &config, Some(&from)).unwrap(), Outcome::Done);
     let parts = |run: &RunDir| run.checkpoint(None).unwrap().unwrap().parts().unwrap();
     assert!(parts(&run) == parts(&whole));

@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 
 /// Train, watch and use generative adversarial networks, offline.
 #[derive(Parser)]
-#[command(name = "ganvas", version, max_term_width = 100, after_help = "Begin with: ganvas train mnist")]
+#[command(name = "ganvas", version, long_version = version(), max_term_width = 100, after_help = "Begin with: ganvas train mnist")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -28,14 +28,33 @@ enum Command {
     Sample(commands::sample::Args),
     Apply(commands::apply::Args),
     Eval(commands::eval::Args),
+    Runs(commands::runs::Args),
     Serve(commands::serve::Args),
     Import(commands::import::Args),
     Doctor(commands::doctor::Args),
     Data(commands::data::Args),
 }
 
+/// What `--version` prints, beside the version alone of `-V`. It lives as long as the process, as clap asks.
+fn version() -> &'static str {
+    let (version, commit, features) = (env!("CARGO_PKG_VERSION"), env!("GANVAS_COMMIT"), env!("GANVAS_FEATURES"));
+    let bits = ganvas::device::vector_bits();
+    format!("{version}\ncommit: {commit}\nfeatures: {features}\nprocessor: vectors of {bits} bits").leak()
+}
+
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => match commands::tried::answer(&error, &args) {
+            Some(sentence) => {
+                progress::say(&format!("ganvas: {sentence}"));
+                return ExitCode::from(2);
+            }
+            None => error.exit(),
+        },
+    };
+    let result = match cli.command {
         Command::List(args) => commands::list::run(args),
         Command::Init(args) => commands::init::run(args),
         Command::Train(args) => commands::train::run(args),
@@ -43,6 +62,7 @@ fn main() -> ExitCode {
         Command::Sample(args) => commands::sample::run(args),
         Command::Apply(args) => commands::apply::run(args),
         Command::Eval(args) => commands::eval::run(args),
+        Command::Runs(args) => commands::runs::run(args),
         Command::Serve(args) => commands::serve::run(args),
         Command::Import(args) => commands::import::run(args),
         Command::Doctor(args) => commands::doctor::run(args),

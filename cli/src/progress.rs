@@ -4,12 +4,20 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use console::Term;
 use ganvas::data::DataSet;
 use ganvas::report::Progress as WorkProgress;
 use ganvas::{Progress, Resolved};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 const LINE_EVERY: Duration = Duration::from_secs(10);
+const DRAWN_EVERY: Duration = Duration::from_millis(125);
+/// The columns of a line where nobody tells how many there are.
+const COLUMNS: usize = 80;
+/// The columns of a training's bar, with its brackets and the space after it.
+const BAR: usize = 15;
+/// A run of fewer images is counted in steps: it would read as 0 kimg.
+const COUNTED_IN_STEPS: u64 = 10_000;
 /// Scalars shown beside the bar; the rest is in events.jsonl.
 const SHOWN: usize = 4;
 
@@ -39,23 +47,26 @@ fn bar(total: u64, template: &str) -> ProgressBar {
     ProgressBar::with_draw_target(Some(total), target).with_style(style.progress_chars("=> "))
 }
 
-/// The progress of a training.
+/// The progress of a training: the time left first, then how far it is, how fast, and scalars.
 pub struct Training {
     bar: ProgressBar,
-    first_step: u64,
     begun: Instant,
-    last_line: Option<Instant>,
-    kimg_per_step: f64,
+    every: Duration,
+    drawn: Option<Instant>,
+    steps: u64, // that this process did, also those that were given up by going back
+    batch: u64,
+    in_steps: bool,
 }
 
 impl Training {
     /// A training that goes on after `first_step` steps.
     pub fn new(config: &Resolved, first_step: u64) -> Self {
-        let total = config.train.total_steps();
-        let bar = bar(total, "[{bar:30}] {msg}");
+        let train = &config.train;
+        let bar = bar(train.total_steps(), "[{bar:12}] {msg}");
         bar.set_position(first_step);
-        let kimg_per_step = config.train.batch as f64 / 1000.0;
-        Training { bar, first_step, begun: Instant::now(), last_line: None, kimg_per_step }
+        let every = if bar.is_hidden() { LINE_EVERY } else { DRAWN_EVERY };
+        let in_steps = train.steps > 0 || train.total_images() < COUNTED_IN_STEPS;
+        Training { bar, begun: Instant::now(), every, drawn: None, steps: 0, batch: train.batch as u64, in_steps }
     }
 
     /// Shows a step.
@@ -72,35 +83,77 @@ impl Training {
             };
             self.bar.suspend(|| say(&text));
         }
-        let line_is_due = self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY);
-        if self.bar.is_hidden() && !line_is_due && progress.step < progress.total_steps {
-            return;
-        }
-        let elapsed = self.begun.elapsed().as_secs_f64();
-        let steps = progress.step.saturating_sub(self.first_step).max(1) as f64; // it may have gone back
-        let left = elapsed / steps * (progress.total_steps - progress.step) as f64;
-        let speed = steps * self.kimg_per_step * 1000.0 / elapsed.max(1e-9);
-        let scalars = progress.scalars.read().into_iter().take(SHOWN).map(|(name, value)| format!("{name} {value:.3}"));
-        let message = format!(
-            "{:.1}/{:.0} kimg  {}  {speed:.0} img/s  {} left",
-            progress.images as f64 / 1000.0,
-            progress.total_steps as f64 * self.kimg_per_step,
-            scalars.collect::<Vec<_>>().join("  "),
-            duration(left),
-        );
+        let Some(parts) = self.parts(progress) else { return };
         if self.bar.is_hidden() {
-            self.last_line = Some(Instant::now());
-            say(&message);
+            say(&fitted(parts, COLUMNS - 1));
         } else {
-            self.bar.set_message(message);
+            let columns = usize::from(Term::stderr().size().1);
             self.bar.set_position(progress.step);
+            self.bar.set_message(fitted(parts, columns.saturating_sub(BAR + 1)));
         }
     }
 
-    /// Leaves the last state on the screen.
+    /// What is to be shown of a step, the most important first; none while it is too early to draw again. The scalars are
+    /// read for it, which waits for the step, and so not at every one.
+    fn parts(&mut self, progress: &Progress) -> Option<Vec<String>> {
+        self.steps += 1;
+        let is_due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= self.every);
+        if !is_due && progress.step < progress.total_steps {
+            return None;
+        }
+        self.drawn = Some(Instant::now());
+        let left =
+            self.begun.elapsed().as_secs_f64() / self.steps as f64 * (progress.total_steps - progress.step) as f64;
+        let (done, total) = (self.amount(progress.step), self.amount(progress.total_steps));
+        let parts = [
+            format!("{} left", duration(left)),
+            format!("{done}/{total} {}", self.unit()),
+            format!("{} img/s", self.images_per_sec()),
+        ];
+        let scalars = progress.scalars.read().into_iter().take(SHOWN).map(|(name, value)| format!("{name} {value:.3}"));
+        Some(parts.into_iter().chain(scalars).collect())
+    }
+
+    /// A short run counts its steps, and so does one whose length was given in steps.
+    fn unit(&self) -> &'static str {
+        if self.in_steps { "steps" } else { "kimg" }
+    }
+
+    /// So many steps, in the unit.
+    fn amount(&self, steps: u64) -> String {
+        if self.in_steps {
+            return steps.to_string();
+        }
+        let kimg = format!("{:.1}", (steps * self.batch) as f64 / 1000.0);
+        kimg.strip_suffix(".0").map_or(kimg.clone(), str::to_owned)
+    }
+
+    fn images_per_sec(&self) -> String {
+        let speed = (self.steps * self.batch) as f64 / self.begun.elapsed().as_secs_f64().max(1e-9);
+        if speed < 10.0 { format!("{speed:.1}") } else { format!("{speed:.0}") }
+    }
+
+    /// Leaves the last state on the screen, and says what all of it took.
     pub fn end(&self) {
         self.bar.abandon();
+        if self.steps > 0 {
+            let (done, took) = (self.amount(self.steps), duration(self.begun.elapsed().as_secs_f64()));
+            say(&format!("Trained {done} {} in {took}, {} images a second.", self.unit(), self.images_per_sec()));
+        }
     }
+}
+
+/// As many of the parts, from the first on, as a line has room for.
+fn fitted(parts: Vec<String>, columns: usize) -> String {
+    let mut line = String::new();
+    for part in parts {
+        let gap = if line.is_empty() { "" } else { "  " };
+        if line.chars().count() + gap.len() + part.chars().count() > columns {
+            break;
+        }
+        line = line + gap + &part;
+    }
+    line
 }
 
 /// Fetches a data set into a folder and shows how far it is.
@@ -145,7 +198,7 @@ impl Work {
     /// Shows how far it is.
     pub fn show(&mut self, progress: &WorkProgress) {
         let left = self.left(progress);
-        let bar = self.bar.get_or_insert_with(|| bar(0, "[{bar:30}] {msg}"));
+        let bar = self.bar.get_or_insert_with(|| bar(0, "[{bar:12}] {wide_msg}")); // cut off where the line ends
         if bar.is_hidden() {
             if self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
                 self.last_line = Some(Instant::now());
@@ -159,7 +212,7 @@ impl Work {
             None => bar.tick(),
         }
         bar.set_position(progress.done);
-        bar.set_message([progress.what, left.as_deref().unwrap_or_default()].join("  "));
+        bar.set_message(left.as_deref().into_iter().chain([progress.what]).collect::<Vec<_>>().join("  "));
     }
 
     /// Says something beside the bar.
@@ -175,5 +228,54 @@ impl Work {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ganvas::Scalars;
+
+    use super::*;
+
+    fn training(sets: &[&str]) -> Training {
+        let sets = sets.iter().map(|set| set.to_string()).collect::<Vec<_>>();
+        Training::new(&Resolved::new(ganvas::recipe("ring").unwrap(), None, &sets).unwrap(), 0)
+    }
+
+    fn parts(training: &mut Training, step: u64, total_steps: u64) -> Option<Vec<String>> {
+        let (images, scalars) = (step * training.batch, &Scalars::default());
+        training.parts(&Progress { step, total_steps, images, scalars, diagnoses: &[], rolled_back: None })
+    }
+
+    #[test]
+    fn a_step_is_read_when_a_line_is_drawn_and_not_every_time() {
+        let mut training = training(&["train.steps=100"]);
+        training.every = Duration::from_secs(3600);
+        let drawn = (1..=100).filter(|step| parts(&mut training, *step, 100).is_some());
+        assert_eq!(drawn.collect::<Vec<_>>(), [1, 100], "the first and the last");
+    }
+
+    #[test]
+    fn a_short_run_does_not_read_as_0_kimg() {
+        let words = |sets: &[&str], step| {
+            let mut training = training(sets);
+            let total = 40; // steps of 256 images
+            parts(&mut training, step, total).unwrap()[1].clone()
+        };
+        assert_eq!(words(&["train.kimg=9"], 3), "3/40 steps");
+        assert_eq!(words(&["train.steps=40"], 3), "3/40 steps");
+        assert_eq!(words(&["train.kimg=10.24"], 3), "0.8/10.2 kimg");
+        assert_eq!(words(&["train.kimg=10.24", "train.batch=1000"], 40), "40/40 kimg");
+    }
+
+    #[test]
+    fn a_line_has_as_many_parts_as_fit_and_the_time_left_first() {
+        let mut training = training(&["train.kimg=100000000"]);
+        let mut parts = parts(&mut training, 1, 390_625_000).unwrap();
+        assert!(parts[0].ends_with(" left"), "{parts:?}");
+        parts.extend((0..SHOWN).map(|i| format!("discriminator_loss_{i} -1234.567")));
+        let line = fitted(parts.clone(), COLUMNS - 1 - BAR);
+        assert!(line.len() <= 64 && parts.join("  ").starts_with(&line) && line.ends_with("img/s"), "{line}");
+        assert_eq!(fitted(parts.clone(), 1000), parts.join("  "));
     }
 }

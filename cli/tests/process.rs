@@ -248,6 +248,162 @@ fn samples_are_the_same_each_time_and_come_as_grid_files_and_animation() {
     }
 }
 
+#[test]
+fn small_pictures_are_enlarged_until_one_can_see_them_but_for_those_of_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    done(folder.path(), &["train", "mnist", "--steps", "1", "--batch", "8"]);
+    let size = |out: &str, args: &[&str]| {
+        done(folder.path(), &[&["sample", "runs/0001-mnist", "-o", out], args].concat());
+        let file = if out.contains('.') { out.to_owned() } else { format!("{out}/seed-000003.png") };
+        image::image_dimensions(folder.path().join(file)).unwrap()
+    };
+    let frames = |zoom: &[&str]| {
+        done(
+            folder.path(),
+            &[&["sample", "runs/0001-mnist", "-o", "way.gif", "--interpolate", "3-9", "--frames", "2"], zoom].concat(),
+        );
+        let gif = fs::read(folder.path().join("way.gif")).unwrap();
+        u16::from_le_bytes([gif[6], gif[7]])
+    };
+    assert_eq!((frames(&[]), frames(&["--zoom", "1"])), (280, 28));
+    assert_eq!(size("one.png", &["--seeds", "3", "--grid", "1x1"]).0, 8 * 32);
+    assert_eq!(size("one.png", &["--seeds", "3", "--grid", "1x1", "--zoom", "1"]).0, 2 + 30);
+    assert_eq!(size("singles", &["--seeds", "3-4"]).0, 28, "what is measured or learned from is as the model made it");
+}
+
+#[test]
+fn a_short_run_counts_its_steps_and_the_end_says_what_all_of_it_took() {
+    let folder = tempfile::tempdir().unwrap();
+    let trained = output(folder.path(), &["train", "ring", "--kimg", "2.56"]);
+    let said = String::from_utf8(trained.stderr).unwrap();
+    let lines = said.lines().filter(|line| line.contains(" left  ")).collect::<Vec<_>>();
+    assert!(lines.last().unwrap().starts_with("0 s left  10/10 steps  "), "{said}");
+    assert!(lines.iter().all(|line| line.len() < 80), "{said}");
+    let end = said.lines().find(|line| line.starts_with("Trained 10 steps in ")).expect(&said);
+    assert!(end.ends_with(" images a second."), "{end}");
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupt_after_the_end_does_not_speak_of_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("said");
+    let mut command = ganvas(folder.path(), &["train", "ring", "--steps", "1", "--serve"]);
+    let mut child = command.stdout(Stdio::null()).stderr(fs::File::create(&path).unwrap()).spawn().unwrap();
+    let said = || fs::read_to_string(&path).unwrap();
+    wait_for("the end of the training", || said().contains("Still shown at "));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert!(child.wait().unwrap().success());
+    assert!(said().ends_with("\nStopping.\n") && !said().contains("checkpoint"), "{}", said());
+}
+
+#[test]
+fn the_flags_people_try_first_work_or_name_the_key() {
+    let folder = tempfile::tempdir().unwrap();
+    done(folder.path(), &["train", "ring", "--kimg", "0.08", "--batch", "16"]);
+    done(folder.path(), &["train", "ring", "--steps", "2", "--batch-size", "8"]);
+    done(folder.path(), &["resume", "runs/0002-ring", "--steps", "3"]);
+    let config = |run: &str| fs::read_to_string(folder.path().join("runs").join(run).join("config.toml")).unwrap();
+    assert_eq!(state(&folder.path().join("runs/0001-ring")).0, 5);
+    assert!(config("0001-ring").contains("\nkimg = 0.08\n") && config("0001-ring").contains("\nbatch = 16\n"));
+    assert!(config("0002-ring").contains("\nsteps = 3\n") && config("0002-ring").contains("\nbatch = 8\n"));
+    for (args, sentence) in [
+        (["ring", "--lr", "0.1"], "there is no flag --lr; did you mean --set learning_rate=0.1?"),
+        (["--lr=0.1", "runs/0001-ring/config.toml", "--json"], "did you mean --set learning_rate=0.1?"),
+        (["stylegan2", "--size", "64"], "did you mean --set resolution=64?"),
+        (["ring", "--resolution", "64"], "unexpected argument '--resolution'"),
+        (["ring", "--size", "64"], "ring has no key `resolution`; `ganvas init ring` shows those it has"),
+        (["ring", "--preview-every-kimg", "1"], "did you mean --set train.preview_every_kimg=1?"),
+        (["ring", "--epochs", "5"], "give --kimg N"),
+        (["ring", "-o", "out"], "give --runs DIR"),
+        (["ring", "--output", "out"], "give --runs DIR"),
+    ] {
+        let refused = output(folder.path(), &[&["train"], &args[..]].concat());
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && said.contains(sentence), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn runs_are_listed_renamed_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let ganvas = |args: &[&str]| done(folder.path(), args);
+    let refused = |args: &[&str], sentence: &str| {
+        let refused = output(folder.path(), args);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && said.contains(sentence), "{args:?}: {said}");
+    };
+    assert_eq!(ganvas(&["runs"]), "No run is in runs yet. Begin one with: ganvas train mnist");
+    refused(&["runs", "elsewhere"], "elsewhere does not exist");
+    refused(&["sample", "latest", "-o", "grid.png"], "there is no run in the folder runs yet");
+
+    ganvas(&["train", "ring", "--steps", "4"]);
+    ganvas(&["train", "ring", "--steps", "2", "--name", "other"]);
+    let list = ganvas(&["runs"]);
+    let rows = list.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>();
+    assert_eq!(rows[0], "RUN RECIPE STATE PROGRESS SIZE LAST METRIC");
+    assert!(rows[1].starts_with("0002-other ring finished 100% of 2 steps "), "the newest first: {list}");
+    assert!(rows[2].starts_with("0001-ring ring finished 100% of 4 steps ") && rows.len() == 3, "{list}");
+    let json = serde_json::from_str::<serde_json::Value>(&ganvas(&["runs", "runs", "--json"])).unwrap();
+    assert_eq!((&json[1]["path"], &json[1]["step"]), (&"runs/0001-ring".into(), &4.into()));
+    let weights = folder.path().join("runs/0001-ring/checkpoints/00000001k024/model.safetensors");
+    assert!(json[1]["bytes"].as_u64().unwrap() > fs::metadata(&weights).unwrap().len());
+
+    assert_eq!(ganvas(&["runs", "rename", "latest", "better"]), "runs/0002-better");
+    assert_eq!(ganvas(&["resume", "latest", "--set", "train.steps=3"]), "runs/0002-better");
+    refused(&["runs", "rename", "latest", "../away"], "cannot name a run");
+    fs::create_dir(folder.path().join("runs/0002-taken")).unwrap();
+    refused(&["runs", "rename", "latest", "taken"], "runs/0002-taken is there already");
+
+    refused(&["runs", "remove", "runs/0001-ring"], "give --yes");
+    let here = output(&folder.path().join("runs/0001-ring"), &["runs", "remove", ".", "--yes"]);
+    assert!(String::from_utf8_lossy(&here.stderr).contains("`.` names no folder"), "{here:?}");
+    let lock = RunDir::open(&folder.path().join("runs/0002-better")).unwrap().lock().unwrap();
+    let both = ["runs", "remove", "runs/0001-ring", "runs/0002-better", "--yes"];
+    refused(&both, "another process is training runs/0002-better");
+    refused(&["runs", "rename", "latest", "worse"], "another process is training runs/0002-better");
+    assert!(weights.exists(), "none is removed when one cannot be");
+    drop(lock);
+    assert_eq!(ganvas(&both), "removed runs/0001-ring\nremoved runs/0002-better");
+    refused(&["runs", "remove", "runs/0001-ring", "--yes"], "runs/0001-ring does not exist");
+    refused(&["runs", "remove", "runs/0002-taken", "--yes"], "is no run directory");
+}
+
+#[test]
+fn latest_stands_for_the_newest_run_in_every_verb_that_takes_one() {
+    let folder = tempfile::tempdir().unwrap();
+    done(folder.path(), &["train", "ring", "--steps", "2"]);
+    done(folder.path(), &["train", "ring", "--steps", "2"]);
+    for verb in [
+        vec!["resume", "latest"],
+        vec!["sample", "latest", "-o", "grid.png"],
+        vec!["eval", "latest", "--samples", "100"],
+        vec!["doctor", "latest"],
+    ] {
+        let said = output(folder.path(), &verb);
+        let told = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(said.status.success() && told.contains("latest is runs/0002-ring"), "{verb:?}: {told}");
+    }
+    let refused = output(folder.path(), &["apply", "latest", "grid.png", "-o", "out.png"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("runs/0002-ring makes samples out of seeds"), "{said}");
+}
+
+#[test]
+fn the_version_says_commit_features_and_vectors() {
+    let version = concat!("ganvas ", env!("CARGO_PKG_VERSION"));
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(done(folder.path(), &["-V"]), version);
+    let said = done(folder.path(), &["--version"]);
+    let [first, commit, features, processor] = said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
+    assert_eq!(first, version);
+    let commit = commit.strip_prefix("commit: ").unwrap().split(',').next().unwrap();
+    assert!(commit == "none" || commit.len() == 12 && commit.chars().all(|c| c.is_ascii_hexdigit()), "{said}");
+    assert!(features.starts_with("features: "), "{said}");
+    let bits = processor.strip_prefix("processor: vectors of ").and_then(|rest| rest.strip_suffix(" bits")).unwrap();
+    assert!(["32", "128", "256", "512"].contains(&bits), "{said}");
+}
+
 /// Leaves runs/0001-stylegan2, of pictures of 8 pixels, and runs/0002-ring, which has neither pictures nor styles.
 fn train_small_stylegan2_and_ring(folder: &Path) {
     let small = ganvas::recipe("stylegan2").unwrap().info.small.iter().flat_map(|set| ["--set", set]);
@@ -273,7 +429,8 @@ fn a_picture_is_projected_into_the_styles_and_what_cannot_be_is_refused() {
     assert!(json[1]["perceptual_distance"].as_f64().unwrap() > 0.0 && json[1]["picture"] == pictures[1], "{json}");
     assert_eq!(json[0]["style"].as_array().unwrap().len(), 8);
     let pairs = fs::read(folder.path().join("pairs.png")).unwrap();
-    assert_eq!(pairs[16..24], [0, 0, 0, 2 + 2 * 10, 0, 0, 0, 2 + 2 * 10], "two rows of two");
+    let side = |at: usize| u32::from_be_bytes(pairs[at..at + 4].try_into().unwrap());
+    assert_eq!([side(16), side(20)], [12 * (2 + 2 * 10); 2], "two rows of two, enlarged until one can see them");
     assert!(project("runs/0001-stylegan2", "found", &pictures).status.success());
     assert!(folder.path().join("found/projected-000001.png").is_file());
 
@@ -297,11 +454,11 @@ fn rows_are_the_same_samples_again_for_each_value() {
     let sample = |args: &[&str]| done(folder.path(), &[&["sample", "runs/0001-stylegan2", "--json"], args].concat());
     let read = |name: &str| image::open(folder.path().join(name)).unwrap().to_rgb8();
 
-    sample(&["--rows", "truncation", "--seeds", "0-2", "-o", "rows.png"]);
+    sample(&["--rows", "truncation", "--seeds", "0-2", "--zoom", "1", "-o", "rows.png"]);
     let rows = read("rows.png");
     assert_eq!(rows.dimensions(), (2 + 3 * 10, 2 + 5 * 10), "five rows of three, from -2 to 2");
     for (row, truncation) in [(0, "--truncation=-2"), (2, "--truncation=0"), (3, "--truncation=1")] {
-        sample(&[truncation, "--seeds", "0-2", "--grid", "3x1", "-o", "row.png"]);
+        sample(&[truncation, "--seeds", "0-2", "--grid", "3x1", "--zoom", "1", "-o", "row.png"]);
         let (alone, line) = (read("row.png"), 3 * rows.width() as usize);
         let here = &rows.as_raw()[row * 10 * line..][..alone.as_raw().len()];
         assert!(here == alone.as_raw().as_slice(), "row {row} is not of {truncation}");

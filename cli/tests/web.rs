@@ -111,6 +111,18 @@ impl Served {
 }
 
 #[test]
+fn the_page_waits_for_the_first_run_where_there_is_no_folder_yet() {
+    let served = Served::with(|folder| fs::rename(folder.join("runs"), folder.join("trained")).unwrap(), &[]);
+    assert_eq!((served.get("/").status, served.get("/api/runs").json()), (200, Value::Array(Vec::new())));
+    fs::rename(served.folder.path().join("trained"), served.folder.path().join("runs")).unwrap();
+    let begun = Instant::now();
+    while served.get("/api/runs").json()[0]["id"] != "0001-toy" {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the run is never seen");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
 fn a_run_is_shown_with_its_state_curves_events_and_files() {
     let served = Served::new();
     let page = served.get("/");
@@ -423,7 +435,8 @@ fn a_server_that_cannot_start_says_why() {
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         String::from_utf8(output.stderr).unwrap()
     };
-    assert!(said(&["serve", "absent"]).contains("absent"));
+    fs::write(folder.path().join("file"), "").unwrap();
+    assert!(said(&["serve", "file"]).contains("file is a file; give the folder of the runs"));
     fs::create_dir(folder.path().join("runs")).unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

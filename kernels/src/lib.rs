@@ -35,6 +35,7 @@ pub use conv::{
     Conv, conv_transpose2d, conv_transpose2d_grouped, conv2d, conv2d_grouped, conv2d_joined, conv2d_upsampled,
 };
 pub use cpu::activation::Act;
+pub use cpu::vector_bits;
 pub use dropout::Dropout;
 pub use linear::linear;
 pub use modulated::{modulated_conv2d, scale};

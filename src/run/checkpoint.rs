@@ -82,7 +82,7 @@ impl Writing {
         flush_folder(&self.aside.join("parts"));
         flush_folder(&self.aside);
 
-        let name = free_name(&self.folder, step, images);
+        let name = free_name(&self.folder, images);
         let path = self.folder.join(&name);
         fs::rename(&self.aside, &path).map_err(|error| self.failed(&path, &error))?;
         flush_folder(&self.folder);
@@ -224,12 +224,18 @@ fn damaged(checkpoint: &Path, file: &str, reason: &str) -> Error {
     Error::input(format!("the checkpoint {} is damaged: {file}: {reason}; {way_out}", checkpoint.display()))
 }
 
-/// The name of a new checkpoint: its thousands of images, then what tells it from others within the same thousand.
-fn free_name(folder: &Path, step: u64, images: u64) -> String {
-    let thousands = format!("{:08}k", images / 1000);
-    let numbered = (2..).map(|number| format!("{thousands}-{step}-{number}"));
-    let mut names = [thousands.clone(), format!("{thousands}-{step}")].into_iter().chain(numbered);
-    names.find(|name| !folder.join(name).exists()).unwrap_or(thousands)
+/// What a preview or a checkpoint is called after so many images: `00000240k128` after 240,128. The order of these names is
+/// that of training, also beside those of earlier versions, which stop at the k.
+pub(crate) fn name_after(images: u64) -> String {
+    format!("{:08}k{:03}", images / 1000, images % 1000)
+}
+
+/// The name of a new checkpoint; numbered where one of a past that was given up has it.
+fn free_name(folder: &Path, images: u64) -> String {
+    let plain = name_after(images);
+    let numbered = (2..).map(|number| format!("{plain}-{number}"));
+    let mut names = [plain.clone()].into_iter().chain(numbered);
+    names.find(|name| !folder.join(name).exists()).unwrap_or(plain)
 }
 
 fn file_of(part: &str) -> String {

@@ -27,14 +27,10 @@ pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
 impl RunDir {
     /// Makes the next numbered directory under `runs`, such as `runs/0007-mnist`, and writes the configuration there.
     pub fn create(runs: &Path, name: &str, config: &Resolved) -> Result<Self> {
-        if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
-            return Err(Error::input(format!("`{name}` cannot name a run; use letters, digits, - and _")));
-        }
+        check_name(name)?;
         let fail = |error: std::io::Error| Error::io("make a run directory", runs, &error);
         fs::create_dir_all(runs).map_err(fail)?;
-        let numbers = fs::read_dir(runs)
-            .map_err(fail)?
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.split('-').next()?.parse::<u32>().ok());
+        let numbers = fs::read_dir(runs).map_err(fail)?.filter_map(|entry| number(&entry.ok()?.path()));
         let mut number = numbers.max().unwrap_or(0) + 1;
         let root = loop {
             let root = runs.join(format!("{number:04}-{name}"));
@@ -78,6 +74,44 @@ impl RunDir {
         let what = if root.exists() { "is no run directory: it holds no config.toml" } else { "does not exist" };
         let given = if root.as_os_str().is_empty() { Path::new(".") } else { root };
         Err(Error::input(format!("{} {what}; give a folder that `ganvas train` made", given.display())))
+    }
+
+    /// The newest run of a folder: the one with the highest number, or the one made last where none has a number. None where
+    /// there is no run.
+    pub fn newest(runs: &Path) -> Option<Self> {
+        let folders = fs::read_dir(runs).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        let age = |root: &Path| fs::metadata(root.join("config.toml")).and_then(|file| file.modified()).ok();
+        folders.filter_map(|root| Self::open(&root).ok()).max_by_key(|run| (number(&run.root), age(&run.root)))
+    }
+
+    /// The run by another name, after the same number. Errors when a trainer has it, and when there is one of that name.
+    pub fn renamed(self, name: &str) -> Result<Self> {
+        check_name(name)?;
+        self.has_name()?;
+        drop(self.lock()?); // nobody trains it
+        let name = match number_text(&self.root) {
+            Some(number) => format!("{number}-{name}"),
+            None => name.to_owned(),
+        };
+        let root = self.root.with_file_name(name);
+        if root.exists() {
+            return Err(Error::input(format!("{} is there already; choose another name", root.display())));
+        }
+        fs::rename(&self.root, &root).map_err(|error| Error::io("rename the run", &self.root, &error))?;
+        Ok(RunDir { root })
+    }
+
+    /// Deletes the run and all that is in its directory. Errors when a trainer has it.
+    pub fn remove(self) -> Result<()> {
+        self.has_name()?;
+        drop(self.lock()?);
+        fs::remove_dir_all(&self.root).map_err(|error| Error::io("remove the run", &self.root, &error))
+    }
+
+    /// An error for a path such as `.`, under which a folder can neither be renamed nor removed.
+    fn has_name(&self) -> Result<()> {
+        let sentence = || format!("`{}` names no folder; give the run as in runs/0001-mnist", self.root.display());
+        self.root.file_name().map(drop).ok_or_else(|| Error::input(sentence()))
     }
 
     /// The directory itself.
@@ -144,4 +178,22 @@ impl RunDir {
     pub fn checkpoint(&self, name: Option<&str>) -> Result<Option<Checkpoint>> {
         Checkpoint::find(&self.checkpoints(), name)
     }
+}
+
+/// The digits that a run directory's name begins with, up to the first dash.
+fn number_text(root: &Path) -> Option<&str> {
+    let digits = root.file_name()?.to_str()?.split('-').next()?;
+    digits.parse::<u32>().is_ok().then_some(digits)
+}
+
+fn number(root: &Path) -> Option<u32> {
+    number_text(root)?.parse().ok()
+}
+
+/// An error for a name that no directory should have.
+fn check_name(name: &str) -> Result<()> {
+    if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
+        return Err(Error::input(format!("`{name}` cannot name a run; use letters, digits, - and _")));
+    }
+    Ok(())
 }

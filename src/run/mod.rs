@@ -4,6 +4,7 @@ mod checkpoint;
 mod dir;
 mod event;
 
+pub(crate) use checkpoint::name_after;
 pub use checkpoint::{Checkpoint, Writing};
 pub(crate) use dir::free_bytes;
 pub use dir::{Lock, RunDir};

@@ -9,7 +9,7 @@ use super::health::{first_not_finite, gap, layers};
 use crate::error::Result;
 use crate::media::{Media, sheet};
 use crate::parts::{Parts, Saved};
-use crate::run::{Diagnosis, Event, Record, Writing, free_bytes};
+use crate::run::{Diagnosis, Event, Record, Writing, free_bytes, name_after};
 use crate::sample;
 use crate::session::Session;
 
@@ -55,7 +55,7 @@ impl Trainer<'_> {
 
     /// Writes a preview of these samples.
     pub(super) fn show(&mut self, samples: Vec<Media>, session: &dyn Session) -> Result<()> {
-        let path = PathBuf::from("previews").join(format!("{:08}k.png", self.images() / 1000));
+        let path = PathBuf::from("previews").join(name_after(self.images()) + ".png");
         let (media, columns) = session.laid_out(samples);
         sheet(&media, columns)?.write_png(&self.run.path().join(&path))?;
         self.log(Event::Preview { path })

@@ -14,7 +14,7 @@ use ganvas::media::Image;
 use ganvas::model::{check, taken_picture};
 use ganvas::report::Progress;
 use ganvas::request::SHOW;
-use ganvas::{Error, Model, RECIPES, Request, RunDir, Sample, Tiling, Value, sample};
+use ganvas::{Error, Model, RECIPES, Request, Sample, Tiling, Value, sample};
 use serde_json::json;
 
 use super::Computing;
@@ -35,7 +35,7 @@ const LARGE: usize = 4;
   ganvas apply runs/0003-restore scan.jpg --mask damage.png -o restored.png
   ganvas apply runs/0001-colours poster.png --memory 500MiB -o coloured.png")]
 pub struct Args {
-    /// The run directory.
+    /// The run directory, or latest for the newest in the folder runs.
     run: PathBuf,
     /// Pictures (PNG, JPEG, WebP, GIF), or folders of them.
     #[arg(required = true, value_name = "INPUT")]
@@ -100,13 +100,13 @@ struct Task {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let run = RunDir::open(&args.run)?;
+    let run = super::open_run(&args.run)?;
     let config = run.config(RECIPES)?;
     let checkpoint = sample::checkpoint(&run, args.checkpoint.as_deref())?;
     let model = sample::model(&config, &checkpoint, &args.device.get()?)?;
     memory::give_back();
     let (Some(tiling), Some((channels, learned))) = (model.tiling(), taken_picture(model.as_ref())) else {
-        let run = args.run.display();
+        let run = run.path().display();
         return Err(Error::input(format!(
             "{run} makes samples out of seeds and takes no pictures; use `ganvas sample`"
         ))
@@ -114,7 +114,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
     let mask = model.makes().into_iter().find(|field| field.kind == Kind::Mask).map(|field| field.name);
     if args.mask.is_some() && mask.is_none() {
-        let run = args.run.display();
+        let run = run.path().display();
         return Err(Error::input(format!("{run} looks for no damage in pictures; leave --mask out")).into());
     }
     let tasks = tasks(&args)?;

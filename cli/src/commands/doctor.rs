@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use ganvas::RunDir;
 use ganvas::doctor::{Episode, episodes};
 use ganvas::run::{Event, read_events, standing};
 
@@ -14,7 +13,7 @@ use ganvas::run::{Event, read_events, standing};
 
 It reads the run's events.jsonl alone; the trainer says the same while it trains. docs/doctor.md lists what it knows.")]
 pub struct Args {
-    /// The run directory.
+    /// The run directory, or latest for the newest in the folder runs.
     run: PathBuf,
     /// Print an array of objects with name, sentence, evidence, leads_to, try, since_step and ended_step.
     #[arg(long)]
@@ -22,7 +21,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let run = RunDir::open(&args.run)?;
+    let run = super::open_run(&args.run)?;
     let events = run.events();
     let records = if events.exists() { standing(read_events(&events)?) } else { Vec::new() };
     let found = episodes(&records);
@@ -33,7 +32,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let looks = records.iter().filter(|record| matches!(record.event, Event::Scalars { .. })).count();
         return super::print(&match (looks, records.last()) {
             (1.., Some(last)) => format!(
-                "Nothing is wrong as far as the doctor can see, by {looks} looks up to step {} ({:.0} kimg).\n",
+                "Nothing is wrong as far as the doctor can see, by {looks} looks up to step {} ({:.1} kimg).\n",
                 last.step, last.kimg
             ),
             _ => "There is nothing to judge yet: nothing is logged.\n".to_owned(),

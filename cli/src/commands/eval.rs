@@ -34,10 +34,10 @@ const ARRAYS: &[&str] = &["npz", "npy"];
   ganvas eval generated.npz --against real.npz --metric fd --metric kid --like torch-fidelity
   ganvas eval enlarged/ --against originals/ --metric psnr --metric ssim --border 4")]
 pub struct Args {
-    /// Runs; pictures, as a folder, a zip or a data set of `ganvas data list`, with :train, :held-out, :test or :all for a
-    /// part of them; music, as a folder of MIDI files or a data set, likewise; features: a .npz or .npy file with one
-    /// array, a row for each sample; or passports: what --json printed,
-    /// in a .json file. Several are compared in a table.
+    /// Runs, or latest for the newest in the folder runs; pictures, as a folder, a zip or a data set of `ganvas data list`,
+    /// with :train, :held-out, :test or :all for a part of them; music, as a folder of MIDI files or a data set, likewise;
+    /// features: a .npz or .npy file with one array, a row for each sample; or passports: what --json printed, in a .json
+    /// file. Several are compared in a table.
     #[arg(required = true, value_name = "GENERATED")]
     generated: Vec<PathBuf>,
     /// Real pictures, likewise, :train by default; music, :held-out by default; or features. A run's own data by default.
@@ -134,7 +134,10 @@ impl Args {
     }
 }
 
-pub fn run(args: Args) -> anyhow::Result<()> {
+pub fn run(mut args: Args) -> anyhow::Result<()> {
+    for given in &mut args.generated {
+        *given = super::run_path(given)?;
+    }
     let network = args.network()?;
     if let Some(file) = &args.panel {
         writable(file)?;

@@ -8,11 +8,42 @@ pub mod import;
 pub mod init;
 pub mod list;
 pub mod resume;
+pub mod runs;
 pub mod sample;
 pub mod serve;
 pub mod train;
+pub mod tried;
 
 use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use ganvas::{Error, RunDir};
+
+use crate::progress::say;
+
+/// The folder of the runs where nobody names one.
+const RUNS: &str = "runs";
+/// In place of a run's path, the newest run of that folder.
+const LATEST: &str = "latest";
+
+/// The run at a path, or the latest.
+pub fn open_run(given: &Path) -> ganvas::Result<RunDir> {
+    RunDir::open(&run_path(given)?)
+}
+
+/// The path itself, or that of the latest run, which is said.
+pub fn run_path(given: &Path) -> ganvas::Result<PathBuf> {
+    if given != Path::new(LATEST) || given.exists() {
+        return Ok(given.to_owned());
+    }
+    let newest = RunDir::newest(Path::new(RUNS)).ok_or_else(|| {
+        Error::input(format!(
+            "there is no run in the folder {RUNS} yet; give a run's path, or begin with `ganvas train mnist`"
+        ))
+    })?;
+    say(&format!("{LATEST} is {}", newest.path().display()));
+    Ok(newest.path().to_owned())
+}
 
 use ganvas::field::Kind;
 use ganvas::{Model, RunDir, shell};

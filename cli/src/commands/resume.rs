@@ -3,21 +3,25 @@
 use std::path::PathBuf;
 
 use ganvas::config::RESUMABLE;
-use ganvas::{Error, RECIPES, RunDir};
+use ganvas::{Error, RECIPES};
 
+use super::tried::Length;
 use super::{Computing, train};
 
 /// Go on with a run, exactly where its last checkpoint stopped.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   ganvas resume runs/0001-mnist
-  ganvas resume runs/0001-mnist --set train.kimg=12000")]
+  ganvas resume latest
+  ganvas resume runs/0001-mnist --kimg 12000")]
 pub struct Args {
-    /// The run directory.
+    /// The run directory, or latest for the newest in the folder runs.
     run: PathBuf,
     /// Set the length or the intervals anew: a key of the table train but for seed and batch; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    #[command(flatten)]
+    length: Length,
     /// CPU threads; short for --set train.threads=N.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -39,9 +43,10 @@ pub struct Args {
 
 pub fn run(args: Args) -> anyhow::Result<()> {
     let device = args.device.get()?;
-    let run = RunDir::open(&args.run)?;
+    let run = super::open_run(&args.run)?;
     let mut config = run.config(RECIPES)?;
     let mut sets = args.set;
+    sets.extend(args.length.set());
     sets.extend(args.threads.map(|threads| format!("train.threads={threads}")));
     sets.extend(args.on_trouble.map(|way| format!("train.on_trouble={way}")));
     for set in &sets {

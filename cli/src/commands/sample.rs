@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::Context;
 use ganvas::field::Kind;
-use ganvas::media::{GAP_LEVEL, Media, grid, sheet, write_animation};
+use ganvas::media::{GAP_LEVEL, Image, Media, grid, sheet, write_animation};
 use ganvas::project;
 use ganvas::run::Checkpoint;
 use ganvas::{Error, Latent, Model, RECIPES, Request, RunDir, Value, sample};
@@ -21,6 +21,8 @@ const FRAMES_PER_SEC: u32 = 20;
 const SEEDS: u64 = 64;
 /// Likewise, of a grid with a row for each value.
 const SEEDS_OF_A_ROW: u64 = 8;
+/// The longer side of a file in pixels that one can see, where nobody says how large it shall be.
+const SEEN: usize = 256;
 /// Numbers of a range that have a row each.
 const ROWS_OF_A_RANGE: u32 = 5;
 
@@ -28,6 +30,7 @@ const ROWS_OF_A_RANGE: u32 = 5;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   ganvas sample runs/0001-mnist -o grid.png
+  ganvas sample latest -o grid.png
   ganvas sample runs/0001-mnist --seeds 100-163 --grid 16x4 -o grid.png
   ganvas sample runs/0001-mnist --interpolate 3-9 -o between.gif
   ganvas sample runs/0001-mnist --seeds 0-999 -o pictures/
@@ -37,7 +40,7 @@ const ROWS_OF_A_RANGE: u32 = 5;
   ganvas sample runs/0002-stylegan2 --mix 0-4x10-17 --cut 4 -o mixed.png
   ganvas sample runs/0002-stylegan2 --project me.jpg you.jpg -o found.png")]
 pub struct Args {
-    /// The run directory.
+    /// The run directory, or latest for the newest in the folder runs.
     run: PathBuf,
     /// Where to: a .png for a grid, a .gif, .apng or .png for an interpolation, a .mid or .wav for one piece of music, else a
     /// folder for single pictures or pieces of music, each as .mid, .wav and .png.
@@ -78,9 +81,10 @@ pub struct Args {
     /// Frames of an interpolation, one way.
     #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
     frames: u16,
-    /// Enlarge every pixel to N x N.
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
-    zoom: u8,
+    /// Enlarge every pixel to N x N; 1 keeps the true size. By default one file is enlarged until its longer side has 256 pixels
+    /// or more, and the pictures of a folder keep theirs.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
+    zoom: Option<u8>,
     /// A checkpoint other than the latest, by its folder's name.
     #[arg(long, value_name = "NAME")]
     checkpoint: Option<String>,
@@ -145,11 +149,10 @@ impl FromStr for Grid {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let run = RunDir::open(&args.run)?;
+    let run = super::open_run(&args.run)?;
     let config = run.config(RECIPES)?;
     let checkpoint = sample::checkpoint(&run, args.checkpoint.as_deref())?;
     let model = sample::model(&config, &checkpoint, &args.device.get()?)?;
-    let zoom = usize::from(args.zoom);
     if !args.project.is_empty() {
         let written = project(model.as_ref(), &args)?;
         return tell(&args, &run, &checkpoint, &written);
@@ -193,7 +196,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if let (Some(_), Some(Media::Image(corner))) = (&args.mix, samples.first_mut()) {
         corner.pixels.fill(GAP_LEVEL);
     }
-    if let Some(Media::Point(_)) = samples.first().filter(|_| zoom > 4 && args.interpolate.is_some()) {
+    if let Some(Media::Point(_)) = samples.first().filter(|_| args.zoom > Some(4) && args.interpolate.is_some()) {
         return Err(Error::input("points are drawn large already; give --zoom 4 or less").into());
     }
 
@@ -207,8 +210,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         ganvas::write_aside(&args.output, &music.bytes(notes, title)?, "write the music")?;
         written.push(json!({ "path": args.output, "seed": seeds.start() }));
     } else if args.interpolate.is_some() {
-        let mut frames =
-            samples.iter().map(|sample| Ok(sample.picture()?.enlarged(zoom))).collect::<ganvas::Result<Vec<_>>>()?;
+        let mut frames = samples
+            .iter()
+            .map(|sample| Ok(visible(sample.picture()?, args.zoom)))
+            .collect::<ganvas::Result<Vec<_>>>()?;
         frames.extend(frames.iter().rev().skip(1).take(frames.len().saturating_sub(2)).cloned().collect::<Vec<_>>());
         write_animation(&frames, FRAMES_PER_SEC, &args.output)?;
         written.push(json!({ "path": args.output, "frames": frames.len() }));
@@ -226,7 +231,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             );
             return Err(Error::input(sentence).into());
         }
-        let picture = sheet(&samples, grid.columns.min(samples.len()))?.enlarged(zoom);
+        let picture = visible(sheet(&samples, grid.columns.min(samples.len()))?, args.zoom);
         picture.write_png(&args.output)?;
         written.push(json!({
             "path": args.output, "width": picture.width, "height": picture.height, "samples": samples.len(),
@@ -242,7 +247,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
                     written.push(json!({ "path": path, "seed": seed }));
                 }
             }
-            sample.picture()?.enlarged(zoom).write_png(&path)?;
+            sample.picture()?.enlarged(args.zoom.map_or(1, usize::from)).write_png(&path)?;
             let point = if let Media::Point(point) = sample { Some(point) } else { None };
             written.push(json!({ "path": path, "seed": seed, "point": point }));
         }
@@ -283,16 +288,17 @@ fn project(model: &dyn Model, args: &Args) -> anyhow::Result<Vec<serde_json::Val
     let mut work = Work::new("projecting".to_owned());
     let projected = project::pictures(model, &args.project, args.steps, &mut |progress| work.show(&progress));
     work.end();
-    let (projected, zoom) = (projected?, usize::from(args.zoom));
+    let projected = projected?;
     let path = |i: usize| match extension {
         Some(_) => args.output.clone(),
         None => args.output.join(format!("projected-{i:06}.png")),
     };
     if extension.is_some() {
         let pairs = projected.iter().flat_map(|one| [&one.given, &one.found]).cloned().collect::<Vec<_>>();
-        grid(&pairs, 2).enlarged(zoom).write_png(&args.output)?;
+        visible(grid(&pairs, 2), args.zoom).write_png(&args.output)?;
     } else {
         make_folder(&args.output)?;
+        let zoom = args.zoom.map_or(1, usize::from);
         projected.iter().enumerate().try_for_each(|(i, one)| one.found.enlarged(zoom).write_png(&path(i)))?;
     }
     let told = args.project.iter().zip(&projected).enumerate();
@@ -300,6 +306,12 @@ fn project(model: &dyn Model, args: &Args) -> anyhow::Result<Vec<serde_json::Val
         json!({ "path": path(i), "picture": picture, "perceptual_distance": one.distance, "style": one.style })
     });
     Ok(told.collect())
+}
+
+/// A picture that has a file to itself, as large as was asked for, or as one can see it.
+fn visible(picture: Image, zoom: Option<u8>) -> Image {
+    let longer = picture.width.max(picture.height).max(1);
+    picture.enlarged(zoom.map_or(SEEN.div_ceil(longer), usize::from))
 }
 
 fn extension(path: &Path) -> Option<String> {

@@ -8,6 +8,7 @@ use ganvas::{Device, Entry, Error, LAPTOP, Outcome, RECIPES, Resolved, RunDir, S
 use serde_json::json;
 
 use super::Computing;
+use super::tried::Short;
 use crate::memory;
 use crate::progress::{Training, Work, duration, fetch, say};
 use crate::signals::{self, Signals};
@@ -17,7 +18,7 @@ use crate::web::{self, Serving};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   ganvas train mnist --serve
-  ganvas train mnist --set train.kimg=12000 --seed 7
+  ganvas train mnist --kimg 12000 --seed 7
   ganvas train stylegan2 --preset laptop --data pictures/
   ganvas train mine.toml --dry-run
 
@@ -41,6 +42,8 @@ pub struct Args {
     /// The run's name, after its number; the recipe's name by default.
     #[arg(long)]
     name: Option<String>,
+    #[command(flatten)]
+    short: Short,
     /// Seed of every random draw; short for --set train.seed=N.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -116,6 +119,7 @@ fn resolve(args: &Args) -> ganvas::Result<Resolved> {
     if let Some(path) = &args.data {
         sets.push(format!("data.path={}", toml_string(&path.to_string_lossy())));
     }
+    sets.extend(args.short.sets());
     sets.extend(args.seed.map(|seed| format!("train.seed={seed}")));
     sets.extend(args.threads.map(|threads| format!("train.threads={threads}")));
     sets.extend(args.on_trouble.as_ref().map(|way| format!("train.on_trouble={way}")));
@@ -193,6 +197,7 @@ pub fn go(
         training.show(progress);
         signals.flow()
     });
+    signals.now_say("Stopping."); // there is no step any more to wait for, and no checkpoint to write
     training.end();
     drop(lock); // it is not in training while it is still shown
     let outcome = outcome?;

@@ -80,6 +80,11 @@ pub fn serve(runs: &Path, host: IpAddr, port: Option<u16>) -> anyhow::Result<Ser
     Ok(Serving { address, _runtime: runtime })
 }
 
+/// What the page's list says of each run of a folder, the newest first, for a list on the terminal.
+pub fn summaries(runs: &Path) -> ganvas::Result<Vec<serde_json::Value>> {
+    Ok(Runs::of(runs)?.summaries())
+}
+
 fn listener(host: IpAddr, port: Option<u16>) -> ganvas::Result<StdListener> {
     let ports = match port {
         Some(port) => port..=port,

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use ganvas::eval::Passport;
 use ganvas::run::Checkpoint;
-use ganvas::{RECIPES, Resolved, RunDir};
+use ganvas::{Error, RECIPES, Resolved, RunDir};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
@@ -25,7 +26,8 @@ const LOCK_EVERY: Duration = Duration::from_secs(2);
 
 /// The folder and everything known of it.
 pub struct Runs {
-    root: PathBuf, // without links
+    given: PathBuf,
+    root: OnceLock<PathBuf>, // the same without links, once it is there
     all: Mutex<BTreeMap<String, Arc<Mutex<Run>>>>,
     news: broadcast::Sender<Told>,
 }
@@ -61,12 +63,27 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Runs {
-    /// The runs in a folder, read once; `keep_watching` reads on.
-    pub fn of(root: &Path) -> ganvas::Result<Arc<Self>> {
-        let found = fs::canonicalize(root).map_err(|error| ganvas::Error::io("read the runs", root, &error))?;
-        let runs = Runs { root: found, all: Mutex::default(), news: broadcast::channel(BEHIND).0 };
+    /// The runs in a folder, read once; `keep_watching` reads on. The folder may come later, with its first run.
+    pub fn of(given: &Path) -> ganvas::Result<Arc<Self>> {
+        match fs::metadata(given) {
+            Ok(there) if !there.is_dir() => {
+                return Err(Error::input(format!("{} is a file; give the folder of the runs", given.display())));
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io("read the runs", given, &error)),
+            _ => (),
+        }
+        let (all, news) = (Mutex::default(), broadcast::channel(BEHIND).0);
+        let runs = Runs { given: given.to_owned(), root: OnceLock::new(), all, news };
         runs.look();
         Ok(Arc::new(runs))
+    }
+
+    /// The folder, once it is there.
+    fn root(&self) -> Option<&Path> {
+        if self.root.get().is_none() {
+            _ = self.root.set(fs::canonicalize(&self.given).ok()?);
+        }
+        self.root.get().map(PathBuf::as_path)
     }
 
     /// Looks at the folder again and again, on a thread of its own, until nobody else has it.
@@ -100,13 +117,13 @@ impl Runs {
 
     /// The run's folder, where it lies in the root itself and not somewhere that a link leads to.
     fn folder(&self, name: &str) -> Option<PathBuf> {
-        let path = self.root.join(name);
+        let path = self.root()?.join(name);
         let real = fs::canonicalize(&path).ok()?;
         (real == path && path.join("config.toml").is_file()).then_some(path)
     }
 
     fn look(&self) {
-        let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
+        let entries = self.root().and_then(|root| fs::read_dir(root).ok()).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect::<Vec<_>>();
         let mut present = BTreeMap::new();
         for name in names {

@@ -31,6 +31,18 @@ pub fn vectors<W: pulp::WithSimd>(work: W) -> W::Output {
     flushed(|| pulp::Arch::new().dispatch(work))
 }
 
+/// How many bits a vector of [`vectors`] has on this processor: 512, 256 or 128, and 32 where there are none.
+pub fn vector_bits() -> usize {
+    struct Bits;
+    impl pulp::WithSimd for Bits {
+        type Output = usize;
+        fn with_simd<S: pulp::Simd>(self, _: S) -> usize {
+            8 * size_of::<S::f32s>()
+        }
+    }
+    vectors(Bits)
+}
+
 /// Runs arithmetic with numbers below 1.2e-38 taken for 0, where the processor can.
 ///
 /// When a discriminator is sure, gradients and the pixels of a picture's edge fall below that, and a processor takes a
