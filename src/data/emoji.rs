@@ -364,6 +364,7 @@ mod tests {
 
     /// Needs the packages in the cache, or npm and a network.
     #[test]
+    #[ignore = "needs npm"]
     fn emoji_look_as_another_engine_draws_them() {
         let mut cases = 0;
         for style in &STYLES {
@@ -383,6 +384,7 @@ mod tests {
 
     /// Needs the packages, as above.
     #[test]
+    #[ignore = "needs npm"]
     fn the_four_hands_share_as_many_emoji_as_were_counted() {
         let icons = STYLES.iter().map(|style| Icons::of(&style.archive, &mut |_| ()).unwrap()).collect::<Vec<_>>();
         let shared = shared(&icons);

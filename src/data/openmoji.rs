@@ -226,6 +226,7 @@ mod tests {
 
     /// Needs the package in the cache, or npm and a network.
     #[test]
+    #[ignore = "needs npm"]
     fn openmoji_look_as_another_engine_draws_them() {
         let bytes = OPENMOJI.bytes(&mut |_| ()).unwrap();
         let cases = golden(&["black", "color"]);

@@ -418,6 +418,7 @@ mod tests {
     /// Needs the packages in the cache, or Debian's apt-get and a network.
     #[test]
     #[cfg(target_os = "linux")]
+    #[ignore = "needs apt"]
     fn the_packages_hold_as_many_photographs_as_were_counted_and_no_subject_lies_in_two_folds() {
         let photographs = photographs(&mut |_| ()).unwrap();
         let mut counts = BTreeMap::new();
