@@ -77,6 +77,10 @@ const STYLES: [Style; 4] = [
     ),
 ];
 
+/// The archives that hold the styles.
+pub(in crate::data) const ARCHIVES: [&str; 4] =
+    [STYLES[0].archive.file, STYLES[1].archive.file, STYLES[2].archive.file, STYLES[3].archive.file];
+
 /// The folders of every two styles, of which the first is A. The first pair is the usual one: its hands are alike enough to
 /// learn from each other, and far from the same.
 const PAIRS: [(&str, usize, usize); 6] = [

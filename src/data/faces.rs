@@ -15,7 +15,7 @@ use crate::media::Image;
 use crate::random::Draws;
 use crate::report::{Progress, Report};
 
-const STYLES: Archive = Archive {
+pub(in crate::data) const STYLES: Archive = Archive {
     client: Client::Pip,
     package: "dicebear-styles==10.6.0",
     file: "dicebear_styles-10.6.0-py3-none-any.whl",

@@ -15,7 +15,7 @@ use crate::media::Image;
 use crate::report::{Progress, Report};
 
 const NAME: &str = "openmoji";
-const OPENMOJI: Archive = Archive {
+pub(in crate::data) const OPENMOJI: Archive = Archive {
     client: Client::Npm,
     package: "openmoji@17.0.0",
     file: "openmoji-17.0.0.tgz",

@@ -87,6 +87,10 @@ const PACKAGES: [Package; 3] = [
     ),
 ];
 
+/// The archives that hold them.
+pub(in crate::data) const ARCHIVES: [&str; 3] =
+    [PACKAGES[0].archive.file, PACKAGES[1].archive.file, PACKAGES[2].archive.file];
+
 /// What is no photograph of anything: a leather-like surface behind a rainbow of colours, and gradients drawn by a computer.
 const WITHOUT: [&str; 2] = ["analogpattern_by_Peter_Nerlich.jpg", "umang_by_Abhishek_Mudgal.jpg"];
 
