@@ -143,7 +143,7 @@ fn digit(class: usize, chances: &mut Chances) -> Vec<u8> {
 }
 
 pub fn digits(into: &Path) {
-    for (part, count, seed) in [("train", 1_500, 1), ("t10k", 300, 2)] {
+    for (part, count, seed) in [("train", 1_500, 1), ("t10k", 500, 2)] {
         let mut chances = Chances::new(seed);
         let (mut images, mut labels) = (Vec::new(), Vec::new());
         for word in [0x803, count, 28, 28] {

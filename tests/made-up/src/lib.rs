@@ -28,7 +28,7 @@ const KINDS: &[Kind] = &[
     ("tunes", draw::tunes),
 ];
 
-/// 1,500 digits to learn from and 300 to test with, 28x28 grey, in MNIST's four files.
+/// 1,500 digits to learn from and 500 to test with, 28x28 grey, in MNIST's four files.
 pub fn digits() -> PathBuf {
     of_kind("digits")
 }
