@@ -10,15 +10,19 @@ use ganvas::model::taken_picture;
 use ganvas::parts::{MODEL, Tensors};
 use ganvas::run::{Event, read_events};
 use ganvas::{Device, Entry, Outcome, RECIPES, Request, Resolved, RunDir, Session, StepCx, sample, train};
+use ganvas_made_up as made_up;
 
 fn config(entry: &Entry, sets: &[&str]) -> Resolved {
     let sets = sets.iter().map(|set| set.to_string()).collect::<Vec<_>>();
     Resolved::new(*entry, None, &sets).unwrap()
 }
 
-/// The configuration whose steps are small enough for a test.
+/// The configuration whose steps are small enough for a test, on made-up data.
 fn small(entry: &Entry, sets: &[&str]) -> Resolved {
-    config(entry, &[entry.info.small, sets].concat())
+    made_up::use_cache();
+    let of_data = made_up::settings(entry.info.dataset, &config(entry, &[]).keys());
+    let of_data = of_data.iter().map(String::as_str).collect::<Vec<_>>();
+    config(entry, &[entry.info.small, &of_data, sets].concat())
 }
 
 fn open(config: &Resolved) -> Box<dyn Session> {

@@ -9,12 +9,16 @@ use ganvas::data::mnist;
 use ganvas::doctor::{Doctor, Episode, episodes};
 use ganvas::run::{Diagnosis, Event, Record, read_events, standing};
 use ganvas::{Device, Outcome, RECIPES, Resolved, RunDir, Watch, recipe, train};
+use ganvas_made_up as made_up;
 
 const QUIET: &[&str] = &["train.preview_every_kimg=1e9", "train.checkpoint_every_kimg=1e9"];
 
 fn config(name: &str, sets: &[&str]) -> Resolved {
-    let sets = [QUIET, sets].concat().iter().map(|set| set.to_string()).collect::<Vec<_>>();
-    Resolved::new(recipe(name).unwrap(), None, &sets).unwrap()
+    made_up::use_cache();
+    let entry = recipe(name).unwrap();
+    let of_data = made_up::settings(entry.info.dataset, &Resolved::new(entry, None, &[]).unwrap().keys());
+    let sets = of_data.into_iter().chain([QUIET, sets].concat().iter().map(|set| set.to_string())).collect::<Vec<_>>();
+    Resolved::new(entry, None, &sets).unwrap()
 }
 
 fn watched(runs: &Path, config: &Resolved, watch: &mut Watch) -> (RunDir, ganvas::Result<Outcome>) {
@@ -59,10 +63,9 @@ fn one<'a>(found: &'a [Episode], name: &str) -> &'a Episode {
     one
 }
 
-/// A folder in MNIST's format with the first digits of MNIST.
+/// A folder in MNIST's format with the first of the made-up digits.
 fn few_digits(folder: &Path, count: usize) {
-    let all = mnist::default_dir().unwrap();
-    mnist::fetch(&all, &mut |_| {}).unwrap();
+    let all = made_up::digits();
     for part in [mnist::Part::Train, mnist::Part::Test] {
         let digits = mnist::read(&all, part).unwrap();
         let files = if part == mnist::Part::Train { &mnist::FILES[..2] } else { &mnist::FILES[2..] };

@@ -1,10 +1,11 @@
-//! The recipes learn: real data, short runs, properties that an untrained network does not have.
+//! The recipes learn: short runs, properties that an untrained network does not have.
 
 use std::ops::ControlFlow;
 
 use ganvas::data::mnist::{self, Part};
 use ganvas::media::Media;
 use ganvas::{Device, Request, Resolved, RunDir, recipe, sample, train};
+use ganvas_made_up as made_up;
 
 const PIXELS: usize = 784;
 
@@ -24,9 +25,12 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
 
 #[test]
 fn mnist_learns_where_digits_have_ink_within_fifty_thousand_images() {
+    made_up::use_cache();
     let folder = tempfile::tempdir().unwrap();
-    let sets = ["train.steps=400".to_owned(), "train.seed=3".to_owned()];
-    let config = Resolved::new(recipe("mnist").unwrap(), None, &sets).unwrap();
+    let entry = recipe("mnist").unwrap();
+    let mut sets = made_up::settings(entry.info.dataset, &Resolved::new(entry, None, &[]).unwrap().keys());
+    sets.extend(["train.steps=400".to_owned(), "train.seed=3".to_owned()]);
+    let config = Resolved::new(entry, None, &sets).unwrap();
     let run = RunDir::create(folder.path(), "mnist", &config).unwrap();
     let device = Device::flex();
     train(&run, &run.lock().unwrap(), &config, config.open(&device).unwrap(), None, &device, &mut |_| {
@@ -34,7 +38,7 @@ fn mnist_learns_where_digits_have_ink_within_fifty_thousand_images() {
     })
     .unwrap();
 
-    let digits = mnist::read(&mnist::default_dir().unwrap(), Part::Test).unwrap(); // pictures it has not seen
+    let digits = mnist::read(&made_up::digits(), Part::Test).unwrap(); // pictures it has not seen
     let real = mean_picture((0..digits.len()).map(|i| digits.image(i)));
     let mean_of = |samples: &[Media]| {
         let pictures = samples.iter().map(|sample| match sample {

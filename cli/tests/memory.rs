@@ -5,16 +5,16 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+fn ganvas(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ganvas"));
+    command.current_dir(folder).args(args).env("GANVAS_CACHE", ganvas_made_up::cache());
+    command
+}
+
 /// The command's peak of memory in kB, in a folder.
 #[cfg(target_os = "linux")]
 fn peak_of(folder: &Path, args: &[&str]) -> u64 {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ganvas"))
-        .current_dir(folder)
-        .args(args)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = ganvas(folder, args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
     while child.try_wait().unwrap().is_none() {
@@ -32,7 +32,9 @@ fn peak_of(folder: &Path, args: &[&str]) -> u64 {
 fn mnist_needs_less_than_150_megabytes_also_while_it_writes_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let every = "train.checkpoint_every_kimg=0.3";
-    let peak = peak_of(folder.path(), &["train", "mnist", "--set", "train.steps=12", "--set", every]);
+    let digits = ganvas_made_up::digits();
+    let sets = ["train.steps=12", every, "data.validation_images=300"].map(|set| ["--set", set]).concat();
+    let peak = peak_of(folder.path(), &[&["train", "mnist", "--data", digits.to_str().unwrap()][..], &sets].concat());
     assert!(peak > 50_000, "the peak was not read: {peak} kB");
     assert!(peak * 1024 < 150_000_000, "the peak is {peak} kB");
 }
@@ -49,7 +51,7 @@ fn what_a_dry_run_expects_of_memory_is_what_training_takes_and_more_than_it_take
     let sets = ["resolution=32", "width=32", "train.batch=128", "train.steps=2"].map(|set| ["--set", set]).concat();
     let train = [&["train", "dcgan", "--data", "pictures"][..], &sets].concat();
     let dry_run = [&train[..], &["--dry-run", "--json"]].concat();
-    let said = Command::new(env!("CARGO_BIN_EXE_ganvas")).current_dir(folder.path()).args(&dry_run).output().unwrap();
+    let said = ganvas(folder.path(), &dry_run).output().unwrap();
     let said = serde_json::from_slice::<serde_json::Value>(&said.stdout).unwrap();
     let expected = said["peak_bytes"].as_f64().unwrap() / 1024.0;
     let (trial, training) = (peak_of(folder.path(), &dry_run) as f64, peak_of(folder.path(), &train) as f64);
@@ -65,8 +67,7 @@ fn what_no_memory_holds_is_refused_before_a_step_on_the_whole_batch() {
         let args = [&["train", "grid", "--set", "train.batch=10000000", "--set", "width=4096"][..], more].concat();
         let peak = peak_of(folder.path(), &args);
         assert!(peak < 4_000_000, "{args:?} took {peak} kB");
-        let refused =
-            Command::new(env!("CARGO_BIN_EXE_ganvas")).current_dir(folder.path()).args(&args).output().unwrap();
+        let refused = ganvas(folder.path(), &args).output().unwrap();
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(refused.status.code() == Some(2) && said.contains("lower train.batch to "), "{said}");
     }

@@ -26,6 +26,7 @@ fn eval_gives_the_numbers_of_torch_fidelity_clean_fid_and_prdc() {
     for case in cases {
         let args = case["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()).collect::<Vec<_>>();
         let mut command = Command::new(env!("CARGO_BIN_EXE_ganvas"));
+        command.env("GANVAS_CACHE", ganvas_made_up::cache());
         let output = command.current_dir(folder.path()).arg("eval").args(&args).arg("--json").output().unwrap();
         let passports = printed(&output);
         let passports = passports.as_array().unwrap();

@@ -15,7 +15,7 @@ use crate::media::Image;
 use crate::random::Draws;
 use crate::report::{Progress, Report};
 
-const STYLES: Archive = Archive {
+pub(in crate::data) const STYLES: Archive = Archive {
     client: Client::Pip,
     package: "dicebear-styles==10.6.0",
     file: "dicebear_styles-10.6.0-py3-none-any.whl",
@@ -318,6 +318,7 @@ mod tests {
 
     /// Needs the styles in the cache, or pip and a network.
     #[test]
+    #[ignore = "needs pip"]
     fn faces_of_the_real_styles_differ_and_hold_out_a_tenth_of_the_pairs() {
         let styles = styles(&mut |_| ()).unwrap();
         for look in AVATARS.looks.iter().chain(ANIME.looks) {
@@ -351,6 +352,7 @@ mod tests {
 
     /// Needs the styles, as above. The numbers are made by tests/golden/dicebear.mjs.
     #[test]
+    #[ignore = "needs pip"]
     fn compositions_look_as_those_of_dicebear_itself() {
         let styles = styles(&mut |_| ()).unwrap();
         let golden: Value = serde_json::from_str(include_str!("../../tests/golden/dicebear.json")).unwrap();

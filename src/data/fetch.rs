@@ -35,6 +35,8 @@ const LEFTOVER: Duration = Duration::from_secs(3600); // older than any fetch th
 /// The folder of downloaded data: `GANVAS_CACHE`, or `ganvas` in the user's cache folder. It need not exist yet.
 /// An error when the environment names no such folder.
 pub fn cache_dir() -> Result<PathBuf> {
+    #[cfg(test)]
+    ganvas_made_up::use_cache(); // no test writes into the user's own
     cache_dir_from(|name| std::env::var_os(name))
 }
 

@@ -1,6 +1,7 @@
 //! Data: where it comes from, how it is checked, how batches are drawn.
 
 pub mod aged;
+pub mod cache;
 pub mod codepoints;
 mod deb;
 pub mod degrade;
@@ -36,6 +37,8 @@ pub struct DataSet {
     pub bytes: u64,
     /// Where its licence stands, or what is known of it.
     pub licence: &'static str,
+    /// The archives that it is made of, as the cache calls them, where they are of no use once it is there.
+    pub made_of: &'static [&'static str],
     /// Its folder in the cache.
     pub folder: fn() -> Result<PathBuf>,
     /// Folders within its own, each of which is a set to learn from, the usual one first; none where its own is one.
@@ -62,6 +65,7 @@ pub const SETS: &[DataSet] = &[
         bytes: 54_950_048,
         licence: "none stated by its authors; widely used for research and teaching",
         parts: &[],
+        made_of: &[],
         folder: mnist::default_dir,
         fetch: mnist::fetch,
     },
@@ -71,6 +75,7 @@ pub const SETS: &[DataSet] = &[
         bytes: 26_384_073,
         licence: "avataaars: free for personal and commercial use, by Pablo Stanley; ToonHead: CC BY 4.0, by Johan Melin",
         parts: &[],
+        made_of: &[faces::STYLES.file],
         folder: faces::avatars_dir,
         fetch: faces::fetch_avatars,
     },
@@ -80,6 +85,7 @@ pub const SETS: &[DataSet] = &[
         bytes: 37_138_634,
         licence: "Adventurer: CC BY 4.0, by Lisa Wischofsky",
         parts: &[],
+        made_of: &[faces::STYLES.file],
         folder: faces::anime_dir,
         fetch: faces::fetch_anime,
     },
@@ -89,6 +95,7 @@ pub const SETS: &[DataSet] = &[
         bytes: 10_256_666,
         licence: "OpenMoji: CC BY-SA 4.0",
         parts: &[],
+        made_of: &[openmoji::OPENMOJI.file],
         folder: openmoji::default_dir,
         fetch: openmoji::fetch,
     },
@@ -98,6 +105,7 @@ pub const SETS: &[DataSet] = &[
         bytes: 22_855_261,
         licence: "OpenMoji: CC BY-SA 4.0; Twemoji: CC BY 4.0; Noto Emoji: Apache 2.0; Fluent Emoji: MIT",
         parts: &emoji::PARTS,
+        made_of: &emoji::ARCHIVES,
         folder: emoji::default_dir,
         fetch: emoji::fetch,
     },
@@ -107,6 +115,7 @@ pub const SETS: &[DataSet] = &[
         bytes: 2_432_981,
         licence: "tunes of 1778 to 1903; their encodings: with the encoders' permission, some perhaps not for commercial use",
         parts: &[],
+        made_of: &[music::folk::MUSIC21.file],
         folder: music::folk::default_dir,
         fetch: music::folk::fetch,
     },
@@ -116,6 +125,7 @@ pub const SETS: &[DataSet] = &[
         bytes: 83_610_503,
         licence: "one for each photograph, in its LICENCE.txt: mostly public domain, CC0 and CC BY-SA",
         parts: &[],
+        made_of: &photos::ARCHIVES,
         folder: photos::default_dir,
         fetch: photos::fetch,
     },

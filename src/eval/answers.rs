@@ -34,7 +34,7 @@ pub fn of_asked(
     let mut passports = Vec::new();
     for group in group(asked.to_vec()) {
         let answers = Answers::of_model(model, (name, run.clone()), data, &group, report)?;
-        passports.extend(answers.measure(metrics, report)?);
+        passports.extend(answers.measure(metrics, None, report)?);
     }
     Ok(passports)
 }
@@ -167,10 +167,15 @@ impl Answers {
         Ok(Answers { what: None, is_of_mask: false, pairs, sides })
     }
 
-    /// The passports of metrics of pairs, and of metrics that hold all answers against all wanted pictures by SqueezeNet's
-    /// features; each number is called after its group, too. Metrics of masks are of answers that show where something is, and no others
+    /// The passports of metrics of pairs, and of metrics that hold all answers against all wanted pictures by the features of a
+    /// network, SqueezeNet where none is named; each number is called after its group, too. Metrics of masks are of answers that show where something is, and no others
     /// are: the rest is left out. An error for metrics of something else.
-    pub fn measure(&self, metrics: &[Metric], report: Report<'_>) -> Result<Vec<Passport>> {
+    pub fn measure(
+        &self,
+        metrics: &[Metric],
+        network: Option<Network<'_>>,
+        report: Report<'_>,
+    ) -> Result<Vec<Passport>> {
         let [generated, real] = &self.sides;
         let mut passports = Vec::new();
         for metric in metrics {
@@ -179,7 +184,7 @@ impl Answers {
             }
             passports.extend(match metric.measure {
                 Measure::Features(_) => {
-                    let look = Look::load(Network::SqueezeNet, &device::cpu(), report)?;
+                    let look = Look::load(network.unwrap_or(Network::SqueezeNet), &device::cpu(), report)?;
                     let mut see = |i: usize| {
                         let images = self.pairs.iter().map(|pair| pair[i].clone()).collect();
                         let pictures = Pictures { side: self.sides[i].clone(), images };

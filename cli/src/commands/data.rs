@@ -1,19 +1,22 @@
-//! `ganvas data`: the data sets Ganvas can fetch, and whether a folder can be used.
+//! `ganvas data`: the data sets Ganvas can fetch, what its cache holds, and whether a folder can be used.
 
 use std::path::{Path, PathBuf};
 
 use ganvas::Error;
+use ganvas::data::cache::{self, Kind};
+use ganvas::data::fetch::cache_dir;
 use ganvas::data::images::{self, Images};
-use ganvas::data::{self, SETS, mnist, music};
+use ganvas::data::{self, DataSet, SETS, mnist, music};
 use serde_json::json;
 
 use crate::progress::fetch;
 
-/// List, fetch and check data sets.
+/// List, fetch, remove and check data sets.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   ganvas data list
   ganvas data get mnist
+  ganvas data remove --unused
   ganvas data check my-pictures/")]
 pub struct Args {
     #[command(subcommand)]
@@ -22,10 +25,29 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Verb {
-    /// List the data sets that can be fetched, and where they are or would be.
+    /// List the data sets that can be fetched, which of them are here, and what else the cache holds.
     #[command(after_help = "Example: ganvas data list --json")]
     List {
-        /// Print an array of objects.
+        /// Print one object: the sets, what else is in the cache, its folder and its size.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove something from the cache; a command that needs it fetches or makes it anew.
+    #[command(after_help = "Examples:
+  ganvas data remove photos
+  ganvas data remove --unused
+
+Of packed pictures those stay that a running command uses. The cache is $GANVAS_CACHE, or `ganvas` in the user's cache folder.
+At most $GANVAS_CACHE_LIMIT of packed pictures are kept, such as 500MB; 2GB where it is not set. What was not used for longest
+goes first.")]
+    Remove {
+        /// What `ganvas data list` names: a data set, `packed`, or a file.
+        #[arg(required_unless_present = "unused")]
+        name: Option<String>,
+        /// Remove what nothing needs now: packed pictures, and the packages of data sets that are made already.
+        #[arg(long, conflicts_with = "name")]
+        unused: bool,
+        /// Print what was removed as JSON.
         #[arg(long)]
         json: bool,
     },
@@ -58,6 +80,7 @@ const SKIP: &str = "\n`--set data.skip_broken=true` trains without these";
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
         Verb::List { json } => list(json),
+        Verb::Remove { name, unused: _, json } => remove(name.as_deref(), json),
         Verb::Get { name, output } => {
             let set = data::set(&name)?;
             let folder = output.map_or_else(set.folder, Ok)?;
@@ -69,29 +92,94 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn list(as_json: bool) -> anyhow::Result<()> {
+    let (folder, limit) = (cache_dir()?, cache::limit()?);
+    let entries = cache::entries(&folder);
+    let total = entries.iter().map(|entry| entry.bytes).sum::<u64>();
+    let here = |set: &DataSet| entries.iter().find(|entry| entry.kind == Kind::Set && entry.name == set.name);
+    let others = entries.iter().filter(|entry| entry.kind != Kind::Set);
     if as_json {
-        let objects = SETS.iter().map(|set| {
+        let sets = SETS.iter().map(|set| {
             Ok(json!({
                 "name": set.name,
                 "sentence": set.sentence,
                 "bytes": set.bytes,
                 "licence": set.licence,
                 "folder": (set.folder)()?,
+                "bytes_here": here(set).map(|entry| entry.bytes),
             }))
         });
-        return super::print_json(&objects.collect::<ganvas::Result<Vec<_>>>()?);
+        let sets = sets.collect::<ganvas::Result<Vec<_>>>()?;
+        let others = others.map(|entry| json!({ "name": entry.name, "bytes": entry.bytes })).collect::<Vec<_>>();
+        return super::print_json(&json!({
+            "folder": folder, "bytes": total, "packed_limit": limit, "sets": sets, "others": others,
+        }));
     }
     let lines = SETS.iter().map(|set| {
-        let megabytes = set.bytes as f64 / 1e6;
+        let state = here(set).map_or_else(|| "not here yet".to_owned(), |entry| format!("here, {}", size(entry.bytes)));
         Ok(format!(
-            "{}  {} ({megabytes:.0} MB)\n  licence: {}\n  folder:  {}\n",
+            "{}  {} ({})\n  licence: {}\n  folder:  {} ({state})\n",
             set.name,
             set.sentence,
+            size(set.bytes),
             set.licence,
             (set.folder)()?.display()
         ))
     });
-    super::print(&lines.collect::<ganvas::Result<String>>()?)
+    let lines = lines.collect::<ganvas::Result<String>>()?;
+    let others = others.map(|entry| {
+        let what = if entry.kind == Kind::Packed {
+            format!(", at most {} of pictures as they are learned from", size(limit))
+        } else {
+            String::new()
+        };
+        format!("  {} ({}{what})\n", entry.name, size(entry.bytes))
+    });
+    let others = others.collect::<String>();
+    let others = if others.is_empty() { others } else { format!("\nAlso in the cache:\n{others}") };
+    super::print(&format!(
+        "{lines}{others}\nThe cache {} holds {}. `ganvas data remove NAME` frees some of it.\n",
+        folder.display(),
+        size(total)
+    ))
+}
+
+fn remove(name: Option<&str>, as_json: bool) -> anyhow::Result<()> {
+    let folder = cache_dir()?;
+    let entries = match name {
+        Some(name) => vec![cache::find(&folder, name)?],
+        None => cache::unused(&folder),
+    };
+    let mut removed = Vec::new();
+    for entry in entries {
+        let freed = cache::remove(&entry)?;
+        if freed > 0 || name.is_some() {
+            removed.push((entry, freed));
+        }
+    }
+    if as_json {
+        let objects = removed.iter().map(|(entry, freed)| json!({ "name": entry.name, "freed_bytes": freed }));
+        return super::print_json(&objects.collect::<Vec<_>>());
+    }
+    let line = |(entry, freed): &(cache::Entry, u64)| match entry.bytes.saturating_sub(*freed) {
+        0 => format!("{}: {} freed\n", entry.name, size(*freed)),
+        left => {
+            format!("{}: {} freed; {} stay, as a running command uses them\n", entry.name, size(*freed), size(left))
+        }
+    };
+    match removed.is_empty() {
+        true => super::print(&format!("Nothing in {} is unused.\n", folder.display())),
+        false => super::print(&removed.iter().map(line).collect::<String>()),
+    }
+}
+
+/// Bytes in the unit that one reads them in.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{:.0} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.0} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
 }
 
 fn check(path: &Path, as_json: bool) -> anyhow::Result<()> {

@@ -332,7 +332,7 @@ impl Measuring<'_> {
                 answers.extend(baselines);
             }
             for answers in answers {
-                passports.extend(answers.measure(&metrics, report)?);
+                passports.extend(answers.measure(&metrics, self.network, report)?);
             }
         }
         if passports.is_empty() {

@@ -7,7 +7,7 @@ use burn::tensor::TensorData;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::data::fetch;
+use crate::data::cache;
 use crate::data::source::{Asked, Drawing, Sampling, Source, Split};
 use crate::error::{Error, Result};
 use crate::media::{Image, Media};
@@ -93,7 +93,7 @@ impl Domains {
         }
         let (order, held_out) = ((drawing.seed, drawing.batch), drawing.is_held_out());
         let images = self.as_images();
-        let (place, cache) = (images.place(set)?, fetch::cache_dir().ok().map(|cache| cache.join("packed")));
+        let (place, cache) = (images.place(set)?, cache::packed()?);
         let domain = |i: usize| domain(&images, &place, cache.as_deref(), shape, order, (i, held_out));
         Ok(Box::new(Both([domain(0)?, domain(1)?])))
     }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::mnist::Digits;
 use crate::data::source::{Asked, Drawing, Order, Sampling, Source, Split};
-use crate::data::{fetch, holds_digits, mnist, place_of};
+use crate::data::{cache, holds_digits, mnist, place_of};
 use crate::device;
 use crate::error::{Error, Result};
 use crate::media::{Image, Media};
@@ -166,14 +166,14 @@ pub fn open(images: &Images, set: &str, shape: Shape, drawing: Drawing) -> Resul
     }
     let (order, held_out) = ((drawing.seed, drawing.batch), drawing.is_held_out());
     // Without a cache the pictures are packed in memory alone.
-    let cache = fetch::cache_dir().ok().map(|cache| cache.join("packed"));
+    let cache = cache::packed()?;
     Ok(Box::new(Pictures::open(images, &images.place(set)?, cache.as_deref(), shape, order, held_out, &[])?))
 }
 
 /// At most so many pictures to measure with, always the same: of the folder test, else of those held out, in one batch, which
 /// may be empty.
 pub fn test(images: &Images, set: &str, shape: Shape, most: usize) -> Result<Batch> {
-    let cache = fetch::cache_dir().ok().map(|cache| cache.join("packed"));
+    let cache = cache::packed()?;
     let pictures = Pictures::open(images, &images.place(set)?, cache.as_deref(), shape, (0, most), true, TEST)?;
     let count = pictures.items().min(most);
     if count == 0 {
@@ -279,7 +279,7 @@ fn packed_part(
     if let Some(pack) = file.and_then(|file| Pack::read(file, &fingerprint, shape, held_out)) {
         return Ok(pack);
     }
-    let pack = Pack::of(decode()?, fingerprint, shape);
+    let mut pack = Pack::of(decode()?, fingerprint, shape);
     if let Some(file) = file {
         pack.write(file); // where it cannot be, the next call decodes again
     }

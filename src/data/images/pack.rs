@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::aside::write_aside;
-use crate::data::fetch;
+use crate::data::{cache, fetch};
 use crate::hash;
 
 use super::{Item, Shape};
@@ -23,6 +23,8 @@ pub struct Pack {
     pub labels: Vec<u32>,
     trained: usize,  // how many come before those held out
     pixels: Vec<u8>, // [n, channels, side, side]
+    /// Its file, open as long as the pictures are in use: until then nobody removes it from the cache.
+    held: Option<File>,
 }
 
 /// What stands before the pixels.
@@ -51,7 +53,7 @@ impl Pack {
         let labels = items.iter().map(|item| item.label).collect();
         let mut pixels = Vec::with_capacity(items.len() * size(shape));
         items.into_iter().for_each(|item| pixels.extend(item.pixels));
-        Pack { fingerprint, shape, labels, trained, pixels }
+        Pack { fingerprint, shape, labels, trained, pixels, held: None }
     }
 
     /// Only the pictures held out, or only the others.
@@ -76,7 +78,7 @@ impl Pack {
 
     /// One part of a pack, from its file; `None` when it is absent, damaged, or of a folder that has changed since.
     pub fn read(file: &Path, fingerprint: &str, shape: Shape, held_out: bool) -> Option<Self> {
-        let mut file = File::open(file).ok()?;
+        let mut file = cache::hold(File::open(file).ok()?);
         let length = file.metadata().ok()?.len();
         let (mut magic, mut size_of_header) = ([0; 16], [0; 8]);
         file.read_exact(&mut magic).ok()?;
@@ -103,11 +105,11 @@ impl Pack {
         let mut pixels = vec![0; size as usize * labels.len()];
         file.seek(SeekFrom::Start(start + size * first as u64)).ok()?;
         file.read_exact(&mut pixels).ok()?;
-        Some(Pack { fingerprint: header.fingerprint, shape, labels, trained, pixels })
+        Some(Pack { fingerprint: header.fingerprint, shape, labels, trained, pixels, held: Some(file) })
     }
 
-    /// Writes the whole pack, if the disk lets it.
-    pub fn write(&self, file: &Path) {
+    /// Writes the whole pack, if the disk lets it, and makes room for it: packs that were not used for longest go.
+    pub fn write(&mut self, file: &Path) {
         let Shape { channels, side } = self.shape;
         let (fingerprint, labels) = (self.fingerprint.clone(), self.labels.clone());
         let header = Header { fingerprint, channels, side, trained: self.trained, labels };
@@ -119,6 +121,10 @@ impl Pack {
             fetch::remove_leftovers(folder);
         }
         let _ = write_aside(file, &bytes, fetch::WRITING); // a full disk costs time, not the run
+        self.held = File::open(file).ok().map(cache::hold);
+        if let (Some(folder), Ok(limit)) = (file.parent(), cache::limit()) {
+            cache::trim(folder, limit);
+        }
     }
 }
 

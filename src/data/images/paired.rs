@@ -8,7 +8,7 @@ use image::{RgbImage, imageops};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::data::fetch;
+use crate::data::cache;
 use crate::data::source::{Asked, Drawing, Sampling, Source, Split};
 use crate::error::Result;
 use crate::request::{self, Example};
@@ -94,7 +94,7 @@ impl Pairs {
             return Ok(Box::new(Asked(self.test(set, shape)?)));
         }
         let (images, order, held_out) = (self.as_images(), (drawing.seed, drawing.batch), drawing.is_held_out());
-        let cache = fetch::cache_dir().ok().map(|cache| cache.join("packed"));
+        let cache = cache::packed()?;
         let pictures = pictures(&images, &images.place(set)?, cache.as_deref(), shape, order, held_out, &[])?;
         Ok(Box::new(Halves { pictures, direction: self.direction }))
     }

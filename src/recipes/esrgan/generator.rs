@@ -428,6 +428,7 @@ mod tests {
 
     /// Made by tests/golden/enlarged.py.
     #[test]
+    #[ignore = "needs pip"]
     fn published_networks_make_of_real_photographs_what_ncnn_makes_of_them() {
         let golden = serde_json::from_str::<Value>(include_str!("../../../tests/golden/enlarged.json")).unwrap();
         let device = Device::flex();
@@ -453,6 +454,7 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "needs pip"]
     fn tiles_give_what_the_whole_photograph_gives() {
         // The crop of a real one, mirrored again and again.
         let golden = serde_json::from_str::<Value>(include_str!("../../../tests/golden/enlarged.json")).unwrap();
@@ -479,6 +481,7 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "needs pip"]
     fn a_network_of_another_plan_is_refused_where_it_differs() {
         let refused = |layers: &[Layer]| Generator::of_ncnn(layers, &Device::flex()).unwrap_err();
         let whole = layers("realesr-animevideov3");

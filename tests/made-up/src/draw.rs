@@ -1,0 +1,344 @@
+//! How each kind is drawn.
+
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::Path;
+
+/// Random numbers that are the same everywhere: splitmix64.
+pub struct Chances(u64);
+
+impl Chances {
+    /// A row of its own for each seed.
+    pub fn new(seed: u64) -> Self {
+        Chances(seed.wrapping_mul(0xD134_2543_DE82_EF95))
+    }
+
+    /// From 0 up to but not including 1.
+    fn unit(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn between(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.unit()
+    }
+
+    /// A whole number from `low` to `high`, both included.
+    fn whole(&mut self, low: usize, high: usize) -> usize {
+        low + (self.unit() * (high - low + 1) as f64) as usize
+    }
+
+    /// One of a few things.
+    fn one<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.whole(0, of.len() - 1)]
+    }
+
+    fn colour(&mut self) -> [u8; 3] {
+        [0; 3].map(|_| self.whole(40, 220) as u8)
+    }
+}
+
+/// A picture in RGB of 8 bits.
+#[derive(Clone)]
+pub struct Picture {
+    size: [usize; 2],
+    pixels: Vec<[u8; 3]>,
+}
+
+impl Picture {
+    /// Of one colour.
+    pub fn plain(size: [usize; 2], colour: [u8; 3]) -> Self {
+        Picture { size, pixels: vec![colour; size[0] * size[1]] }
+    }
+
+    /// Covers what lies within a shape: `inside` is how many pixels a place is inside, negative outside.
+    fn fill(&mut self, colour: [u8; 3], inside: impl Fn(f64, f64) -> f64) {
+        let [width, _] = self.size;
+        for (at, pixel) in self.pixels.iter_mut().enumerate() {
+            let cover = (inside((at % width) as f64 + 0.5, (at / width) as f64 + 0.5) + 0.5).clamp(0.0, 1.0);
+            for (old, new) in pixel.iter_mut().zip(colour) {
+                *old = (f64::from(*old) + (f64::from(new) - f64::from(*old)) * cover).round() as u8;
+            }
+        }
+    }
+
+    /// Another picture of the same height to its right.
+    fn beside(&self, right: &Picture) -> Self {
+        let rows = self.pixels.chunks(self.size[0]).zip(right.pixels.chunks(right.size[0]));
+        let size = [self.size[0] + right.size[0], self.size[1]];
+        Picture { size, pixels: rows.flat_map(|(left, right)| [left, right].concat()).collect() }
+    }
+
+    /// Writes it as a PNG.
+    pub fn write(&self, file: &Path) {
+        let to = BufWriter::new(File::create(file).expect("target can be written"));
+        let mut encoder = png::Encoder::new(to, self.size[0] as u32, self.size[1] as u32);
+        encoder.set_color(png::ColorType::Rgb);
+        let mut writer = encoder.write_header().expect("a picture has a size");
+        writer.write_image_data(self.pixels.as_flattened()).expect("a picture holds all its pixels");
+    }
+}
+
+/// Within an ellipse around a place.
+fn ellipse([x, y]: [f64; 2], [wide, high]: [f64; 2]) -> impl Fn(f64, f64) -> f64 {
+    move |px, py| (1.0 - ((px - x) / wide).hypot((py - y) / high)) * wide.min(high)
+}
+
+/// Within a rectangle around a place.
+fn rectangle([x, y]: [f64; 2], [wide, high]: [f64; 2]) -> impl Fn(f64, f64) -> f64 {
+    move |px, py| (wide - (px - x).abs()).min(high - (py - y).abs())
+}
+
+/// Near a shape's edge.
+fn edge(inside: impl Fn(f64, f64) -> f64, width: f64) -> impl Fn(f64, f64) -> f64 {
+    move |x, y| width - inside(x, y).abs()
+}
+
+/// Folders and how many pictures each has, drawn by their number.
+fn folders(into: &Path, parts: &[(&str, usize)], mut draw: impl FnMut(&str, u64) -> Picture) {
+    let mut first = 0;
+    for (part, count) in parts {
+        fs::create_dir_all(into.join(part)).expect("target can be written");
+        for i in 0..*count {
+            draw(part, first + i as u64).write(&into.join(format!("{part}/{i:03}.png")));
+        }
+        first += *count as u64;
+    }
+}
+
+/// The strokes of each digit, from corner to corner of a field of 2 x 4 halves: x to the right, y downwards.
+const STROKES: [&[[f64; 2]]; 10] = [
+    &[[0.0, 0.0], [2.0, 0.0], [2.0, 4.0], [0.0, 4.0], [0.0, 0.0]],
+    &[[0.3, 0.8], [1.2, 0.0], [1.2, 4.0]],
+    &[[0.0, 0.0], [2.0, 0.0], [2.0, 2.0], [0.0, 4.0], [2.0, 4.0]],
+    &[[0.0, 0.0], [2.0, 0.0], [0.8, 1.8], [2.0, 2.2], [2.0, 4.0], [0.0, 4.0]],
+    &[[1.6, 4.0], [1.6, 0.0], [0.0, 2.8], [2.2, 2.8]],
+    &[[2.0, 0.0], [0.0, 0.0], [0.0, 1.8], [2.0, 1.8], [2.0, 4.0], [0.0, 4.0]],
+    &[[1.8, 0.0], [0.0, 2.0], [0.0, 4.0], [2.0, 4.0], [2.0, 2.2], [0.0, 2.2]],
+    &[[0.0, 0.0], [2.0, 0.0], [0.7, 4.0]],
+    &[[0.0, 0.0], [2.0, 0.0], [2.0, 4.0], [0.0, 4.0], [0.0, 0.0], [0.0, 2.0], [2.0, 2.0]],
+    &[[2.0, 1.9], [0.0, 1.9], [0.0, 0.0], [2.0, 0.0], [2.0, 2.0], [1.2, 4.0]],
+];
+
+/// One digit, 28 x 28 grey levels, 255 for ink.
+fn digit(class: usize, chances: &mut Chances) -> Vec<u8> {
+    let [left, top] = [chances.between(8.0, 10.5), chances.between(4.5, 7.5)];
+    let [wide, high] = [chances.between(3.4, 4.8), chances.between(3.6, 4.3)];
+    let (slant, thick) = (chances.between(-0.12, 0.12), chances.between(1.0, 1.9));
+    let place = |[x, y]: [f64; 2]| [left + x * wide + (2.0 - y) * slant * high, top + y * high];
+    let strokes = STROKES[class].windows(2).map(|ends| [place(ends[0]), place(ends[1])]).collect::<Vec<_>>();
+    let level = |at: usize| {
+        let [x, y] = [(at % 28) as f64 + 0.5, (at / 28) as f64 + 0.5];
+        let away = |[[ax, ay], [bx, by]]: &[[f64; 2]; 2]| {
+            let [dx, dy] = [bx - ax, by - ay];
+            let along = (((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy)).clamp(0.0, 1.0);
+            (x - ax - along * dx).hypot(y - ay - along * dy)
+        };
+        let nearest = strokes.iter().map(away).fold(f64::INFINITY, f64::min);
+        ((thick - nearest + 0.5).clamp(0.0, 1.0) * 255.0).round() as u8
+    };
+    (0..28 * 28).map(level).collect()
+}
+
+pub fn digits(into: &Path) {
+    for (part, count, seed) in [("train", 1_500, 1), ("t10k", 500, 2)] {
+        let mut chances = Chances::new(seed);
+        let (mut images, mut labels) = (Vec::new(), Vec::new());
+        for word in [0x803, count, 28, 28] {
+            images.extend(u32::to_be_bytes(word));
+        }
+        for word in [0x801, count] {
+            labels.extend(u32::to_be_bytes(word));
+        }
+        for _ in 0..count {
+            let class = chances.whole(0, 9);
+            images.extend(digit(class, &mut chances));
+            labels.push(class as u8);
+        }
+        fs::write(into.join(format!("{part}-images-idx3-ubyte")), images).expect("target can be written");
+        fs::write(into.join(format!("{part}-labels-idx1-ubyte")), labels).expect("target can be written");
+    }
+}
+
+pub fn faces(into: &Path) {
+    const SKINS: [[u8; 3]; 4] = [[0xf2, 0xd3, 0xb1], [0xc6, 0x86, 0x42], [0x8d, 0x55, 0x24], [0xff, 0xdb, 0xac]];
+    const HAIR: [[u8; 3]; 4] = [[40, 30, 30], [150, 90, 40], [220, 180, 80], [170, 50, 40]];
+    folders(into, &[("train", 240), ("held-out", 64)], |_, number| {
+        let mut chances = Chances::new(number);
+        let mut face = Picture::plain([64, 64], [0xe8, 0xec, 0xf2]);
+        let [x, y] = [chances.between(30.0, 34.0), chances.between(32.0, 36.0)];
+        let [wide, high] = [chances.between(15.0, 20.0), chances.between(19.0, 23.0)];
+        let shirt = chances.colour();
+        face.fill(shirt, ellipse([x, 68.0], [26.0, 16.0]));
+        face.fill(chances.one(&HAIR), ellipse([x, y - 5.0], [wide + 3.0, high]));
+        face.fill(chances.one(&SKINS), ellipse([x, y + 2.0], [wide, high]));
+        let [apart, size] = [chances.between(6.0, 9.0), chances.between(1.5, 3.0)];
+        for side in [-1.0, 1.0] {
+            face.fill([255; 3], ellipse([x + side * apart, y], [size + 1.2, size + 0.6]));
+            face.fill([30, 30, 40], ellipse([x + side * apart, y], [size * 0.6, size * 0.6]));
+        }
+        let mouth = [chances.between(4.0, 8.0), chances.between(1.0, 3.5)];
+        face.fill([170, 60, 60], ellipse([x, y + 11.0], mouth));
+        face
+    });
+}
+
+pub fn classes(into: &Path) {
+    folders(into, &[("cross", 40), ("disc", 40), ("square", 40)], |class, number| {
+        let mut chances = Chances::new(1_000 + number);
+        let mut picture = Picture::plain([32, 32], [245, 245, 240]);
+        let (place, size) = ([chances.between(13.0, 19.0), chances.between(13.0, 19.0)], chances.between(6.0, 11.0));
+        let colour = chances.colour();
+        match class {
+            "disc" => picture.fill(colour, ellipse(place, [size, size])),
+            "square" => picture.fill(colour, rectangle(place, [size, size])),
+            _ => {
+                picture.fill(colour, rectangle(place, [size, size / 3.0]));
+                picture.fill(colour, rectangle(place, [size / 3.0, size]));
+            }
+        }
+        picture
+    });
+}
+
+pub fn pairs(into: &Path) {
+    folders(into, &[("train", 80), ("val", 32), ("test", 32)], |_, number| {
+        let mut chances = Chances::new(2_000 + number);
+        let [mut outline, mut coloured] = [(); 2].map(|()| Picture::plain([64, 64], [255; 3]));
+        for _ in 0..chances.whole(1, 3) {
+            let place = [chances.between(18.0, 46.0), chances.between(18.0, 46.0)];
+            let size = [chances.between(8.0, 16.0), chances.between(8.0, 16.0)];
+            let is_round = chances.unit() < 0.5;
+            // What is round is warm, what has corners is cold: so there is something to learn.
+            let colour = if is_round {
+                [230, chances.whole(90, 180) as u8, 60]
+            } else {
+                [50, chances.whole(90, 180) as u8, 220]
+            };
+            for (picture, is_outline) in [(&mut outline, true), (&mut coloured, false)] {
+                match (is_round, is_outline) {
+                    (true, true) => picture.fill([0; 3], edge(ellipse(place, size), 1.0)),
+                    (true, false) => picture.fill(colour, ellipse(place, size)),
+                    (false, true) => picture.fill([0; 3], edge(rectangle(place, size), 1.0)),
+                    (false, false) => picture.fill(colour, rectangle(place, size)),
+                }
+            }
+        }
+        outline.beside(&coloured)
+    });
+}
+
+pub fn domains(into: &Path) {
+    let parts = [("trainA", 60), ("trainB", 60), ("testA", 32), ("testB", 32)];
+    folders(into, &parts, |part, number| {
+        // Those of the test show the same on both sides.
+        let mut chances = Chances::new(3_000 + if part == "testB" { number - 32 } else { number });
+        let mut picture = Picture::plain([32, 32], [255; 3]);
+        let (place, size) = ([chances.between(12.0, 20.0), chances.between(12.0, 20.0)], chances.between(5.0, 11.0));
+        let colour = chances.colour();
+        match part.ends_with('A') {
+            true => picture.fill(colour, ellipse(place, [size, size])),
+            false => picture.fill(colour, rectangle(place, [size, size])),
+        }
+        picture
+    });
+}
+
+/// Hills before a sky, with a sun and grain.
+pub fn photograph([width, height]: [usize; 2], chances: &mut Chances) -> Picture {
+    let mut picture = Picture::plain([width, height], [0; 3]);
+    let waves = [(); 4].map(|()| [chances.between(0.02, 0.2), chances.between(0.0, 6.3), chances.between(1.0, 5.0)]);
+    let (sky, ground) = ([chances.whole(90, 160), chances.whole(130, 200), chances.whole(190, 250)], chances.colour());
+    let middle = height as f64 * chances.between(0.4, 0.7);
+    for (at, pixel) in picture.pixels.iter_mut().enumerate() {
+        let [x, y] = [(at % width) as f64, (at / width) as f64];
+        let hill = middle + waves.iter().map(|[rate, phase, size]| (x * rate + phase).sin() * size).sum::<f64>();
+        let colour = if y < hill {
+            sky.map(|level| level as f64 - 40.0 * y / height as f64)
+        } else {
+            let furrow = 30.0 * (x * 0.9 + y * 1.7).sin();
+            ground.map(|level| f64::from(level) * 0.8 + furrow)
+        };
+        let grain = chances.between(-6.0, 6.0);
+        *pixel = colour.map(|level| (level + grain).clamp(0.0, 255.0) as u8);
+    }
+    let sun = [width as f64 * chances.between(0.2, 0.8), middle * 0.4];
+    picture.fill([250, 240, 180], ellipse(sun, [5.0, 5.0]));
+    picture
+}
+
+pub fn photographs(into: &Path) {
+    folders(into, &[("train", 32), ("validation", 8), ("test", 24)], |_, number| {
+        let mut chances = Chances::new(4_000 + number);
+        let size = [chances.whole(48, 96), chances.whole(48, 96)];
+        photograph(size, &mut chances)
+    });
+}
+
+/// A tune of so many bars of four beats: degrees of a major scale that wander, in quarters and eighths.
+fn tune(bars: usize, chances: &mut Chances) -> Vec<Vec<(usize, usize)>> {
+    let mut degree = chances.whole(3, 10);
+    let mut step = || {
+        degree = (degree + chances.whole(0, 4)).saturating_sub(2).clamp(0, 13);
+        degree
+    };
+    let mut lengths = Chances::new(bars as u64 + step() as u64);
+    let mut bar = |_| {
+        let mut notes = Vec::new();
+        for _ in 0..4 {
+            match lengths.unit() < 0.4 {
+                true => notes.extend([(step(), 1), (step(), 1)]),
+                false => notes.push((step(), 2)),
+            }
+        }
+        notes
+    };
+    (0..bars).map(&mut bar).collect()
+}
+
+/// Two octaves of C major in ABC.
+const NAMES: [&str; 14] = ["C", "D", "E", "F", "G", "A", "B", "c", "d", "e", "f", "g", "a", "b"];
+/// The same as semitones above middle C.
+const SEMITONES: [u8; 14] = [0, 2, 4, 5, 7, 9, 11, 12, 14, 16, 17, 19, 21, 23];
+
+fn abc(number: usize, tune: &[Vec<(usize, usize)>]) -> String {
+    let note = |(degree, eighths): &(usize, usize)| {
+        format!("{}{}", NAMES[*degree], if *eighths == 1 { String::new() } else { eighths.to_string() })
+    };
+    let bar = |bar: &Vec<(usize, usize)>| bar.iter().map(note).collect::<Vec<_>>().join(" ") + " |";
+    let bars = tune.iter().map(bar).collect::<Vec<_>>().join(" ");
+    format!("X:{number}\nT:Made up {number}\nM:4/4\nL:1/8\nK:C\n{bars}]\n")
+}
+
+/// A MIDI file of format 0 with 480 ticks a quarter.
+fn midi(tune: &[Vec<(usize, usize)>]) -> Vec<u8> {
+    let mut track = vec![0, 0xFF, 0x58, 4, 4, 2, 24, 8]; // 4/4
+    for (degree, eighths) in tune.iter().flatten() {
+        let (pitch, ticks) = (60 + SEMITONES[*degree], *eighths as u16 * 240);
+        track.extend([0, 0x90, pitch, 100]);
+        track.extend([0x80 | (ticks >> 7) as u8, ticks as u8 & 0x7F, 0x80, pitch, 0]); // the time in seven bits a byte
+    }
+    track.extend([0, 0xFF, 0x2F, 0]);
+    let mut bytes = b"MThd\0\0\0\x06\0\0\0\x01\x01\xE0MTrk".to_vec();
+    bytes.extend(u32::to_be_bytes(track.len() as u32));
+    bytes.extend(track);
+    bytes
+}
+
+pub fn tunes(into: &Path) {
+    let mut number = 0;
+    for (part, count) in [("train", 32), ("held-out", 24)] {
+        fs::create_dir_all(into.join(part)).expect("target can be written");
+        for i in 0..count {
+            number += 1;
+            let tune = tune(8 + i % 3 * 4, &mut Chances::new(5_000 + number as u64));
+            let (name, bytes) = match (part, i) {
+                ("train", 30..) => (format!("{part}/{i:03}.mid"), midi(&tune)),
+                _ => (format!("{part}/{i:03}.abc"), abc(number, &tune).into_bytes()),
+            };
+            fs::write(into.join(name), bytes).expect("target can be written");
+        }
+    }
+}
