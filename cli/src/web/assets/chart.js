@@ -4,7 +4,6 @@ import { number } from "./numbers.js";
 import { say } from "./words.js";
 
 const LEFT = 50;
-const RIGHT = 46;
 const TOP = 10;
 const BOTTOM = 24;
 const TABLE_ROWS = 40;
@@ -170,7 +169,7 @@ export class Chart {
 		let begun = null;
 		const at = (event) => {
 			const left = canvas.getBoundingClientRect().left;
-			return Math.min(this.width - RIGHT, Math.max(LEFT, event.clientX - left));
+			return Math.min(this.width - this.right, Math.max(LEFT, event.clientX - left));
 		};
 		canvas.addEventListener("pointerdown", (event) => {
 			if (event.button !== 0 || !this.scale) return;
@@ -268,7 +267,7 @@ export class Chart {
 			bottom = bottom === 0 ? 0 : bottom - space;
 			top += space;
 		}
-		const wide = Math.max(1, this.width - LEFT - RIGHT);
+		const wide = Math.max(1, this.width - LEFT - this.right);
 		const tall = this.height - TOP - BOTTOM;
 		const along = logarithmic
 			? (value) => (value > 0 ? Math.log(value / bottom) / Math.log(top / bottom) : NaN)
@@ -291,9 +290,11 @@ export class Chart {
 		canvas.height = Math.round(this.height * dense);
 		const paper = canvas.getContext("2d");
 		paper.scale(dense, dense);
-		this.scale = this.scaled();
 		const style = getComputedStyle(canvas);
 		const ink = style.color;
+		paper.font = `600 11px ${style.fontFamily}`;
+		this.right = Math.max(46, ...this.series.map(({ short }) => paper.measureText(short).width + 10));
+		this.scale = this.scaled();
 		paper.font = `11px ${style.fontFamily}`;
 		if (!this.scale) {
 			paper.fillStyle = ink;
@@ -304,7 +305,7 @@ export class Chart {
 		this.paintAxes(paper, ink, getComputedStyle(this.plot).borderTopColor);
 		paper.save();
 		paper.beginPath();
-		paper.rect(LEFT, TOP - 2, this.width - LEFT - RIGHT, this.height - TOP - BOTTOM + 4);
+		paper.rect(LEFT, TOP - 2, this.width - LEFT - this.right, this.height - TOP - BOTTOM + 4);
 		paper.clip();
 		for (const one of this.series) this.paintSeries(paper, one);
 		paper.restore();
@@ -323,7 +324,7 @@ export class Chart {
 			paper.strokeStyle = grid;
 			paper.beginPath();
 			paper.moveTo(LEFT, y);
-			paper.lineTo(width - RIGHT, y);
+			paper.lineTo(width - this.right, y);
 			paper.stroke();
 			paper.fillStyle = ink;
 			paper.fillText(number(value), LEFT - 8, y);
@@ -333,14 +334,14 @@ export class Chart {
 			paper.fillText(number(value, 4), scale.x(value), height - 9);
 		}
 		paper.textAlign = "left";
-		paper.fillText("kimg", width - RIGHT + 14, height - 9);
+		paper.fillText("kimg", width - this.right + 14, height - 9);
 		if (this.mark) {
 			const y = Math.round(scale.y(this.mark.value)) + 0.5;
 			paper.strokeStyle = ink;
 			paper.setLineDash([2, 4]);
 			paper.beginPath();
 			paper.moveTo(LEFT, y);
-			paper.lineTo(width - RIGHT, y);
+			paper.lineTo(width - this.right, y);
 			paper.stroke();
 			paper.setLineDash([]);
 			paper.textAlign = "right";
@@ -409,7 +410,7 @@ export class Chart {
 		paper.font = `600 11px ${getComputedStyle(this.canvas).fontFamily}`;
 		for (const { one, y } of ends) {
 			paper.fillStyle = getComputedStyle(one.swatch).color;
-			paper.fillText(one.short, this.width - RIGHT + 6, y);
+			paper.fillText(one.short, this.width - this.right + 6, y);
 		}
 	}
 }
