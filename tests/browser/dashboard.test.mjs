@@ -301,15 +301,17 @@ test("commands that are shown can be pasted, and the folder is named", async () 
   assert.equal(execFileSync("sh", ["-c", `printf %s ${pasted}`]).toString(), "it's a & b");
 });
 
-test("no name of the log stands in a chart, and the names at its lines' ends are whole", async () => {
-  await open(`#/run/${RUN}`);
+test("no name of the log stands in a chart, and nothing that is written there is cut off", async () => {
+  await open(`#/run/${ILL}`);
   await page.locator("#chart-other .legend").waitFor();
   assert.doesNotMatch(await page.locator("#charts .legend").allInnerTexts().then((all) => all.join(" ")), /_/);
-  const ends = await page.evaluate(async () => {
+  const written = await page.evaluate(async () => {
     const drawn = [];
     const { fillText } = CanvasRenderingContext2D.prototype;
     CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
-      if (this.textAlign === "left") drawn.push([text, x + this.measureText(text).width, this.canvas.clientWidth]);
+      const wide = this.measureText(text).width;
+      const left = x - { left: 0, center: wide / 2, right: wide }[this.textAlign];
+      drawn.push([text, left, left + wide, this.canvas.clientWidth]);
       return fillText.call(this, text, x, y);
     };
     document.dispatchEvent(new Event("colours"));
@@ -317,8 +319,10 @@ test("no name of the log stands in a chart, and the names at its lines' ends are
     CanvasRenderingContext2D.prototype.fillText = fillText;
     return drawn;
   });
-  assert.ok(ends.some(([text]) => text === "D(G(z))"));
-  for (const [text, right, width] of ends) assert.ok(right <= width && !text.includes("_"), `${text} ends at ${right} of ${width}`);
+  for (const wide of ["D(G(z))", "1,000,000"]) assert.ok(written.some(([text]) => text === wide), wide);
+  for (const [text, left, right, width] of written) {
+    assert.ok(left >= 0 && right <= width && !text.includes("_"), `${text} reaches from ${left} to ${right} of ${width}`);
+  }
 });
 
 test("back shows the list where it was left", async () => {

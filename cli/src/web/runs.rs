@@ -273,7 +273,9 @@ impl Run {
         });
         if let (Value::Object(detail), Value::Object(more)) = (&mut detail, more) {
             detail.extend(more);
-            detail.extend(self.model.iter().filter_map(Value::as_object).cloned().flatten());
+            if let Some(Value::Object(model)) = &self.model {
+                detail.extend(model.clone());
+            }
         }
         detail
     }
