@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::aside::write_aside;
 use crate::data::fetch::{Archive, Client};
@@ -91,7 +91,8 @@ pub const PUBLISHED: &[Published] = &[
 ];
 
 /// Where a network comes from, as `card.toml` in its run directory says it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Card {
     /// Its name.
     pub name: String,
@@ -100,9 +101,23 @@ pub struct Card {
     /// Under which licence; empty where nobody said.
     pub licence: String,
     /// The Ganvas that imported it.
-    pub version: &'static str,
+    pub version: String,
     /// SHA-256 of each of its files.
     pub files: BTreeMap<String, String>,
+}
+
+impl Card {
+    /// That of a run that was imported, empty where it cannot be read; none of a run that was trained.
+    pub fn of(run: &RunDir) -> Option<Self> {
+        let text = std::fs::read_to_string(run.path().join("card.toml")).ok()?;
+        Some(toml::from_str(&text).unwrap_or_default())
+    }
+
+    /// `NAME, from SOURCE, licence: LICENCE`.
+    pub fn line(&self) -> String {
+        let licence = if self.licence.is_empty() { "nobody said which" } else { &self.licence };
+        format!("{}, from {}, licence: {licence}", self.name, self.source)
+    }
 }
 
 /// A network's files, and what is known of them.
@@ -120,7 +135,7 @@ impl Found {
             name: name.to_owned(),
             source,
             licence: licence.to_owned(),
-            version: env!("CARGO_PKG_VERSION"),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             files: hashes.collect(),
         };
         Found { card, files }

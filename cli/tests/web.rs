@@ -83,10 +83,10 @@ impl Served {
         stream
     }
 
-    /// The answer to these lines, sent as they are.
-    fn raw(&self, lines: &str) -> Answer {
+    /// The answer to these bytes, sent as they are.
+    fn raw(&self, bytes: &[u8]) -> Answer {
         let mut stream = self.connect();
-        stream.write_all(lines.as_bytes()).unwrap();
+        stream.write_all(bytes).unwrap();
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
         let at = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("an answer has a head");
@@ -101,7 +101,7 @@ impl Served {
             lines += &format!("Host: localhost:{}\r\n", self.port);
         }
         headers.iter().for_each(|header| lines += &format!("{header}\r\n"));
-        let answer = self.raw(&(lines + "\r\n"));
+        let answer = self.raw((lines + "\r\n").as_bytes());
         assert!(!String::from_utf8_lossy(&answer.body).contains("secret"), "{path} gives what it must not");
         answer
     }
@@ -109,6 +109,54 @@ impl Served {
     fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, &[])
     }
+
+    /// The answer to a file that is sent.
+    fn post(&self, path: &str, file: &[u8], headers: &[&str]) -> Answer {
+        let mut head = format!("POST {path} HTTP/1.1\r\nConnection: close\r\nHost: localhost:{}\r\n", self.port);
+        headers.iter().for_each(|header| head += &format!("{header}\r\n"));
+        head += &format!("Content-Length: {}\r\n\r\n", file.len());
+        self.raw(&[head.as_bytes(), file].concat())
+    }
+}
+
+/// `runs/upscaler`, imported: a network that makes every pixel a square of four by four.
+fn with_upscaler(folder: &Path) {
+    let shapes =
+        [("0", vec![4, 3, 3, 3]), ("2", vec![4, 4, 3, 3]), ("4", vec![48, 4, 3, 3]), ("1", vec![4]), ("3", vec![4])];
+    let weights = shapes.iter().map(|(layer, shape)| (format!("body.{layer}.weight"), shape.clone()));
+    let biases = shapes[..3].iter().map(|(layer, shape)| (format!("body.{layer}.bias"), shape[..1].to_vec()));
+    let (mut header, mut end) = (serde_json::Map::new(), 0);
+    for (name, shape) in weights.chain(biases) {
+        let begin = end;
+        end += 4 * shape.iter().product::<usize>();
+        header.insert(name, serde_json::json!({ "dtype": "F32", "shape": shape, "data_offsets": [begin, end] }));
+    }
+    let header = Value::Object(header).to_string();
+    let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &vec![0; end]].concat();
+    fs::write(folder.join("tiny.safetensors"), bytes).unwrap();
+    let import = ["import", "tiny.safetensors", "-o", "runs/upscaler"];
+    assert!(ganvas(folder, &import).stdout(Stdio::null()).status().unwrap().success());
+}
+
+fn png(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let picture = image::RgbImage::from_fn(width, height, |x, y| image::Rgb([(x * 40) as u8, (y * 60) as u8, 90]));
+    picture.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+/// Every file below a folder with its bytes, but for the trainer's lock.
+fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if !path.ends_with(".lock") {
+            found.push((path.clone(), fs::read(&path).unwrap()));
+        }
+    }
+    found.sort();
+    found
 }
 
 #[test]
@@ -136,7 +184,10 @@ fn a_run_is_shown_with_its_state_curves_events_and_files() {
     assert_eq!(run["kimg"], run["total_kimg"]);
 
     let detail = served.get("/api/runs/0001-toy").json();
-    assert_eq!((&detail["media"], &detail["inputs"]), (&"point".into(), &Value::from(vec!["seed"])));
+    assert_eq!(
+        (&detail["media"], &detail["picture"], &detail["has_chance"]),
+        (&"point".into(), &Value::Null, &true.into())
+    );
     assert_eq!(detail["fields"], Value::Array(Vec::new()), "there is nothing to choose but seeds");
     let changes = detail["changes"].as_array().unwrap();
     assert!(changes.iter().any(|change| change["key"] == "train.steps" && change["value"] == "40"), "{changes:?}");
@@ -269,6 +320,112 @@ fn nothing_outside_the_runs_can_be_read_by_any_spelling_or_link() {
 }
 
 #[test]
+fn a_picture_that_is_sent_becomes_what_the_command_makes_of_it_and_is_written_nowhere() {
+    let served = Served::with(with_upscaler, &[]);
+    let detail = served.get("/api/runs/upscaler").json();
+    assert_eq!((&detail["picture"]["scale"], &detail["has_chance"]), (&4.into(), &false.into()));
+    assert_eq!(detail["fields"], Value::Array(Vec::new()), "no seed and no truncation is offered");
+    let (picture, before) = (png(5, 3), files(served.folder.path()));
+    let answer = served.post("/api/runs/upscaler/apply", &picture, &[]);
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("image/png")));
+    assert_eq!(files(served.folder.path()), before, "the server writes nothing");
+    fs::write(served.folder.path().join("small.png"), &picture).unwrap();
+    let apply = ["apply", "runs/upscaler", "small.png", "-o", "large.png"];
+    assert!(ganvas(served.folder.path(), &apply).stdout(Stdio::null()).status().unwrap().success());
+    assert_eq!(answer.body, fs::read(served.folder.path().join("large.png")).unwrap());
+    let smaller = served.post("/api/runs/upscaler/apply?side=10", &png(40, 20), &[]);
+    let smaller = image::load_from_memory(&smaller.body).unwrap();
+    assert_eq!((smaller.width(), smaller.height()), (40, 20), "brought to 10 x 5 first");
+
+    let send = |path: &str, file: &[u8], headers: &[&str]| {
+        let answer = served.post(path, file, headers);
+        assert!(answer.json()["error"].as_str().unwrap().len() > 10, "{path}");
+        answer.status
+    };
+    let apply = "/api/runs/upscaler/apply";
+    assert_eq!(send(apply, b"no picture", &[]), 400);
+    assert_eq!(send(apply, b"", &[]), 400);
+    for wrong in ["side=0", "side=4000", "side=x", "seed=3", "with.truncation=0.5", "with.show=x", "checkpoint=../x"] {
+        assert_eq!(send(&format!("{apply}?{wrong}"), &picture, &[]), 400, "{wrong}");
+    }
+    assert_eq!(send("/api/runs/0001-toy/apply", &picture, &[]), 400, "it draws points");
+    assert_eq!(send("/api/runs/0009-absent/apply", &picture, &[]), 404);
+    assert_eq!(served.get(apply).status, 405);
+    for foreign in ["Origin: http://evil.example", "Origin: null", "Sec-Fetch-Site: cross-site"] {
+        assert_eq!(send(apply, &picture, &[foreign]), 403, "{foreign}");
+    }
+    let form = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"];
+    assert_eq!(send(apply, &picture, &form), 403, "a form elsewhere sends nothing");
+    // Refused before a byte of it is read.
+    assert_eq!(served.ask("POST", apply, &["Content-Length: 40000000"]).status, 413);
+    assert_eq!(served.ask("POST", apply, &["Transfer-Encoding: chunked"]).status, 413);
+    assert_eq!(served.ask("POST", apply, &["Content-Length: 9", "Host: evil.example"]).status, 421);
+    assert_eq!(served.ask("PUT", apply, &["Content-Length: 0"]).status, 405);
+}
+
+#[test]
+fn an_imported_network_is_shown_with_its_card_and_without_a_training() {
+    let served = Served::with(with_upscaler, &[]);
+    let runs = served.get("/api/runs").json();
+    let run = runs.as_array().unwrap().iter().find(|run| run["id"] == "upscaler").unwrap();
+    assert_eq!(run["state"], "imported", "and not finished: nobody trained it here");
+    assert_eq!((&run["card"]["source"], &run["card"]["licence"]), (&"tiny.safetensors".into(), &"".into()));
+    assert_eq!((&run["total_kimg"], &run["total_steps"]), (&Value::Null, &Value::Null), "0 of 22,400 kimg say nothing");
+    assert_eq!(runs.as_array().unwrap().iter().find(|run| run["id"] == "0001-toy").unwrap()["card"], Value::Null);
+}
+
+#[test]
+fn a_run_whose_configuration_is_broken_is_shown_as_broken_with_its_reason_until_it_is_mended() {
+    let broken = |folder: &Path| {
+        fs::create_dir(folder.join("runs/0002-broken")).unwrap();
+        fs::write(folder.join("runs/0002-broken/config.toml"), "recipe = \"ring\"\nlatent = \"x").unwrap();
+    };
+    let served = Served::with(broken, &[]);
+    let runs = served.get("/api/runs").json();
+    let state = |at: usize| (runs[at]["id"].as_str().unwrap(), runs[at]["state"].as_str().unwrap());
+    assert_eq!((state(0), state(1)), (("0002-broken", "broken"), ("0001-toy", "finished")));
+    assert!(runs[0]["broken"].as_str().unwrap().contains("line 2"), "{}", runs[0]["broken"]);
+    let detail = served.get("/api/runs/0002-broken").json();
+    assert_eq!((&detail["changes"], &detail["fields"]), (&Value::Array(Vec::new()), &Value::Array(Vec::new())));
+    assert!(detail["config"].as_str().unwrap().contains("latent = \"x"), "one can see what to mend");
+    fs::copy(served.run().join("config.toml"), served.folder.path().join("runs/0002-broken/config.toml")).unwrap();
+    let begun = Instant::now();
+    while served.get("/api/runs").json()[0]["state"] == "broken" {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it was mended");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn the_list_the_page_and_the_terminal_tell_an_illness_from_the_same_step_and_by_its_latest_look() {
+    let ill = |folder: &Path| {
+        let path = folder.join("runs/0001-toy/events.jsonl");
+        let sure = |step: u64| {
+            let values = format!(
+                "\"d_accuracy_real\":1,\"d_accuracy_fake\":1,\"d_loss\":0.1,\"g_loss\":9,\"d_fake\":{}",
+                1e-4 / step as f64
+            );
+            format!(
+                "{{\"time\":1,\"step\":{step},\"kimg\":1,\"event\":\"scalars\",\"values\":{{{values}}},\"images_per_sec\":5}}\n"
+            )
+        };
+        let log = fs::read_to_string(&path).unwrap() + &(41..=46).map(sure).collect::<String>();
+        fs::write(&path, log).unwrap();
+    };
+    let served = Served::with(ill, &[]);
+    let terminal = ganvas(served.folder.path(), &["doctor", "runs/0001-toy", "--json"]).output().unwrap();
+    let terminal = serde_json::from_slice::<Value>(&terminal.stdout).unwrap();
+    let (list, page) = (served.get("/api/runs").json(), served.get("/api/runs/0001-toy").json());
+    let one = &terminal[0];
+    assert_eq!((&list[0]["illness"], &page["illnesses"]), (one, &terminal));
+    assert_eq!((&one["since_step"], &one["found_step"], &one["seen_step"]), (&41.into(), &43.into(), &46.into()));
+    assert!(one["evidence"]["d_fake"].as_f64() < one["first"]["evidence"]["d_fake"].as_f64(), "{one}");
+    let told = ganvas(served.folder.path(), &["doctor", "runs/0001-toy"]).output().unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("since step 41") && told.contains("When it was found, at step 43"), "{told}");
+}
+
+#[test]
 fn other_hosts_other_sites_and_everything_that_would_write_are_refused() {
     let served = Served::new();
     let status = |method: &str, headers: &[&str]| served.ask(method, "/api/runs", headers).status;
@@ -280,7 +437,7 @@ fn other_hosts_other_sites_and_everything_that_would_write_are_refused() {
     {
         assert_eq!(status("GET", &[&format!("Host: {host}")]), 421, "{host}");
     }
-    assert_eq!(served.raw("GET /api/runs HTTP/1.0\r\n\r\n").status, 421, "no Host at all");
+    assert_eq!(served.raw(b"GET /api/runs HTTP/1.0\r\n\r\n").status, 421, "no Host at all");
     let own = format!("Origin: http://localhost:{}", served.port);
     assert_eq!(status("GET", &[&own, "Sec-Fetch-Site: same-origin"]), 200);
     for foreign in [

@@ -32,7 +32,10 @@ struct State {
     looks: u32,
     /// The step of the first of them.
     since_step: u64,
+    /// The diagnosis, as the last look at which the rule held tells it.
     open: Option<Diagnosis>,
+    /// The step of that look.
+    seen_step: u64,
 }
 
 impl Doctor {
@@ -59,12 +62,21 @@ impl Doctor {
         diagnosis(&NOT_FINITE, Finding { sentence, evidence: BTreeMap::new() }, step, &self.keys)
     }
 
+    /// What is wrong now, as the last look that showed it tells it, and the step of that look.
+    fn open(&self) -> impl Iterator<Item = (&Diagnosis, u64)> {
+        self.states.values().filter_map(|state| Some((state.open.as_ref()?, state.seen_step)))
+    }
+
     fn examine(&mut self, rule: &Rule) -> Option<Diagnosis> {
         let step = self.history.last()?.step;
         let state = self.states.entry(rule.name).or_default();
         let found = (rule.find)(&self.history);
         if found.is_some() == state.open.is_some() {
             state.looks = 0; // as it was
+            if let (Some(found), Some(open)) = (found, &mut state.open) {
+                (open.sentence, open.evidence) = (found.sentence, found.evidence);
+                state.seen_step = step;
+            }
             return None;
         }
         if state.looks == 0 {
@@ -79,6 +91,7 @@ impl Doctor {
             Some(found) => {
                 let diagnosis = diagnosis(rule, found, state.since_step, &self.keys);
                 state.open = Some(diagnosis.clone());
+                state.seen_step = step;
                 Some(diagnosis)
             }
             None => state.open.take().map(|open| Diagnosis { ended: true, ..open }),
@@ -89,10 +102,14 @@ impl Doctor {
 /// One illness of a run, from its beginning on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Episode {
-    /// What was found, `ended` when it has passed.
+    /// What was found, `ended` when it has passed: its sentence and evidence are those of the last look that showed it.
     #[serde(flatten)]
     pub diagnosis: Diagnosis,
-    /// The step at which it was found.
+    /// The step of that look.
+    pub seen_step: u64,
+    /// The sentence and the evidence of the look at which it was found.
+    pub first: First,
+    /// The step of that look.
     pub found_step: u64,
     /// The same in thousands of images.
     pub found_kimg: f64,
@@ -100,12 +117,35 @@ pub struct Episode {
     pub ended_step: Option<u64>,
 }
 
-/// All illnesses that these records tell of, in the order of their finding. Besides what the rules find, it is what only the
-/// trainer saw.
-pub fn episodes(records: &[Record]) -> Vec<Episode> {
-    let (mut doctor, mut episodes) = (Doctor::default(), Vec::<Episode>::new());
-    for record in records {
-        let mut found = doctor.hear(record);
+/// How an illness showed when it was found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct First {
+    /// In one sentence.
+    pub sentence: String,
+    /// In numbers.
+    pub evidence: BTreeMap<String, f64>,
+}
+
+/// The illnesses of a run, in the order of their finding, heard from its records one after the other. Besides what the rules
+/// find, it is what only the trainer saw.
+#[derive(Default)]
+pub struct Episodes {
+    doctor: Doctor,
+    /// All so far.
+    pub all: Vec<Episode>,
+}
+
+impl Episodes {
+    /// Those that these records tell of.
+    pub fn of(records: &[Record]) -> Self {
+        let mut episodes = Episodes::default();
+        records.iter().for_each(|record| episodes.hear(record));
+        episodes
+    }
+
+    /// Hears the next record.
+    pub fn hear(&mut self, record: &Record) {
+        let mut found = self.doctor.hear(record);
         if let Event::Diagnosis(seen) = &record.event
             && RULES.iter().all(|rule| rule.name != seen.name)
         {
@@ -113,17 +153,35 @@ pub fn episodes(records: &[Record]) -> Vec<Episode> {
         }
         for diagnosis in found {
             if diagnosis.ended {
-                let open = episodes.iter_mut().rfind(|open| open.diagnosis.name == diagnosis.name);
-                if let Some(open) = open {
-                    (open.diagnosis.ended, open.ended_step) = (true, Some(record.step));
+                if let Some(open) = last(&mut self.all, &diagnosis.name) {
+                    (open.diagnosis, open.ended_step) = (diagnosis, Some(record.step));
                 }
                 continue;
             }
+            let first = First { sentence: diagnosis.sentence.clone(), evidence: diagnosis.evidence.clone() };
             let (found_step, found_kimg) = (record.step, record.kimg);
-            episodes.push(Episode { diagnosis, found_step, found_kimg, ended_step: None });
+            let seen_step = found_step;
+            self.all.push(Episode { diagnosis, seen_step, first, found_step, found_kimg, ended_step: None });
+        }
+        if matches!(record.event, Event::Scalars { .. }) {
+            for (diagnosis, step) in self.doctor.open() {
+                if let Some(open) = last(&mut self.all, &diagnosis.name) {
+                    open.diagnosis.clone_from(diagnosis);
+                    open.seen_step = step;
+                }
+            }
         }
     }
-    episodes
+}
+
+/// The newest episode of a name.
+fn last<'a>(all: &'a mut [Episode], name: &str) -> Option<&'a mut Episode> {
+    all.iter_mut().rfind(|episode| episode.diagnosis.name == name)
+}
+
+/// All illnesses that these records tell of, in the order of their finding.
+pub fn episodes(records: &[Record]) -> Vec<Episode> {
+    Episodes::of(records).all
 }
 
 fn diagnosis(rule: &Rule, found: Finding, since_step: u64, keys: &[String]) -> Diagnosis {
@@ -146,6 +204,29 @@ pub fn is_grave(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A look at a D that is right about all and gives a fake one this probability of being real.
+    fn look(step: u64, d_fake: f64) -> Record {
+        let values =
+            [("d_accuracy_real", 1.0), ("d_accuracy_fake", 1.0), ("d_fake", d_fake), ("d_loss", 0.1), ("g_loss", 9.0)];
+        let values = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Record { time: 0.0, step, kimg: step as f64, event: Event::Scalars { values, images_per_sec: 1.0 } }
+    }
+
+    #[test]
+    fn an_illness_that_lasts_is_told_by_its_latest_look_and_not_only_by_that_at_which_it_was_found() {
+        let sure = [9e-4, 8e-4, 7e-4, 6e-4, 5e-4, 4e-4, 0.5];
+        let records = (1_u64..).zip(sure).map(|(step, d_fake)| look(step, d_fake)).collect::<Vec<_>>();
+        let found = episodes(&records);
+        let [one] = found.as_slice() else { panic!("one illness, not {found:?}") };
+        assert_eq!((one.diagnosis.since_step, one.found_step, one.seen_step), (1, 3, 6));
+        assert_eq!((one.first.evidence["d_fake"], one.diagnosis.evidence["d_fake"]), (7e-4, 4e-4));
+        assert!(one.first.sentence.contains("7.0e-4") && one.diagnosis.sentence.contains("4.0e-4"), "{one:?}");
+        let records = records.into_iter().chain((8..18).map(|step| look(step, 0.5))).collect::<Vec<_>>();
+        let [one] = &episodes(&records)[..] else { panic!("one illness") };
+        assert_eq!((one.diagnosis.since_step, one.ended_step, one.diagnosis.ended), (1, Some(16), true));
+        assert_eq!((one.seen_step, one.diagnosis.evidence["d_fake"]), (6, 4e-4), "as it was when it was last there");
+    }
 
     #[test]
     fn the_advice_names_the_keys_that_the_run_has_and_no_others() {

@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,7 +21,11 @@ const SHOTS = join(ROOT, "target/browser");
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const RUN = "0001-mnist";
 const TUNES = "0003-midinet";
-const VIEWS = ["#/", `#/run/${RUN}`, `#/run/${RUN}/play`, `#/run/${RUN}/learn`, `#/compare/${RUN},0002-ring`, `#/run/${TUNES}/play`];
+/** Imported, broken, and ill. */
+const UPSCALER = "upscaler";
+const BROKEN = "it's broken & old";
+const ILL = "0005-ill";
+const VIEWS = ["#/", `#/run/${UPSCALER}`, `#/run/${UPSCALER}/play`, `#/run/${encodeURIComponent(BROKEN)}`, `#/run/${RUN}`, `#/run/${RUN}/play`, `#/run/${RUN}/learn`, `#/compare/${RUN},0002-ring`, `#/run/${TUNES}/play`];
 const DESK = { width: 1280, height: 900 };
 const PHONE = { width: 360, height: 780 };
 const LONG = 40_000;
@@ -29,6 +33,31 @@ const LONG = 40_000;
 const folder = mkdtempSync(join(tmpdir(), "ganvas-browser-"));
 const troubles = []; // what no page may ever do
 let trainer, address, browser, page;
+
+/** A state dict of a network that makes every pixel a square of four by four. */
+function tinyNetwork() {
+  const shapes = { 0: [4, 3, 3, 3], 1: [4], 2: [4, 4, 3, 3], 3: [4], 4: [48, 4, 3, 3] };
+  const header = {};
+  let end = 0;
+  const put = (name, shape) => {
+    const bytes = 4 * shape.reduce((product, side) => product * side, 1);
+    header[name] = { dtype: "F32", shape, data_offsets: [end, (end += bytes)] };
+  };
+  for (const [layer, shape] of Object.entries(shapes)) {
+    put(`body.${layer}.weight`, shape);
+    if (shape.length > 1) put(`body.${layer}.bias`, shape.slice(0, 1));
+  }
+  const text = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  return Buffer.concat([length, text, Buffer.alloc(end)]);
+}
+
+/** Looks at a D that is right about all, surer each time. */
+const illLooks = (from) => Array.from({ length: 6 }, (_, i) => {
+  const values = { d_accuracy_real: 1, d_accuracy_fake: 1, d_loss: 0.1, g_loss: 9, d_fake: 0.0009 - i * 0.0001 };
+  return `${JSON.stringify({ time: 1, step: from + i, kimg: 52 + i, event: "scalars", values, images_per_sec: 1e6 })}\n`;
+}).join("");
 
 /** The address that a trainer prints. */
 function watched(child) {
@@ -51,6 +80,11 @@ before(async () => {
   address = await watched(trainer);
   execFileSync(GANVAS, ["train", "ring", "--set", "train.steps=200"], { cwd: folder, stdio: "ignore" });
   execFileSync(GANVAS, ["train", "midinet", "--set", "train.steps=20"], { cwd: folder, stdio: "ignore" });
+  writeFileSync(join(folder, "tiny.safetensors"), tinyNetwork());
+  execFileSync(GANVAS, ["import", "tiny.safetensors", "-o", `runs/${UPSCALER}`], { cwd: folder, stdio: "ignore" });
+  for (const copy of [BROKEN, ILL]) cpSync(join(folder, "runs/0002-ring"), join(folder, "runs", copy), { recursive: true });
+  writeFileSync(join(folder, "runs", BROKEN, "config.toml"), 'recipe = "ring"\nlatent = "x');
+  appendFileSync(join(folder, "runs", ILL, "events.jsonl"), illLooks(201));
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
   page = await browser.newPage({ viewport: DESK, locale: "en-GB" });
   page.setDefaultTimeout(LONG);
@@ -181,6 +215,128 @@ test("what a model takes beside seeds can be given on the page", async () => {
   }));
   assert.ok(seconds > 3 && seconds < 7, `two bars last ${seconds} seconds`);
   await shot("given");
+});
+
+test("a model of pictures is given a picture, and shows neither seeds nor truncation nor black frames", async () => {
+  await open(`#/run/${UPSCALER}/play`);
+  await page.waitForSelector("#picture");
+  assert.equal(await page.locator("#seed, #between-from, #explorer, #given-truncation").count(), 0);
+  assert.equal(await page.locator(".frame:visible").count(), 0, "nothing is framed before there is a picture");
+  writeFileSync(join(folder, "small.png"), readFileSync(join(folder, "runs/0002-ring/previews/00000000k.png")));
+  await page.setInputFiles("#picture", join(folder, "small.png"));
+  await page.selectOption("#side", "256");
+  await page.waitForFunction(() => document.querySelector("#made-picture").naturalWidth === 1024 && !document.querySelector("#save").hidden);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#save").click()]);
+  const saved = readFileSync(await download.path());
+  execFileSync(GANVAS, ["apply", `runs/${UPSCALER}`, "small.png", "--side", "256", "-o", "large.png"], { cwd: folder, stdio: "ignore" });
+  assert.deepEqual(saved, readFileSync(join(folder, "large.png")));
+  await shot("picture");
+});
+
+test("a picture that is dropped is taken, and a file that is none is answered with a sentence", async () => {
+  await open(`#/run/${UPSCALER}/play`);
+  await page.waitForSelector("#picture");
+  const drop = (bytes, name) => page.evaluate(([bytes, name]) => {
+    const data = new DataTransfer();
+    data.items.add(new File([new Uint8Array(bytes)], name));
+    document.querySelector("#toy-picture").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+  }, [[...bytes], name]);
+  await drop(Buffer.from("no picture"), "x.png");
+  await page.getByText("the file is not a picture").waitFor();
+  assert.match(troubles.pop(), /status of 400/, "the browser tells its console of it");
+  await drop(readFileSync(join(folder, "runs/0002-ring/previews/00000000k.png")), "y.png");
+  await page.waitForSelector("#save:not([hidden])");
+});
+
+test("an imported network is shown as what it is", async () => {
+  await open(`#/run/${UPSCALER}`);
+  const text = await page.locator("main").innerText();
+  assert.match(text, /imported/);
+  assert.match(text, /tiny\.safetensors/);
+  assert.doesNotMatch(text, /\d kimg|Training was finished|Doctor|Charts/);
+  await shot("imported");
+});
+
+test("a broken configuration in one run is told with its reason and hides no other", async () => {
+  await open("#/");
+  const card = page.locator(`[data-run="${BROKEN}"]`);
+  assert.match(await card.innerText(), /broken[^]*TOML/);
+  assert.match(await page.locator(`[data-run="0002-ring"]`).innerText(), /finished/);
+  await open(`#/run/${encodeURIComponent(BROKEN)}`);
+  const text = await page.locator("main").innerText();
+  assert.match(text, /cannot be read/);
+  assert.doesNotMatch(text, /does not answer/);
+  await shot("broken");
+});
+
+test("what goes wrong is told from one step, by its latest look, and in the reader's numbers", async () => {
+  await open("#/");
+  assert.match(await page.locator(`[data-run="${ILL}"] .card-diagnosis`).innerText(), /since step 201/);
+  await open(`#/run/${ILL}`);
+  const told = () => page.locator("#doctor").innerText();
+  assert.match(await told(), /since step 201[^]*4\.0e-4/);
+  await page.locator("#doctor summary").click();
+  assert.match(await told(), /When it was found, at step 203[^]*7\.0e-4/);
+  await page.selectOption("#language", "vi");
+  await page.waitForFunction(() => document.documentElement.lang === "vi");
+  await page.waitForSelector("main:not([aria-busy]) #doctor");
+  assert.match(await told(), /D đúng với 100 % mẫu thật[^]*4·10⁻⁴/);
+  await shot("ill-vi");
+  await page.selectOption("#language", "en");
+});
+
+test("a seed that is none is answered with a sentence", async () => {
+  await open(`#/run/0002-ring/play`);
+  await page.fill("#seed", "-3");
+  await page.getByText("A seed is a whole number from 0 to").waitFor();
+  await page.fill("#seed", "3");
+  await page.waitForSelector('#seed-picture[alt*="3"]');
+  assert.equal(await page.getByText("A seed is a whole number").count(), 0);
+});
+
+test("commands that are shown can be pasted, and the folder is named", async () => {
+  await open("#/");
+  assert.match(await page.locator("#folder").innerText(), new RegExp(`${folder}/runs`));
+  const pasted = await page.evaluate(() => import("/assets/dom.js").then(({ word }) => word("it's a & b")));
+  assert.equal(execFileSync("sh", ["-c", `printf %s ${pasted}`]).toString(), "it's a & b");
+});
+
+test("no name of the log stands in a chart, and nothing that is written there is cut off", async () => {
+  await open(`#/run/${ILL}`);
+  await page.locator("#chart-other .legend").waitFor();
+  assert.doesNotMatch(await page.locator("#charts .legend").allInnerTexts().then((all) => all.join(" ")), /_/);
+  const written = await page.evaluate(async () => {
+    const drawn = [];
+    const { fillText } = CanvasRenderingContext2D.prototype;
+    CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+      const wide = this.measureText(text).width;
+      const left = x - { left: 0, center: wide / 2, right: wide }[this.textAlign];
+      drawn.push([text, left, left + wide, this.canvas.clientWidth]);
+      return fillText.call(this, text, x, y);
+    };
+    document.dispatchEvent(new Event("colours"));
+    await new Promise((done) => setTimeout(done, 300));
+    CanvasRenderingContext2D.prototype.fillText = fillText;
+    return drawn;
+  });
+  for (const wide of ["D(G(z))", "1,000,000"]) assert.ok(written.some(([text]) => text === wide), wide);
+  for (const [text, left, right, width] of written) {
+    assert.ok(left >= 0 && right <= width && !text.includes("_"), `${text} reaches from ${left} to ${right} of ${width}`);
+  }
+});
+
+test("back shows the list where it was left", async () => {
+  await page.setViewportSize({ width: 400, height: 500 });
+  await open("#/");
+  await page.evaluate(() => scrollTo(0, 700));
+  await page.waitForFunction(() => scrollY > 600);
+  const before = await page.evaluate(() => scrollY);
+  await page.evaluate(() => { location.hash = "#/run/0002-ring"; });
+  await page.waitForSelector("main:not([aria-busy]) #facts");
+  assert.equal(await page.evaluate(() => scrollY), 0);
+  await page.goBack();
+  await page.waitForFunction((before) => document.querySelector("#runs") && Math.abs(scrollY - before) < 5, before);
+  await page.setViewportSize(DESK);
 });
 
 test("the story of GANs has the run's numbers, in English and in Vietnamese", async () => {

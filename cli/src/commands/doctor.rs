@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use ganvas::doctor::{Episode, episodes};
+use ganvas::import::Card;
 use ganvas::run::{Event, read_events, standing};
 
 /// Say what goes wrong in a run, since when, what comes of it and what to try.
@@ -15,7 +16,8 @@ It reads the run's events.jsonl alone; the trainer says the same while it trains
 pub struct Args {
     /// The run directory, or latest for the newest in the folder runs.
     run: PathBuf,
-    /// Print an array of objects with name, sentence, evidence, leads_to, try, since_step and ended_step.
+    /// Print an array of objects with name, sentence, evidence (of the look at seen_step; first: of that at found_step),
+    /// leads_to, try, since_step and ended_step.
     #[arg(long)]
     json: bool,
 }
@@ -29,6 +31,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return super::print_json(&found);
     }
     if found.is_empty() {
+        if let Some(card) = Card::of(&run) {
+            let card = card.line();
+            return super::print(&format!("There is no training to judge: the network was imported ({card}).\n"));
+        }
         let looks = records.iter().filter(|record| matches!(record.event, Event::Scalars { .. })).count();
         return super::print(&match (looks, records.last()) {
             (1.., Some(last)) => format!(
@@ -47,7 +53,11 @@ fn told(episode: &Episode) -> String {
         Some(ended) => format!("from step {} to step {ended}", found.since_step),
         None => format!("since step {}", found.since_step),
     };
+    let was = match found.sentence == episode.first.sentence {
+        true => String::new(),
+        false => format!("  When it was found, at step {}: {}\n", episode.found_step, episode.first.sentence),
+    };
     let more = [("It leads to this", &found.leads_to), ("Try this", &found.remedy)].into_iter();
     let more = more.filter(|(_, text)| !text.is_empty()).map(|(title, text)| format!("  {title}: {text}\n"));
-    format!("{}, {when}: {}\n{}", found.name, found.sentence, more.collect::<String>())
+    format!("{}, {when}: {}\n{was}{}", found.name, found.sentence, more.collect::<String>())
 }

@@ -13,12 +13,13 @@ use ganvas::eval::{
 use ganvas::eval::{
     answered_music, differences, group, of_features, of_model, of_music, of_pairs, panel, wanted_music,
 };
+use ganvas::import::Card;
 use ganvas::looks::Network;
 use ganvas::report::Report;
 use ganvas::{Error, Example, Model, RECIPES, RunDir, sample};
 
 use super::Computing;
-use crate::progress::Work;
+use crate::progress::{Work, say};
 
 const MOST_SAMPLES: usize = 10_000;
 const ARRAYS: &[&str] = &["npz", "npy"];
@@ -154,12 +155,29 @@ pub fn run(mut args: Args) -> anyhow::Result<()> {
     if args.json {
         return super::print_json(&passports);
     }
+    if args.against.is_none() {
+        own_data(&passports).iter().for_each(|real| say(real));
+    }
     let text = table(&passports)?; // what does not compare is not printed side by side
     let is_of_one = passports.iter().all(|passport| passport.generated.title() == passports[0].generated.title());
     if args.table || args.baselines || args.differences || args.generated.len() > 1 || !is_of_one {
         return super::print(&text);
     }
     super::print(&passports.iter().map(line).collect::<String>())
+}
+
+/// What runs were compared with that nobody named, and how much of it, in a sentence each.
+fn own_data(passports: &[Passport]) -> Vec<String> {
+    let of_runs = passports.iter().filter(|passport| passport.generated.run.is_some());
+    let mut said = of_runs
+        .filter_map(|passport| {
+            let real = passport.real.as_ref()?;
+            let (run, n, data, m) = (&passport.generated.name, passport.generated.samples, real.title(), real.samples);
+            Some(format!("{n} samples of {run} are compared with {m} of its own data, {data}."))
+        })
+        .collect::<Vec<_>>();
+    said.dedup();
+    said
 }
 
 /// What was named on the command line, and the real pictures or music once they were looked at.
@@ -250,7 +268,21 @@ impl Measuring<'_> {
     fn of_run(&mut self, path: &Path, report: Report<'_>) -> anyhow::Result<Vec<Passport>> {
         let Args { seed, truncation, samples, .. } = *self.args;
         let run = RunDir::open(path)?;
-        let config = run.config(RECIPES)?;
+        let mut config = run.config(RECIPES)?;
+        let was_imported = Card::of(&run).is_some();
+        if was_imported {
+            // The recipe's own data are not what this network learned from.
+            let real = self.args.against.as_deref().ok_or_else(|| {
+                Error::input(format!(
+                    "{} was imported and has no data of its own to be compared with; give real pictures with --against, \
+                     such as --against photos",
+                    path.display()
+                ))
+            })?;
+            let (name, _) = place_and_part(real);
+            let place = super::train::named_set(&name)?.unwrap_or(name);
+            config = config.with(&format!("data.path={}", serde_json::to_string(&place)?))?; // a string of JSON is one of TOML
+        }
         let checkpoint = sample::checkpoint(&run, None)?;
         let model = sample::model(&config, &checkpoint, &self.args.device.get()?)?;
         let from = Drawn {
@@ -271,6 +303,10 @@ impl Measuring<'_> {
         let metrics = self.metrics(subject.on());
         let name = path.display().to_string();
         match subject {
+            Subject::Answers(_) if self.args.against.is_some() && !was_imported => Err(Error::input(format!(
+                "{name} is measured by what its own data hold out; for other pictures use `ganvas apply`, then measure its folder"
+            ))
+            .into()),
             Subject::Answers(asked) => self.of_answers((path, model.as_ref(), from), config.pictures()?, asked, report),
             Subject::Music(asked) if self.args.against.is_none() => {
                 let asked = &asked[..n.min(asked.len())];
@@ -310,12 +346,6 @@ impl Measuring<'_> {
         report: Report<'_>,
     ) -> anyhow::Result<Vec<Passport>> {
         let name = path.display();
-        if self.args.against.is_some() {
-            return Err(Error::input(format!(
-                "{name} is measured by what its own data hold out; for other pictures use `ganvas apply`, then measure its folder"
-            ))
-            .into());
-        }
         let metrics = self.metrics(On::Answers);
         let data = data.map_or_else(String::new, |(_, name)| name);
         if let Some(file) = &self.args.panel {

@@ -43,6 +43,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if args.json {
         return super::print_json(&json!({ "run": run.path(), "card": found.card }));
     }
+    say(&found.card.line());
     if found.card.licence.is_empty() {
         say("Nobody said under which licence this network is; see where it came from before you pass it on.");
     }

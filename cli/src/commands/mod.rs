@@ -17,7 +17,8 @@ pub mod tried;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use ganvas::{Error, RunDir};
+use ganvas::field::Kind;
+use ganvas::{Error, Model, RunDir, shell};
 
 use crate::progress::say;
 
@@ -44,9 +45,6 @@ pub fn run_path(given: &Path) -> ganvas::Result<PathBuf> {
     say(&format!("{LATEST} is {}", newest.path().display()));
     Ok(newest.path().to_owned())
 }
-
-use ganvas::field::Kind;
-use ganvas::{Model, RunDir, shell};
 
 /// Writes to standard output; a reader that has gone away (`ganvas list | head -1`) is no error.
 pub fn print(text: &str) -> anyhow::Result<()> {

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use ganvas::config::RESUMABLE;
-use ganvas::{Error, RECIPES};
+use ganvas::import::Card;
+use ganvas::model::taken_picture;
+use ganvas::{Error, RECIPES, sample};
 
 use super::tried::Length;
 use super::{Computing, train};
@@ -45,6 +47,16 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let device = args.device.get()?;
     let run = super::open_run(&args.run)?;
     let mut config = run.config(RECIPES)?;
+    if Card::of(&run).is_some() {
+        let model = sample::model(&config, &sample::checkpoint(&run, None)?, &device)?;
+        let verb = if taken_picture(model.as_ref()).is_some() { "apply" } else { "sample" };
+        let (run, recipe) = (args.run.display(), config.entry.info.name);
+        return Err(Error::input(format!(
+            "{run} was imported and has no training to go on with; use it with `ganvas {verb}`, or train a network of your \
+             own with `ganvas train {recipe}`"
+        ))
+        .into());
+    }
     let mut sets = args.set;
     sets.extend(args.length.set());
     sets.extend(args.threads.map(|threads| format!("train.threads={threads}")));

@@ -33,6 +33,11 @@ impl Refusal {
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, sentence)
     }
 
+    /// What it says.
+    pub fn sentence(&self) -> &str {
+        &self.sentence
+    }
+
     /// An error of the library: the asker's fault, or not.
     pub fn of(error: &ganvas::Error) -> Self {
         match error.exit_code() {

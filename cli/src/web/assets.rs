@@ -47,6 +47,7 @@ mod tests {
             assert!(known, "{name} is in the folder and not in the list");
             bytes += entry.metadata().unwrap().len();
         }
-        assert!(bytes < 150_000, "the page has {bytes} bytes");
+        // 150,000 until it took in pictures, and said in two languages what the doctor finds and what the curves are called.
+        assert!(bytes < 163_000, "the page has {bytes} bytes");
     }
 }

@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::answer::Refusal;
+use super::pages::MOST_UPLOADED;
 
 const COOKIE: &str = "ganvas_token";
 const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
@@ -32,15 +33,21 @@ impl Guard {
         self.token.as_ref().map(|token| format!("?token={token}")).unwrap_or_default()
     }
 
-    fn refusal(&self, method: &Method, headers: &HeaderMap) -> Option<Refusal> {
+    fn refusal(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Refusal> {
         let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-        if method != Method::GET && method != Method::HEAD {
-            let sentence = "this page only shows; training is begun on the command line";
+        let posts = method == Method::POST && takes_a_picture(uri);
+        if method != Method::GET && method != Method::HEAD && !posts {
+            let sentence = "this page shows runs and turns pictures into others; training is begun on the command line";
             return Some(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, sentence));
         }
-        if text(header::TRANSFER_ENCODING).is_some() || text(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
-        {
-            return Some(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "nothing is taken in here"));
+        let most = if posts { MOST_UPLOADED } else { 0 };
+        let length = text(header::CONTENT_LENGTH).map_or(Some(0), |length| length.parse::<usize>().ok());
+        if text(header::TRANSFER_ENCODING).is_some() || length.is_none_or(|length| length > most) {
+            let sentence = match posts {
+                true => format!("a picture's file may have {} MiB, and must say how long it is", MOST_UPLOADED >> 20),
+                false => "nothing is taken in here".to_owned(),
+            };
+            return Some(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, sentence));
         }
         if self.token.is_none() && !text(header::HOST).is_some_and(is_own_name) {
             // A page elsewhere may have its name point here (DNS rebinding).
@@ -56,7 +63,8 @@ impl Guard {
         let site = text(HeaderName::from_static("sec-fetch-site"));
         let moved = text(HeaderName::from_static("sec-fetch-mode")) == Some("navigate");
         let elsewhere = site.is_some_and(|site| !["same-origin", "none"].contains(&site));
-        (elsewhere && !moved).then(|| Refusal::new(StatusCode::FORBIDDEN, "pages of other sites may not ask"))
+        (elsewhere && (posts || !moved))
+            .then(|| Refusal::new(StatusCode::FORBIDDEN, "pages of other sites may not ask"))
     }
 
     /// Whether a request has the token: in its address, its cookie or as a bearer.
@@ -73,7 +81,7 @@ impl Guard {
 /// The middleware.
 pub async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let (uri, headers) = (request.uri().clone(), request.headers());
-    let mut response = match guard.refusal(request.method(), headers) {
+    let mut response = match guard.refusal(request.method(), &uri, headers) {
         Some(refusal) => refusal.into_response(),
         None if !guard.admits(&uri, headers) => {
             let sentence = "open the address that `ganvas serve` printed; it holds the token";
@@ -100,6 +108,16 @@ pub async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Ne
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// Whether this is the one address that something may be sent to.
+fn takes_a_picture(uri: &Uri) -> bool {
+    matches!(uri.path().split('/').collect::<Vec<_>>().as_slice(), ["", "api", "runs", _, "apply"])
+}
+
+/// Said where a picture is asked for in place of being sent.
+pub fn only_posts() -> Refusal {
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "send a picture here, by POST")
 }
 
 /// The token in a request's address.

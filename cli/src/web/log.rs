@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use ganvas::run::{Event, Record};
+use ganvas::doctor::{Episode, Episodes};
+use ganvas::run::{Event, Record, standing};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -21,8 +22,24 @@ pub struct Log {
     pub story: Story,
     /// All scalars; none while nobody looks at them.
     pub columns: Option<Columns>,
+    /// What was and is wrong, as the doctor tells it by the newest look.
+    pub illnesses: Vec<Episode>,
+    doctor: Care,
     offset: u64,
     cut: Vec<u8>, // the beginning of a line that is not whole yet
+}
+
+/// Whether the doctor hears the log. What it remembers of the looks is much, and a run that nobody trains needs none of it.
+enum Care {
+    Hears(Episodes),
+    /// It has to hear all anew at the next look.
+    Rests,
+}
+
+impl Default for Care {
+    fn default() -> Self {
+        Care::Hears(Episodes::default())
+    }
 }
 
 /// What the events so far add up to.
@@ -42,8 +59,6 @@ pub struct Story {
     pub latest: BTreeMap<String, f64>,
     pub previews: Vec<Value>,
     pub metrics: Option<Value>,
-    /// The last of each name.
-    pub diagnoses: BTreeMap<String, Value>,
 }
 
 /// What a new line says.
@@ -51,6 +66,8 @@ pub enum News {
     /// A record that is not scalars, with its number.
     Record(Value),
     Scalars(Value),
+    /// What is wrong, or what is known of it, is no longer what it was.
+    Illnesses,
 }
 
 impl Log {
@@ -69,7 +86,25 @@ impl Log {
         self.offset += file.take(length - self.offset).read_to_end(&mut bytes)? as u64;
         let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         self.cut = bytes.split_off(whole);
-        Ok(bytes.split(|&byte| byte == b'\n').filter_map(|line| self.take(line)).collect())
+        let mut news = bytes.split(|&byte| byte == b'\n').filter_map(|line| self.take(line)).collect::<Vec<_>>();
+        if matches!(self.doctor, Care::Rests) && !news.is_empty() {
+            let mut all = std::fs::read(path)?;
+            all.truncate(self.offset as usize - self.cut.len()); // no line twice: the next look reads on from here
+            let records = all.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
+            self.doctor = Care::Hears(Episodes::of(&standing(records.collect())));
+        }
+        if let Care::Hears(doctor) = &self.doctor
+            && self.illnesses != doctor.all
+        {
+            self.illnesses.clone_from(&doctor.all);
+            news.push(News::Illnesses);
+        }
+        Ok(news)
+    }
+
+    /// Lets the doctor forget the looks, but not what it found.
+    pub fn rest(&mut self) {
+        self.doctor = Care::Rests;
     }
 
     /// Reads the scalars, too, and keeps them from now on.
@@ -86,7 +121,16 @@ impl Log {
     fn take(&mut self, line: &[u8]) -> Option<News> {
         let raw = serde_json::from_slice::<Value>(line).ok()?;
         let Value::Object(fields) = &raw else { return None };
-        let event = Record::deserialize(&raw).ok().map(|record| record.event); // none of a kind not known
+        let record = Record::deserialize(&raw).ok(); // none of a kind not known
+        match (&mut self.doctor, &record) {
+            (care, Some(Record { event: Event::Started { .. }, .. })) => *care = Care::default(), // all before was undone
+            (care, Some(Record { event: Event::Resumed { .. }, .. })) => *care = Care::Rests,
+            _ => (),
+        }
+        if let (Care::Hears(doctor), Some(record)) = (&mut self.doctor, &record) {
+            doctor.hear(record);
+        }
+        let event = record.map(|record| record.event);
         let number = |name: &str| fields.get(name).and_then(Value::as_f64);
         let (time, step, kimg) = (number("time")?, number("step")? as u64, number("kimg")?);
         let story = &mut self.story;
@@ -115,7 +159,6 @@ impl Log {
                 story.outcome = None;
                 let kept = |value: &Value| value["step"].as_u64().is_some_and(|at| at <= step);
                 story.previews.retain(kept);
-                story.diagnoses.retain(|_, value| kept(value));
                 story.metrics = story.metrics.take().filter(kept);
                 self.columns = self.columns.take().map(|columns| columns.until(step));
             }
@@ -124,7 +167,6 @@ impl Log {
                 story.previews.push(json!({ "step": step, "kimg": kimg, "path": raw["path"] }));
             }
             Some(Event::Metrics { .. }) => story.metrics = Some(raw.clone()),
-            Some(Event::Diagnosis(found)) => _ = story.diagnoses.insert(found.name, raw.clone()),
             Some(Event::Finished { outcome }) => story.outcome = Some(outcome),
             _ => (),
         }
@@ -234,6 +276,35 @@ mod tests {
             assert_eq!(found["series"]["d_loss"]["mean"], json!([1.0, 2.0, 30.0]));
             assert!(log.story.previews.is_empty(), "the preview of step 3 was undone");
         }
+    }
+
+    /// A look at a D that is right about all, and so sure that a fake sample is real.
+    fn sure(step: u64, d_fake: f64) -> String {
+        let values =
+            format!("\"d_accuracy_real\":1,\"d_accuracy_fake\":1,\"d_loss\":0.1,\"g_loss\":9,\"d_fake\":{d_fake}");
+        line(step, &format!("\"event\":\"scalars\",\"values\":{{{values}}},\"images_per_sec\":5"))
+    }
+
+    #[test]
+    fn an_illness_follows_the_newest_look_also_after_the_doctor_has_rested_and_goes_with_what_was_undone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let mut text = [line(0, STARTED), sure(1, 9e-4), sure(2, 8e-4), sure(3, 7e-4)].concat();
+        fs::write(&path, &text).unwrap();
+        let mut log = Log::default();
+        assert!(log.follow(&path).unwrap().iter().any(|news| matches!(news, News::Illnesses)));
+        log.rest();
+        assert_eq!((log.illnesses.len(), log.illnesses[0].diagnosis.evidence["d_fake"]), (1, 7e-4));
+        text += &sure(4, 6e-4);
+        fs::write(&path, &text).unwrap();
+        assert!(log.follow(&path).unwrap().iter().any(|news| matches!(news, News::Illnesses)));
+        let found = &log.illnesses[0];
+        assert_eq!((log.illnesses.len(), found.diagnosis.since_step, found.found_step, found.seen_step), (1, 1, 3, 4));
+        assert_eq!((found.diagnosis.evidence["d_fake"], found.first.evidence["d_fake"]), (6e-4, 7e-4));
+        text += &line(2, RESUMED);
+        fs::write(&path, &text).unwrap();
+        log.follow(&path).unwrap();
+        assert_eq!(log.illnesses, [], "its third look was undone");
     }
 
     #[test]

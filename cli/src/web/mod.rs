@@ -1,4 +1,4 @@
-//! The dashboard: a server of one page and of what the runs of a folder have logged. It writes nothing.
+//! The dashboard: a server of one page and of what the runs of a folder have logged. It writes nothing on the disk.
 
 mod answer;
 mod assets;
@@ -21,7 +21,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::routing::get;
+use axum::routing::{get, post};
 use ganvas::Error;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
@@ -41,6 +41,8 @@ const PORTS: u16 = 20;
 const THREADS: usize = 2;
 /// Connections at once; more wait.
 const CONNECTIONS: usize = 512;
+/// Pictures that are taken in or wait for their answer at once.
+const PICTURES: usize = 4;
 /// How long a client may take to ask, and to take in a piece of the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -50,6 +52,7 @@ pub struct Shared {
     runs: Arc<Runs>,
     player: Player,
     listeners: Arc<Semaphore>,
+    pictures: Arc<Semaphore>,
 }
 
 /// A server that listens; it answers as long as it is kept.
@@ -69,7 +72,8 @@ pub fn serve(runs: &Path, host: IpAddr, port: Option<u16>) -> anyhow::Result<Ser
     let address = format!("http://{shown}/{}", guard.query());
     let runs = Runs::of(runs)?;
     runs.keep_watching()?;
-    let shared = Shared { runs, player: Player::start()?, listeners: Arc::new(Semaphore::new(live::LISTENERS)) };
+    let [listeners, pictures] = [live::LISTENERS, PICTURES].map(|places| Arc::new(Semaphore::new(places)));
+    let shared = Shared { runs, player: Player::start()?, listeners, pictures };
     let app = app(shared, guard);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     // Every thread keeps memory of its own, so few may thin curves and read files at a time.
@@ -116,6 +120,7 @@ fn app(shared: Shared, guard: Guard) -> Router {
         .route("/api/runs/{run}/scalars", get(pages::scalars))
         .route("/api/runs/{run}/events", get(pages::events))
         .route("/api/runs/{run}/sample", get(pages::sample))
+        .route("/api/runs/{run}/apply", post(pages::apply).fallback(async || guard::only_posts()))
         .route("/api/runs/{run}/files/{*path}", get(pages::file))
         .route("/api/live", get(live::live))
         .fallback(async || answer::Refusal::absent("there is no such page"))

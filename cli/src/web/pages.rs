@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use ganvas::{Latent, Request};
+use ganvas::{Latent, Request, Sample};
 use serde_json::{Value, json};
 use tokio_util::io::ReaderStream;
 
@@ -30,12 +31,18 @@ const EVENTS: usize = 500;
 const MOST_WALKED: usize = 100;
 /// Where the neighbours of the explorer lie: towards seeds that nobody else asks for.
 const STRIDE: u64 = 1_000_003;
+/// Bytes of a picture's file, and how long it may take to come.
+pub const MOST_UPLOADED: usize = 32 << 20;
+const UPLOAD: Duration = Duration::from_secs(60);
+/// What a picture's longer side is brought to, when nobody says, and at most: one thread makes all pictures.
+const SIDE: usize = 512;
+const MOST_SIDE: usize = 1024;
 const MIDI: &str = "audio/midi";
 
 type Answered = Result<Response, Refusal>;
 
-pub async fn about() -> Json<Value> {
-    Json(json!({ "version": env!("CARGO_PKG_VERSION") }))
+pub async fn about(State(shared): State<Shared>) -> Json<Value> {
+    Json(json!({ "version": env!("CARGO_PKG_VERSION"), "folder": shared.runs.folder }))
 }
 
 pub async fn runs(State(shared): State<Shared>) -> Json<Value> {
@@ -49,12 +56,16 @@ pub async fn run(State(shared): State<Shared>, Path(id): Path<String>) -> Answer
         let has_checkpoint = matches!(run.dir.checkpoint(None), Ok(Some(_)));
         (run.model.is_none() && has_checkpoint).then(|| run.dir.clone())
     };
-    if let Some(dir) = unknown
-        && let Ok(Answer::Inputs(model)) = shared.player.ask(dir, None, Ask::Inputs).await
-    {
-        lock(&run).model = Some(model);
+    let mut trouble = Value::Null;
+    if let Some(dir) = unknown {
+        match shared.player.ask(dir, None, Ask::Inputs).await {
+            Ok(Answer::Inputs(model)) => lock(&run).model = Some(model),
+            Ok(Answer::File(_)) => (),
+            Err(refusal) => trouble = refusal.sentence().into(),
+        }
     }
-    let detail = lock(&run).detail();
+    let mut detail = lock(&run).detail();
+    detail["trouble"] = trouble;
     Ok(Json(detail).into_response())
 }
 
@@ -153,6 +164,37 @@ pub async fn sample(
         response.headers_mut().insert(header::CONTENT_DISPOSITION, saved);
     }
     Ok(response)
+}
+
+/// `POST`: what the model turns one picture into.
+pub async fn apply(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+    body: Body,
+) -> Answered {
+    let dir = lock(&*found(&shared, &id)?).dir.clone();
+    let side = number::<usize>(&query, "side")?.unwrap_or(SIDE);
+    if !(1..=MOST_SIDE).contains(&side) {
+        return Err(Refusal::wrong(format!("side is a number from 1 to {MOST_SIDE}")));
+    }
+    let asked = Sample::seed(number(&query, "seed")?.unwrap_or(0));
+    let asked = query
+        .iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix("with.")?, value.as_str())))
+        .fold(asked, |asked, (name, value)| asked.with(name, value));
+    // Kept until the answer is there: so many pictures are in memory at once.
+    let Ok(_place) = shared.pictures.try_acquire() else {
+        return Err(Refusal::busy("too many pictures are sent at once; try again"));
+    };
+    let read = tokio::time::timeout(UPLOAD, axum::body::to_bytes(body, MOST_UPLOADED)).await;
+    let slow = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the picture took too long to come; give a smaller file");
+    let picture = read.map_err(slow)?.map_err(|_| Refusal::wrong("the picture did not come whole; send it again"))?;
+    let ask = Ask::Apply { picture: picture.into(), side, asked };
+    let Answer::File(bytes) = shared.player.ask(dir, query.get("checkpoint").cloned(), ask).await? else {
+        return Err(Refusal::broken("the picture cannot be turned into another"));
+    };
+    Ok(([(header::CONTENT_TYPE, "image/png")], bytes).into_response())
 }
 
 /// The latents that a query asks for.

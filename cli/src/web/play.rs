@@ -1,15 +1,19 @@
 //! Samples on demand: one thread holds the models that somebody plays with and draws one request after the other.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
+use ganvas::apply::{Plan, apply};
+use ganvas::data::images::file::{Picture, pixels};
 use ganvas::field::{Field, Kind};
 use ganvas::media::{Media, sheet};
-use ganvas::model::TRUNCATION;
+use ganvas::memory::half_of_free;
+use ganvas::model::{TRUNCATION, check, taken_picture};
+use ganvas::request::{PICTURE, SHOW};
 use ganvas::run::Checkpoint;
-use ganvas::{Error, Model, RECIPES, Request, RunDir, device, sample};
-use serde_json::{Value, json};
+use ganvas::{Error, Model, RECIPES, Request, RunDir, Sample, Value, device, sample};
+use serde_json::{Value as Json, json};
 use tokio::sync::oneshot;
 
 use super::answer::Refusal;
@@ -23,6 +27,8 @@ const MODELS: usize = 2;
 pub const MOST_SAMPLES: usize = 256;
 /// Pixels of one picture, all channels together.
 const MOST_PIXELS: usize = 1 << 26;
+/// Pixels of a picture that is given, before it is brought to a side.
+const MOST_GIVEN: u64 = 50_000_000;
 
 /// The thread, as others see it.
 #[derive(Clone)]
@@ -41,12 +47,14 @@ pub enum Ask {
     Inputs,
     /// A picture of samples, `columns` a row, every pixel `zoom` wide; a single one alone is drawn without a border.
     Picture { request: Request, columns: Option<usize>, zoom: u8 },
+    /// What the model turns a picture's file into, brought to `side` pixels at its longer side first where it has more.
+    Apply { picture: Vec<u8>, side: usize, asked: Sample },
     /// A file of the music that one sample is.
     Music { request: Request, music: Music },
 }
 
 pub enum Answer {
-    Inputs(Value),
+    Inputs(Json),
     File(Vec<u8>),
 }
 
@@ -99,16 +107,20 @@ fn draw(loaded: &mut VecDeque<Loaded>, job: &Job) -> ganvas::Result<Answer> {
     let model = model(loaded, &job.run, &checkpoint)?;
     match &job.ask {
         Ask::Inputs => {
-            let takes = model.takes();
-            let media = match model.makes()[0].kind {
+            let (takes, makes) = (model.takes(), model.makes());
+            let media = match makes[0].kind {
                 Kind::Point => "point",
                 Kind::Notes => "notes",
                 _ => "image",
             };
-            let styles = model.style_space().map(|_| "styles".to_owned());
-            let names = takes.iter().map(|field| field.name.clone()).chain(styles).collect::<Vec<_>>();
-            let fields = takes.iter().filter_map(asked).collect::<Vec<_>>();
-            Ok(Answer::Inputs(json!({ "inputs": names, "fields": fields, "media": media })))
+            let names = makes.iter().map(|field| field.name.as_str()).collect::<Vec<_>>();
+            let shown = (names.len() > 1).then(|| Field::choice(SHOW, &names));
+            let fields = takes.iter().chain(&shown).filter_map(asked).collect::<Vec<_>>();
+            let picture = taken_picture(model).zip(model.tiling());
+            let picture = picture.map(|((_, side), tiling)| json!({ "side": side, "scale": tiling.scale }));
+            let has_chance = takes.iter().any(Field::is_chance);
+            let inputs = json!({ "fields": fields, "media": media, "picture": picture, "has_chance": has_chance });
+            Ok(Answer::Inputs(inputs))
         }
         Ask::Picture { request, columns, zoom } => {
             let samples = sample::generate(model, request)?;
@@ -126,6 +138,7 @@ fn draw(loaded: &mut VecDeque<Loaded>, job: &Job) -> ganvas::Result<Answer> {
             };
             Ok(Answer::File(picture.enlarged(zoom).to_png()?))
         }
+        Ask::Apply { picture, side, asked } => turned(model, picture, *side, asked).map(Answer::File),
         Ask::Music { request, music } => match sample::generate(model, request)?.as_slice() {
             [Media::Notes(notes)] => Ok(Answer::File(music.bytes(notes, job.run.config(RECIPES)?.entry.info.title)?)),
             _ => Err(Error::input("only one sample of a model that makes music can be heard")),
@@ -133,8 +146,28 @@ fn draw(loaded: &mut VecDeque<Loaded>, job: &Job) -> ganvas::Result<Answer> {
     }
 }
 
+/// The PNG of what a model turns a picture's file into.
+fn turned(model: &dyn Model, file: &[u8], side: usize, asked: &Sample) -> ganvas::Result<Vec<u8>> {
+    let Some(tiling) = model.tiling().filter(|_| taken_picture(model).is_some()) else {
+        return Err(Error::input("this model makes samples out of seeds and takes no pictures"));
+    };
+    if pixels(file).is_some_and(|pixels| pixels > MOST_GIVEN) {
+        return Err(Error::input(
+            "the picture has more than 50 million pixels; make it smaller, or use `ganvas apply`",
+        ));
+    }
+    let picture = Picture::decode(file, "the file")?;
+    let picture = if picture.image.width.max(picture.image.height) > side { picture.resized(side) } else { picture };
+    let whole = asked.clone().with(PICTURE, Value::Media(Media::Image(picture.image.clone())));
+    check(model, &Request { samples: vec![whole] })?;
+    let plan = Plan::new(&tiling, [picture.image.width, picture.image.height], half_of_free())
+        .map_err(|_| Error::input("this machine has too little free memory for the picture; choose a smaller side"))?;
+    let made = apply(model, (asked, &[asked.text(SHOW)]), &picture.image, &plan, &mut |_| {})?.remove(0);
+    picture.turned_into(made).encode(Path::new("made.png"))
+}
+
 /// A field that the page can ask for: its name, its kind, its values.
-fn asked(field: &Field) -> Option<Value> {
+fn asked(field: &Field) -> Option<Json> {
     Some(match &field.kind {
         Kind::Choice { among } => json!({ "name": field.name, "kind": "choice", "among": among }),
         Kind::Number { low, high, usual } => {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use ganvas::eval::Passport;
+use ganvas::import::Card;
 use ganvas::run::Checkpoint;
 use ganvas::{Error, RECIPES, Resolved, RunDir};
 use serde_json::{Value, json};
@@ -21,12 +22,15 @@ const EVERY: Duration = Duration::from_millis(500);
 const KEPT: Duration = Duration::from_secs(300);
 /// News that a slow listener may be behind.
 const BEHIND: usize = 512;
+/// How long a log that nobody on this machine writes may stand still before the doctor forgets its looks.
+const QUIET: Duration = Duration::from_secs(60);
 /// How often a run that ended is asked whether somebody trains it again.
 const LOCK_EVERY: Duration = Duration::from_secs(2);
 
 /// The folder and everything known of it.
 pub struct Runs {
-    given: PathBuf,
+    /// As a shell in any folder finds it.
+    pub folder: PathBuf,
     root: OnceLock<PathBuf>, // the same without links, once it is there
     all: Mutex<BTreeMap<String, Arc<Mutex<Run>>>>,
     news: broadcast::Sender<Told>,
@@ -37,7 +41,7 @@ pub struct Runs {
 pub struct Told {
     /// The run's id.
     pub run: Arc<str>,
-    /// `runs`, `record` or `scalars`.
+    /// `runs`, `record`, `scalars` or `illnesses`.
     pub kind: &'static str,
     /// JSON.
     pub data: Arc<str>,
@@ -47,14 +51,18 @@ pub struct Told {
 pub struct Run {
     pub id: String,
     pub dir: RunDir,
-    /// None where this Ganvas cannot read the configuration.
-    pub config: Option<Resolved>,
+    path: PathBuf, // as a shell in any folder finds it
+    /// The error says why this Ganvas cannot read it.
+    config: Result<Resolved, String>,
+    /// Where an imported network comes from; none of a run that was trained.
+    card: Option<Card>,
     pub log: Log,
     /// What the model takes and makes, once somebody asked: it follows from the configuration.
     pub model: Option<Value>,
     wanted: Instant,
     training: bool,
     asked: Option<Instant>, // when `training` was found out
+    grew: Option<Instant>,  // when the log last did, while this server looked
 }
 
 /// A lock that a panic elsewhere does not take away.
@@ -73,7 +81,8 @@ impl Runs {
             _ => (),
         }
         let (all, news) = (Mutex::default(), broadcast::channel(BEHIND).0);
-        let runs = Runs { given: given.to_owned(), root: OnceLock::new(), all, news };
+        let folder = std::path::absolute(given).unwrap_or_else(|_| given.to_owned());
+        let runs = Runs { folder, root: OnceLock::new(), all, news };
         runs.look();
         Ok(Arc::new(runs))
     }
@@ -81,7 +90,7 @@ impl Runs {
     /// The folder, once it is there.
     fn root(&self) -> Option<&Path> {
         if self.root.get().is_none() {
-            _ = self.root.set(fs::canonicalize(&self.given).ok()?);
+            _ = self.root.set(fs::canonicalize(&self.folder).ok()?);
         }
         self.root.get().map(PathBuf::as_path)
     }
@@ -129,7 +138,8 @@ impl Runs {
         for name in names {
             let known = self.run(&name);
             let Some(folder) = self.folder(&name) else { continue };
-            let run = known.or_else(|| Some(Arc::new(Mutex::new(Run::open(&name, &folder)?))));
+            let open = || Some(Arc::new(Mutex::new(Run::open(&name, &folder, self.folder.join(&name))?)));
+            let run = known.or_else(open);
             present.extend(run.map(|run| (name, run)));
         }
         *lock(&self.all) = present.clone();
@@ -148,6 +158,9 @@ impl Runs {
             if let Some(News::Scalars(scalars)) = scalars {
                 tell("scalars", scalars);
             }
+            if news.iter().any(|news| matches!(news, News::Illnesses)) {
+                tell("illnesses", &json!(run.log.illnesses));
+            }
             if !news.is_empty() || turned {
                 tell("runs", &run.summary());
             }
@@ -156,28 +169,38 @@ impl Runs {
 }
 
 impl Run {
-    fn open(id: &str, folder: &Path) -> Option<Self> {
+    fn open(id: &str, folder: &Path, path: PathBuf) -> Option<Self> {
         let dir = RunDir::open(folder).ok()?;
-        let config = dir.config(RECIPES).ok();
-        let (log, wanted) = (Log::default(), Instant::now());
-        Some(Run { id: id.to_owned(), dir, config, log, model: None, wanted, training: false, asked: None })
+        let (config, card) = (config(&dir), Card::of(&dir));
+        let (log, wanted, id) = (Log::default(), Instant::now(), id.to_owned());
+        Some(Run { id, dir, path, config, card, log, model: None, wanted, training: false, asked: None, grew: None })
     }
 
-    /// What was logged since the last look, and whether a trainer came or went.
+    /// What was logged since the last look, and whether a trainer came or went, or the configuration was mended.
     fn look(&mut self) -> (Vec<News>, bool) {
+        let is_first = self.asked.is_none();
         let news = self.log.follow(&self.dir.events()).unwrap_or_default();
         if self.wanted.elapsed() > KEPT {
             self.log.columns = None;
         }
         if news.iter().any(|news| matches!(news, News::Record(record) if record["event"] == "resumed")) {
-            self.config = self.dir.config(RECIPES).ok(); // its length may be another
+            self.config = config(&self.dir); // its length may be another
         }
-        let before = self.training;
+        let before = (self.training, self.config.is_ok());
+        if self.config.is_err() {
+            self.config = config(&self.dir);
+        }
         if self.asked.is_none_or(|asked| asked.elapsed() > LOCK_EVERY) || !news.is_empty() {
             self.training = self.dir.is_training();
             self.asked = Some(Instant::now());
         }
-        (news, before != self.training)
+        if !is_first && !news.is_empty() {
+            self.grew = Some(Instant::now());
+        }
+        if !self.training && self.grew.is_none_or(|grew| grew.elapsed() > QUIET) {
+            self.log.rest();
+        }
+        (news, before != (self.training, self.config.is_ok()))
     }
 
     /// The scalars of all steps.
@@ -194,6 +217,8 @@ impl Run {
         let story = &self.log.story;
         match story.outcome.as_deref() {
             _ if self.training => "running",
+            _ if self.config.is_err() => "broken",
+            _ if self.card.is_some() => "imported",
             Some("done") => "finished",
             Some("stopped") => "stopped",
             Some(_) => "failed",
@@ -204,21 +229,24 @@ impl Run {
 
     /// What a list of runs shows.
     pub fn summary(&self) -> Value {
-        let (story, config) = (&self.log.story, self.config.as_ref());
-        let total_steps = config.map(|config| config.train.total_steps()).or(story.total_steps);
-        let batch = config.map(|config| config.train.batch);
+        let (story, config) = (&self.log.story, self.config.as_ref().ok());
+        let trained = config.filter(|_| self.card.is_none());
+        let total_steps = trained.map(|config| config.train.total_steps()).or(story.total_steps);
+        let batch = trained.map(|config| config.train.batch);
         let total_kimg = total_steps.zip(batch).map(|(steps, batch)| steps as f64 * batch as f64 / 1000.0);
         let speed = story.latest.get(SPEED).copied();
         let left = total_kimg.zip(speed.filter(|speed| *speed > 0.0));
         let eta = left.map(|(total, speed)| (total - story.kimg).max(0.0) * 1000.0 / speed);
         let passport = story.metrics.as_ref().map(|metrics| &metrics["passports"][0]);
         let metric = passport.and_then(|one| serde_json::from_value::<Passport>(one.clone()).ok());
-        let diagnosis = story.diagnoses.values().max_by_key(|one| (one["ended"] != true, one["step"].as_u64()));
+        let illness = self.log.illnesses.iter().max_by_key(|one| (!one.diagnosis.ended, one.diagnosis.since_step));
         json!({
             "id": self.id,
             "recipe": config.map(|config| config.entry.info.name),
             "title": config.map(|config| config.entry.info.title),
             "state": self.state(),
+            "broken": self.config.as_ref().err(),
+            "card": self.card,
             "step": story.step,
             "total_steps": total_steps,
             "kimg": story.kimg,
@@ -231,13 +259,13 @@ impl Run {
             "metric": metric.map(|passport| json!({
                 "title": passport.title(), "value": passport.value, "low": passport.low, "high": passport.high,
             })),
-            "diagnosis": diagnosis,
+            "illness": illness,
         })
     }
 
     /// What its own page shows.
     pub fn detail(&self) -> Value {
-        let (story, config) = (&self.log.story, self.config.as_ref());
+        let (story, config) = (&self.log.story, self.config.as_ref().ok());
         let checkpoints = Checkpoint::all(&self.dir.checkpoints());
         let mut detail = self.summary();
         let more = json!({
@@ -249,10 +277,10 @@ impl Run {
             "threads": story.threads,
             "version": story.version,
             "config": fs::read_to_string(self.dir.path().join("config.toml")).unwrap_or_default(),
-            "changes": config.and_then(|config| config.changes().ok()),
-            "inputs": self.model.as_ref().map_or(json!([]), |model| model["inputs"].clone()),
-            "fields": self.model.as_ref().map_or(json!([]), |model| model["fields"].clone()),
-            "media": self.model.as_ref().map(|model| &model["media"]),
+            "changes": config.and_then(|config| config.changes().ok()).unwrap_or_default(),
+            "path": self.path,
+            "fields": [],
+            "illnesses": self.log.illnesses,
             "scalars": story.latest.keys().collect::<Vec<_>>(),
             "latest": story.latest,
             "previews": story.previews,
@@ -261,7 +289,15 @@ impl Run {
         });
         if let (Value::Object(detail), Value::Object(more)) = (&mut detail, more) {
             detail.extend(more);
+            if let Some(Value::Object(model)) = &self.model {
+                detail.extend(model.clone());
+            }
         }
         detail
     }
+}
+
+/// The configuration of a run, or why this Ganvas cannot read it.
+fn config(run: &RunDir) -> Result<Resolved, String> {
+    run.config(RECIPES).map_err(|error| error.to_string())
 }

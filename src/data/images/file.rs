@@ -5,7 +5,7 @@ use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
-use image::{GrayImage, ImageFormat, RgbImage, RgbaImage};
+use image::{GrayImage, ImageFormat, ImageReader, RgbImage, RgbaImage};
 
 use super::decode;
 use crate::aside::write_aside;
@@ -29,8 +29,13 @@ impl Picture {
     /// Reads a PNG, JPEG, WebP or GIF file (its first frame), upright as its EXIF data say. The error names the file.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| Error::io("read the picture", path, &error))?;
+        Picture::decode(&bytes, &path.display().to_string())
+    }
+
+    /// The same of a file's bytes; the error calls it by this name.
+    pub fn decode(bytes: &[u8], name: &str) -> Result<Self> {
         let decode::Decoded { picture, beside } =
-            decode::decoded(&bytes, 1).map_err(|why| Error::input(format!("{} {why}", path.display())))?;
+            decode::decoded(bytes, 1).map_err(|why| Error::input(format!("{name} {why}")))?;
         let is_deep = picture.color().bits_per_pixel() / u16::from(picture.color().channel_count()) > 8;
         let lost = is_deep.then_some("16 bits a channel").into_iter().chain(beside).collect();
         let alpha = picture
@@ -70,6 +75,11 @@ impl Picture {
 
     /// Writes a .png, .jpg or .webp file, whole or not at all. A JPEG is opaque: white shows through.
     pub fn write(&self, path: &Path) -> Result<()> {
+        write_aside(path, &self.encode(path)?, "write the picture")
+    }
+
+    /// The bytes of a file of this name.
+    pub fn encode(&self, path: &Path) -> Result<Vec<u8>> {
         let Image { width, height, channels, pixels } = &self.image;
         let ending = ending(path);
         let (width, height) = (*width as u32, *height as u32);
@@ -102,8 +112,14 @@ impl Picture {
             }
             _ => return Err(unwritten(path)),
         }
-        write_aside(path, &bytes, "write the picture")
+        Ok(bytes)
     }
+}
+
+/// How many pixels a picture has, by the head of its file; none where that cannot be read.
+pub fn pixels(bytes: &[u8]) -> Option<u64> {
+    let (width, height) = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?.into_dimensions().ok()?;
+    Some(u64::from(width) * u64::from(height))
 }
 
 /// What a file's name ends in, in small letters.

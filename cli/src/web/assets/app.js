@@ -8,6 +8,8 @@ import { language, say, setLanguage } from "./words.js";
 
 const main = document.getElementById("main");
 const root = document.documentElement;
+/** How far each page that was visited was scrolled, by the `place` of its entry in the history. */
+const heights = new Map();
 let current = new AbortController();
 let version = null;
 
@@ -38,8 +40,8 @@ function failed(error) {
 	if (!error.status) console.error(error);
 	main.replaceChildren(element("div", { class: "empty" },
 		element("h1", {}, say("cannotShow")),
-		// The server's own sentence, in English.
-		error.status ? element("p", { lang: "en" }, error.message) : element("p", {}, say("noServer")),
+		// The server's own sentence, in English, or what the page stumbled over.
+		error.offline ? element("p", {}, say("noServer")) : element("p", { lang: "en" }, error.message),
 		button(say("tryAgain"), show)));
 }
 
@@ -81,14 +83,28 @@ document.getElementById("skip").addEventListener("click", (event) => {
 	main.focus();
 });
 
-addEventListener("hashchange", async () => {
+/** Shows the page of the entry that the history is at, scrolled as it was left. */
+async function visit(moved) {
+	let place = history.state?.place;
+	if (!place) history.replaceState({ place: place = String(Math.random()) }, "");
+	removeEventListener("scroll", left);
+	left = () => heights.set(place, scrollY);
+	const before = heights.get(place) ?? 0;
 	scrollTo(0, 0);
 	await show();
-	if (parts().length < 4) main.focus({ preventScroll: true });
-});
+	if (history.state?.place !== place) return; // another visit has begun
+	if (moved && parts().length < 4) {
+		main.focus({ preventScroll: true });
+		scrollTo(0, before);
+	}
+	addEventListener("scroll", left, { passive: true });
+}
+let left = null;
+history.scrollRestoration = "manual";
+addEventListener("hashchange", visit);
 
 frameTexts();
-show();
+visit();
 about().then((said) => {
 	version = said.version;
 	frameTexts();

@@ -3,8 +3,6 @@ import { button, element, freshId, nextFrame, remember, remembered, scrolled, ta
 import { number } from "./numbers.js";
 import { say } from "./words.js";
 
-const LEFT = 50;
-const RIGHT = 46;
 const TOP = 10;
 const BOTTOM = 24;
 const TABLE_ROWS = 40;
@@ -170,7 +168,7 @@ export class Chart {
 		let begun = null;
 		const at = (event) => {
 			const left = canvas.getBoundingClientRect().left;
-			return Math.min(this.width - RIGHT, Math.max(LEFT, event.clientX - left));
+			return Math.min(this.width - this.right, Math.max(this.left, event.clientX - left));
 		};
 		canvas.addEventListener("pointerdown", (event) => {
 			if (event.button !== 0 || !this.scale) return;
@@ -268,16 +266,16 @@ export class Chart {
 			bottom = bottom === 0 ? 0 : bottom - space;
 			top += space;
 		}
-		const wide = Math.max(1, this.width - LEFT - RIGHT);
+		const wide = Math.max(1, this.width - this.left - this.right);
 		const tall = this.height - TOP - BOTTOM;
 		const along = logarithmic
 			? (value) => (value > 0 ? Math.log(value / bottom) / Math.log(top / bottom) : NaN)
 			: (value) => (value - bottom) / (top - bottom);
 		return {
 			low, high, bottom, top,
-			x: (x) => LEFT + ((x - low) / (high - low || 1)) * wide,
+			x: (x) => this.left + ((x - low) / (high - low || 1)) * wide,
 			y: (value) => TOP + (1 - along(value)) * tall,
-			from: (pixel) => low + ((pixel - LEFT) / wide) * (high - low),
+			from: (pixel) => low + ((pixel - this.left) / wide) * (high - low),
 		};
 	}
 
@@ -291,10 +289,17 @@ export class Chart {
 		canvas.height = Math.round(this.height * dense);
 		const paper = canvas.getContext("2d");
 		paper.scale(dense, dense);
-		this.scale = this.scaled();
 		const style = getComputedStyle(canvas);
 		const ink = style.color;
+		paper.font = `600 11px ${style.fontFamily}`;
+		this.right = Math.max(46, ...this.series.map(({ short }) => paper.measureText(short).width + 10));
 		paper.font = `11px ${style.fontFamily}`;
+		this.left = 50;
+		this.scale = this.scaled();
+		if (this.scale) {
+			this.left = Math.max(50, ...this.marked().map((value) => paper.measureText(number(value)).width + 12));
+			this.scale = this.scaled();
+		}
 		if (!this.scale) {
 			paper.fillStyle = ink;
 			paper.textAlign = "center";
@@ -304,7 +309,7 @@ export class Chart {
 		this.paintAxes(paper, ink, getComputedStyle(this.plot).borderTopColor);
 		paper.save();
 		paper.beginPath();
-		paper.rect(LEFT, TOP - 2, this.width - LEFT - RIGHT, this.height - TOP - BOTTOM + 4);
+		paper.rect(this.left, TOP - 2, this.width - this.left - this.right, this.height - TOP - BOTTOM + 4);
 		paper.clip();
 		for (const one of this.series) this.paintSeries(paper, one);
 		paper.restore();
@@ -312,39 +317,45 @@ export class Chart {
 		this.point(this.x);
 	}
 
+	/** The values that the y axis names. */
+	marked() {
+		const { scale: { bottom, top }, mark } = this;
+		const all = this.log ? logTicks(bottom, top) : ticks(bottom, top, this.height > 300 ? 8 : 5);
+		return all.filter((value) => value !== mark?.value);
+	}
+
 	paintAxes(paper, ink, grid) {
 		const { scale, width, height } = this;
 		paper.lineWidth = 1;
 		paper.textBaseline = "middle";
 		paper.textAlign = "right";
-		const ys = this.log ? logTicks(scale.bottom, scale.top) : ticks(scale.bottom, scale.top, height > 300 ? 8 : 5);
-		for (const value of ys.filter((one) => one !== this.mark?.value)) {
+		for (const value of this.marked()) {
 			const y = Math.round(scale.y(value)) + 0.5;
 			paper.strokeStyle = grid;
 			paper.beginPath();
-			paper.moveTo(LEFT, y);
-			paper.lineTo(width - RIGHT, y);
+			paper.moveTo(this.left, y);
+			paper.lineTo(width - this.right, y);
 			paper.stroke();
 			paper.fillStyle = ink;
-			paper.fillText(number(value), LEFT - 8, y);
+			paper.fillText(number(value), this.left - 8, y);
 		}
 		paper.textAlign = "center";
 		for (const value of ticks(scale.low, scale.high, Math.max(2, Math.min(6, width / 90)))) {
 			paper.fillText(number(value, 4), scale.x(value), height - 9);
 		}
 		paper.textAlign = "left";
-		paper.fillText("kimg", width - RIGHT + 14, height - 9);
+		paper.fillText("kimg", width - this.right + 14, height - 9);
 		if (this.mark) {
 			const y = Math.round(scale.y(this.mark.value)) + 0.5;
 			paper.strokeStyle = ink;
 			paper.setLineDash([2, 4]);
 			paper.beginPath();
-			paper.moveTo(LEFT, y);
-			paper.lineTo(width - RIGHT, y);
+			paper.moveTo(this.left, y);
+			paper.lineTo(width - this.right, y);
 			paper.stroke();
 			paper.setLineDash([]);
 			paper.textAlign = "right";
-			paper.fillText(this.mark.text, LEFT - 8, y);
+			paper.fillText(this.mark.text, this.left - 8, y);
 		}
 	}
 
@@ -409,7 +420,7 @@ export class Chart {
 		paper.font = `600 11px ${getComputedStyle(this.canvas).fontFamily}`;
 		for (const { one, y } of ends) {
 			paper.fillStyle = getComputedStyle(one.swatch).color;
-			paper.fillText(one.short, this.width - RIGHT + 6, y);
+			paper.fillText(one.short, this.width - this.right + 6, y);
 		}
 	}
 }

@@ -75,7 +75,7 @@ export function charts(run) {
 			const mine = group.key === "other" ? names.filter((name) => !grouped.has(name)) : group.names.filter((name) => names.includes(name));
 			if (mine.length === 0) continue;
 			chart(group).show(mine.map((name, place) => ({
-				name, label: scalarName(name), short: SHORT[name] ?? (mine.length > 1 ? name.slice(0, 6) : ""), tone: `tone-${TONES[name] ?? place}`, x: data.kimg, ...data.series[name],
+				name, label: scalarName(name), short: SHORT[name] ?? "", tone: `tone-${TONES[name] ?? place}`, x: data.kimg, ...data.series[name],
 			})), zoom, smooth.weight());
 		}
 		count.textContent = say(data.kimg.length === 1 ? "onePoint" : "points", { count: whole(data.kimg.length) });

@@ -41,7 +41,7 @@ export async function comparison(main, ids, signal) {
 		chart.show(known.map(({ id }, place) => {
 			const one = data.get(id);
 			const series = one?.series[choice.value] ?? { mean: [], low: [], high: [] };
-			return { name: id, label: id, short: id.slice(0, 4), tone: `tone-${place % 8}`, x: series.mean.length > 0 ? one.kimg : [], ...series };
+			return { name: id, label: id, short: id.match(/^\d+/)?.[0] ?? "", tone: `tone-${place % 8}`, x: series.mean.length > 0 ? one.kimg : [], ...series };
 		}), zoom, smooth.weight());
 	}
 
@@ -61,7 +61,7 @@ export async function comparison(main, ids, signal) {
 	const row = (one, place) => [
 		[element("i", { class: `swatch tone-${place % 8}` }), element("a", { href: `#/run/${encodeURIComponent(one.id)}` }, one.id)],
 		badge(one.state),
-		one.changes.length === 0 ? say("allDefaults") : element("span", { lang: "en" }, one.changes.map(({ key, value }) => `${key} = ${value}`).join(", ")),
+		one.broken ? say("state_broken") : one.changes.length === 0 ? say("allDefaults") : element("span", { lang: "en" }, one.changes.map(({ key, value }) => `${key} = ${value}`).join(", ")),
 		one.metric ? `${one.metric.title} ${number(one.metric.value)}` : "–",
 	];
 	main.append(

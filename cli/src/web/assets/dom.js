@@ -43,10 +43,13 @@ export function labelled(text, control, value) {
 	return element("label", { class: "field" }, element("span", {}, text), control, value);
 }
 
-/** A sentence in which `code` stands between backticks. */
-export function withCode(sentence) {
-	return sentence.split("`").map((part, i) => (i % 2 === 1 ? element("code", {}, part) : part));
+/** A sentence in which `code` stands between backticks, `{path}` in it for that of a run. */
+export function withCode(sentence, path) {
+	return sentence.split("`").map((part, i) => (i % 2 === 1 ? element("code", {}, part.replace("{path}", () => word(path))) : part));
 }
+
+/** A text as one word of a shell. */
+export const word = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 /** A place for wide or long things that scrolls by itself, by keyboard too. */
 export function scrolled(label, ...children) {

@@ -116,7 +116,7 @@ function lesson(body, run) {
 		element("li", {}, element("a", { href: `${address}/${key}`, onclick: (event) => {
 			// The chapter is here already: no need to build the page again.
 			event.preventDefault();
-			history.replaceState(null, "", `${address}/${key}`);
+			history.replaceState(history.state, "", `${address}/${key}`);
 			open(key);
 		} }, chosen(title))))));
 	const chapters = Object.entries(STORY).map(([key, part]) => element("section", { id: `learn-${key}`, "aria-labelledby": `learn-${key}-title` },

@@ -31,7 +31,7 @@ export function listen(run, hear, signal) {
 			if (stream?.readyState === EventSource.CLOSED) timer = setTimeout(open, RETRY);
 		});
 		stream.addEventListener("lost", () => hear.again(false));
-		for (const kind of ["runs", "record", "scalars"]) {
+		for (const kind of ["runs", "record", "scalars", "illnesses"]) {
 			stream.addEventListener(kind, (event) => hear[kind]?.(JSON.parse(event.data)));
 		}
 	}

@@ -55,7 +55,7 @@ export function share(value) {
 }
 
 export function kimg(value) {
-	return `${formatter(Intl.NumberFormat, { maximumFractionDigits: value < 100 ? 1 : 0 }).format(value ?? 0)} kimg`;
+	return `${formatter(Intl.NumberFormat, value < 1 ? { maximumSignificantDigits: 1 } : { maximumFractionDigits: value < 100 ? 1 : 0 }).format(value ?? 0)} kimg`;
 }
 
 /** A length of time by its two largest units. */

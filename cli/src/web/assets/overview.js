@@ -14,8 +14,14 @@ function facts(run) {
 	const list = element("dl", { class: "facts", id: "facts" });
 	const show = () => {
 		const { detail: told } = run;
+		const { card } = told;
 		const { d_real: real, d_fake: fake } = told.latest ?? {};
-		const rows = [
+		const rows = card ? [
+			[say("network"), card.name],
+			[say("source"), card.source],
+			[say("licence"), card.licence || say("noLicence")],
+			[say("imported"), moment(told.started)],
+		] : [
 			[say("step"), told.total_steps ? say("ofAll", { done: whole(told.step), all: whole(told.total_steps) }) : whole(told.step)],
 			told.state === "running" && [say("eta"), duration(told.eta_secs)],
 			[say("speed"), told.images_per_sec ? say("imagesPerSecond", { count: number(told.images_per_sec) }) : "–"],
@@ -40,15 +46,16 @@ function configuration(run) {
 		changes.map(({ key, value, default: usual }) => [key, value, usual ?? "–"].map(code))));
 	return section("config", say("config"), { class: "panel" },
 		paper && element("p", { class: "muted", lang: "en" }, paper),
-		changes.length > 0 ? differences : element("p", {}, say("allDefaults")),
+		changes.length > 0 ? differences : !run.detail.broken && element("p", {}, say("allDefaults")),
 		element("details", {}, element("summary", {}, say("wholeConfig")),
 			element("pre", { tabindex: 0, role: "group", "aria-label": "config.toml" }, code(config))));
 }
 
 /** The records as sentences, the newest first; a row of previews is one. */
-function sentences(all) {
+function sentences(all, { card }) {
 	const rows = [];
 	for (const record of all) {
+		if (card && record.event === "finished") continue; // there was no training
 		const last = rows.at(-1);
 		if (record.event === "preview" && last?.record.event === "preview") Object.assign(last, { to: record, count: last.count + 1 });
 		else rows.push({ record, to: record, count: 1 });
@@ -59,14 +66,14 @@ function sentences(all) {
 	});
 }
 
-function events(heard) {
+function events(run, heard) {
 	const list = element("ol", { class: "plain events", reversed: true });
 	const none = element("p", { class: "muted" }, say("noEvents"));
 	heard((all) => {
 		none.hidden = all.length > 0;
-		list.replaceChildren(...sentences(all).slice(0, EVENTS_SHOWN).map(({ to, sentence }) => element("li", {},
-			element("span", { class: "muted" }, kimg(to.kimg)),
-			element("span", {}, ...withCode(sentence.text), sentence.foreign && element("span", { lang: "en" }, ` ${sentence.foreign}`)),
+		list.replaceChildren(...sentences(all, run.detail).slice(0, EVENTS_SHOWN).map(({ to, sentence }) => element("li", {},
+			element("span", { class: "muted" }, run.detail.card ? "" : kimg(to.kimg)),
+			element("span", {}, ...withCode(sentence.text, run.detail.path), sentence.foreign && element("span", { lang: "en" }, ` ${sentence.foreign}`)),
 			element("time", { class: "muted", datetime: new Date(to.time * 1000).toISOString() }, moment(to.time)))));
 	});
 	return section("events", say("events"), { class: "panel" }, none, scrolled(say("events"), list));
@@ -99,11 +106,10 @@ export async function overview(body, run) {
 
 	const curves = charts(run);
 	const parts = [
-		element("div", { class: "stage" }, film(run), element("div", { class: "beside" }, facts(run), doctor(run, heard))),
-		curves.section,
-		measurements(heard, run.signal),
-		element("div", { class: "pair" }, configuration(run), element("div", {}, events(heard), downloads(run))),
+		element("div", { class: "pair" }, configuration(run), element("div", {}, events(run, heard), downloads(run))),
 	];
+	if (run.detail.card) parts.unshift(facts(run));
+	else parts.unshift(element("div", { class: "stage" }, film(run), element("div", { class: "beside" }, facts(run), doctor(run))), curves.section, measurements(heard, run.signal));
 	run.hear("record", (record) => {
 		if (all.length > 0 && record.number <= all.at(-1).number) return;
 		all.push(record);
@@ -113,5 +119,5 @@ export async function overview(body, run) {
 	// Put in once the records are there: what they say moves nothing then.
 	await load();
 	body.append(...parts);
-	await curves.load();
+	if (!run.detail.card) await curves.load();
 }

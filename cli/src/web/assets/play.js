@@ -1,9 +1,9 @@
-// Playing with what a run has learned: a seed, the way between two, and breeding.
+// Playing with what a run has learned, by what its model takes: a picture; or a seed, the way between two, and breeding.
 import { button, element, labelled, section, settled } from "./dom.js";
 import { fixed, sliding, whole } from "./numbers.js";
 import { Picture } from "./picture.js";
 import { sample, sampleAddress } from "./server.js";
-import { say } from "./words.js";
+import { fieldName, say } from "./words.js";
 
 /** The gap and border of a grid of samples, in its own pixels. */
 const GAP = 2;
@@ -11,12 +11,14 @@ const QUIET = 120;
 const HIGHEST_SEED = 999_999_999;
 /** How many points a plot of a model of points shows. */
 const POINTS = 256;
+/** What the longer side of a given picture may be brought to. */
+const SIDES = [256, 512, 1024];
 
 /** What was chosen for a run, for as long as the page is open: a change of language or view keeps it. */
 const kept = new Map();
 
 function begin(id) {
-	if (!kept.has(id)) kept.set(id, { seed: 0, from: 3, to: 9, t: 0.5, checkpoint: "", width: 0.3, first: 0, chains: [], given: {} });
+	if (!kept.has(id)) kept.set(id, { seed: 0, from: 3, to: 9, t: 0.5, checkpoint: "", width: 0.3, first: 0, chains: [], given: {}, side: 512, picture: null });
 	return kept.get(id);
 }
 
@@ -35,10 +37,10 @@ class Asked extends Picture {
 			/** What belongs below the picture of one sample that can be heard. */
 			this.sound = element("div", { class: "controls" }, this.audio, this.midi);
 		}
-		const soon = settled((values, alt) => this.fetch(values, alt), QUIET);
-		this.ask = (values, alt) => {
+		const soon = settled((...asked) => this.fetch(...asked), QUIET);
+		this.ask = (...asked) => {
 			this.frame.classList.add("asking");
-			soon(values, alt);
+			soon(...asked);
 		};
 	}
 
@@ -47,12 +49,12 @@ class Asked extends Picture {
 		return this.frame.classList.contains("asking");
 	}
 
-	async fetch(values, alt) {
+	async fetch(values, alt, picture) {
 		this.asking.abort();
 		this.asking = new AbortController();
 		const { signal } = this.asking;
 		try {
-			const blob = await sample(this.run.id, values, AbortSignal.any([signal, this.run.signal]));
+			const blob = await sample(this.run.id, values, AbortSignal.any([signal, this.run.signal]), picture);
 			if (signal.aborted) return;
 			const before = this.image.getAttribute("src");
 			this.show(URL.createObjectURL(blob), alt);
@@ -61,6 +63,7 @@ class Asked extends Picture {
 		} catch (error) {
 			if (signal.aborted || this.run.signal.aborted) return;
 			this.say(error.message);
+			this.image.hidden = true;
 		}
 		this.frame.classList.remove("asking");
 	}
@@ -68,23 +71,27 @@ class Asked extends Picture {
 
 const random = () => Math.floor(Math.random() * 1_000_000);
 
+/** A field for a seed, and the sentence for what is none. */
 function seedInput(name, value, changed) {
+	const note = element("p", { class: "wrong", role: "alert" });
 	const input = element("input", { type: "number", id: name, min: 0, max: HIGHEST_SEED, step: 1, inputmode: "numeric", oninput: () => {
-		if (input.value !== "" && input.validity.valid) changed(Number(input.value));
+		const valid = input.value !== "" && input.validity.valid;
+		note.textContent = valid ? "" : say("wrongSeed", { highest: whole(HIGHEST_SEED) });
+		input.setAttribute("aria-invalid", !valid);
+		if (valid) changed(Number(input.value));
 	} });
+	const put = (seed) => {
+		input.value = seed;
+		input.dispatchEvent(new Event("input"));
+	};
 	input.value = value;
-	return input;
+	return { input, note, put };
 }
 
 function oneSeed(run, state, common) {
 	const picture = new Asked(run, "seed-picture");
 	const ask = () => picture.ask({ seed: state.seed, zoom: 1, ...common() }, say("sampleOfSeed", { seed: whole(state.seed) }));
-	const put = (seed) => {
-		state.seed = Math.min(HIGHEST_SEED, Math.max(0, seed));
-		input.value = state.seed;
-		ask();
-	};
-	const input = seedInput("seed", state.seed, (seed) => {
+	const { input, note, put } = seedInput("seed", state.seed, (seed) => {
 		state.seed = seed;
 		ask();
 	});
@@ -92,8 +99,8 @@ function oneSeed(run, state, common) {
 		element("p", { class: "muted" }, say("oneSeedHow")),
 		picture.frame, picture.sound,
 		element("div", { class: "controls" }, labelled("Seed", input),
-			button(say("nextSeed"), () => put(state.seed + 1), { id: "seed-next" }),
-			button(say("randomSeed"), () => put(random()), { id: "seed-random" }))) };
+			button(say("nextSeed"), () => put(Math.min(HIGHEST_SEED, state.seed + 1)), { id: "seed-next" }),
+			button(say("randomSeed"), () => put(random()), { id: "seed-random" })), note) };
 }
 
 function between(run, state, common) {
@@ -106,18 +113,12 @@ function between(run, state, common) {
 	};
 	const inputs = ["from", "to"].map((key) => seedInput(`between-${key}`, state[key], change(key)));
 	const [slider, shown] = sliding("between-t", { min: 0, max: 1, step: 0.01 }, state.t, change("t"));
-	const exchange = () => {
-		["from", "to"].forEach((key, i) => {
-			state[key] = random();
-			inputs[i].value = state[key];
-		});
-		ask();
-	};
+	const exchange = () => inputs.forEach(({ put }) => put(random()));
 	return { ask, element: section("toy-between", say("between"), { class: "panel toy" },
 		element("p", { class: "muted" }, say("betweenHow")),
 		picture.frame, picture.sound,
-		element("div", { class: "controls" }, labelled(say("fromSeed"), inputs[0]), labelled(say("toSeed"), inputs[1]),
-			button(say("randomSeeds"), exchange)),
+		element("div", { class: "controls" }, labelled(say("fromSeed"), inputs[0].input), labelled(say("toSeed"), inputs[1].input),
+			button(say("randomSeeds"), exchange)), ...inputs.map(({ note }) => note),
 		element("div", { class: "controls" }, labelled(say("onTheWay"), slider, shown))) };
 }
 
@@ -204,6 +205,64 @@ function plotOfPoints(run, state, common) {
 		element("div", { class: "controls" }, button(say("otherPoints"), () => { state.first += POINTS; ask(); }))) };
 }
 
+/** A picture that is given, and beside it what the model makes of it. */
+function turning(run, state, common) {
+	const { scale } = run.detail.picture;
+	const given = new Picture("given-picture");
+	const made = new Asked(run, "made-picture");
+	const pair = element("div", { class: "toys" }, ...[[say("givenPicture"), given], [say("madePicture"), made]].map(([title, { frame }]) =>
+		element("div", { class: "toy" }, element("h3", {}, title), frame)));
+	const save = element("a", { class: "button", id: "save" }, say("savePicture"));
+	const sizes = element("p", { class: "muted", role: "status" });
+	const seed = seedInput("seed", state.seed, (seed) => {
+		state.seed = seed;
+		ask();
+	});
+	const side = element("select", { id: "side", onchange: () => {
+		state.side = Number(side.value);
+		ask();
+	} }, ...SIDES.map((pixels) => element("option", { value: pixels, selected: pixels === state.side }, `${pixels}`)));
+	const choice = element("input", { type: "file", id: "picture", accept: "image/png,image/jpeg,image/webp,image/gif", onchange: () => take(choice.files[0]) });
+	const drop = element("label", { class: "drop", for: "picture" }, element("span", {}, say("dropPicture")), choice);
+
+	function take(file) {
+		if (!file) return;
+		state.picture = file;
+		ask();
+	}
+
+	function ask() {
+		pair.hidden = !state.picture;
+		save.hidden = true;
+		sizes.textContent = "";
+		if (!state.picture) return;
+		given.show(URL.createObjectURL(state.picture), say("givenPicture"));
+		made.say(say("making"));
+		made.ask({ side: state.side, seed: run.detail.has_chance ? state.seed : null, ...common() }, say("madePicture"), state.picture);
+	}
+
+	given.image.addEventListener("load", () => {
+		const { naturalWidth: width, naturalHeight: height } = given.image;
+		for (const { frame } of [given, made]) frame.style.aspectRatio = Math.min(2, Math.max(0.5, width / height));
+	});
+	given.image.addEventListener("error", () => { given.image.hidden = true; });
+	made.image.addEventListener("load", () => {
+		const { naturalWidth: width, naturalHeight: height, src } = made.image;
+		save.href = src;
+		save.download = `${state.picture.name.replace(/\.\w+$/, "")}-${run.id}.png`;
+		save.hidden = false;
+		sizes.textContent = say("sizes", { from: `${whole(width / scale)} × ${whole(height / scale)}`, to: `${whole(width)} × ${whole(height)}` });
+	});
+	const place = section("toy-picture", say("pictureTitle"), { class: "panel", ondragover: (event) => event.preventDefault(), ondrop: (event) => {
+		event.preventDefault();
+		take(event.dataTransfer.files[0]);
+	} },
+		element("p", { class: "muted" }, say("pictureHow")), drop,
+		element("div", { class: "controls" }, labelled(say("longerSide"), side), run.detail.has_chance && labelled("Seed", seed.input)), seed.note,
+		pair, element("div", { class: "controls" }, save, sizes));
+	return { ask, element: place };
+}
+
 /** A control for one thing that a model takes: a menu of words, a slider, or a line of text. */
 function fieldControl({ name, kind, among, low, high, usual }, state, changed) {
 	const id = `given-${name}`;
@@ -212,11 +271,11 @@ function fieldControl({ name, kind, among, low, high, usual }, state, changed) {
 		state.given[name] = value;
 		changed();
 	};
-	if (kind === "number") return labelled(name, ...sliding(id, { min: low, max: high, step: (high - low) / 100 }, now, put));
+	if (kind === "number") return labelled(fieldName(name), ...sliding(id, { min: low, max: high, step: (high - low) / 100 }, now, put));
 	const options = among?.map((value) => element("option", { value }, value)) ?? [];
 	const control = element(among ? "select" : "input", { id, oninput: () => put(control.value) }, ...options);
 	control.value = now;
-	return labelled(name, control);
+	return labelled(fieldName(name), control);
 }
 
 export function play(body, run) {
@@ -244,19 +303,20 @@ export function play(body, run) {
 
 	function build() {
 		const { detail: told } = run;
-		if (told.checkpoints.length === 0) {
-			body.replaceChildren(element("div", { class: "empty", id: "no-checkpoint" }, element("h2", {}, say("noCheckpoint")), element("p", {}, say("noCheckpointHow"))));
+		if (told.checkpoints.length === 0 || told.trouble) {
+			body.replaceChildren(element("div", { class: "empty", id: "no-checkpoint" }, element("h2", {}, say("noCheckpoint")),
+				told.trouble ? element("p", { lang: "en" }, told.trouble) : element("p", {}, say("noCheckpointHow"))));
 			return;
 		}
 		const points = told.media === "point";
-		toys = points ? [plotOfPoints(run, state, common), oneSeed(run, state, common), between(run, state, common)]
+		toys = told.picture ? [turning(run, state, common)] : points ? [plotOfPoints(run, state, common), oneSeed(run, state, common), between(run, state, common)]
 			: [oneSeed(run, state, common), between(run, state, common), explorer(run, state, common)];
 		checkpoints();
 		body.replaceChildren(
 			element("div", { class: "controls common" }, labelled("Checkpoint", choice),
 				...told.fields.map((field) => fieldControl(field, state, asks)),
 				told.fields.some(({ name }) => name === "truncation") && element("p", { class: "muted" }, say("truncationHow"))),
-			element("div", { class: "toys" }, ...toys.map((toy) => toy.element)));
+			told.picture ? toys[0].element : element("div", { class: "toys" }, ...toys.map((toy) => toy.element)));
 		asks();
 	}
 

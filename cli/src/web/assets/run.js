@@ -11,7 +11,7 @@ import { say } from "./words.js";
 const VIEWS = { "": overview, play, learn: learning };
 
 /**
- * What the views share. Events: `summary` (it changed), `record`, `scalars` (new ones) and `again` (`detail` was loaded
+ * What the views share. Events: `summary` (it changed), `record`, `scalars` (new ones), `illnesses` (what is known of them) and `again` (`detail` was loaded
  * anew, and so must be all that a view keeps). A view that needs that tells `stale`.
  */
 class Run extends EventTarget {
@@ -46,21 +46,23 @@ export async function run(main, id, tab, section, signal) {
 	const state = element("div", { class: "run-state" });
 	const headline = () => {
 		const { detail: told } = shared;
-		state.replaceChildren(badge(told.state), progress(told));
-		const strange = ["waiting", "dead", "failed"].includes(told.state);
-		hint.replaceChildren(...(strange ? withCode(say(`hint_${told.state}`, { run: id })) : []));
+		state.replaceChildren(...[badge(told.state), progress(told)].filter(Boolean));
+		const strange = ["waiting", "dead", "failed", "broken", "imported"].includes(told.state);
+		hint.replaceChildren(...(strange ? withCode(say(`hint_${told.state}`), told.path) : []),
+			...(told.broken ? [element("pre", { lang: "en" }, told.broken)] : []));
 		hint.hidden = !strange;
 	};
-	const hint = element("p", { class: "hint", id: "state-hint" });
+	const hint = element("div", { class: "hint", id: "state-hint" });
 	const address = `#/run/${encodeURIComponent(id)}`;
-	const tabs = Object.keys(VIEWS).map((name) =>
+	// A network that others trained plays no game that one could watch.
+	const tabs = Object.keys(VIEWS).filter((name) => name !== "learn" || !shared.detail.card).map((name) =>
 		element("a", { href: name === "" ? address : `${address}/${name}`, "aria-current": name === tab ? "page" : null }, say(`view_${name}`)));
 	main.append(
 		element("header", { class: "run-head" },
 			element("div", {},
 				element("nav", { "aria-label": say("whereYouAre") }, element("a", { href: "#/" }, `← ${say("runs")}`)),
 				element("h1", {}, id),
-				element("p", { class: "muted", lang: "en" }, `${shared.detail.title}. ${shared.detail.sentence ?? ""}`)),
+				element("p", { class: "muted", lang: "en" }, shared.detail.card ? shared.detail.title : shared.detail.title && `${shared.detail.title}. ${shared.detail.sentence}`)),
 			state),
 		hint,
 		element("nav", { class: "tabs", "aria-label": say("views") }, ...tabs));
@@ -93,6 +95,10 @@ export async function run(main, id, tab, section, signal) {
 			// A run that began or went on has undone what came after its checkpoint.
 			if (record.event === "started" || record.event === "resumed") reload();
 			else shared.take(record);
+		},
+		illnesses: (illnesses) => {
+			Object.assign(shared.detail, { illnesses });
+			shared.tell("illnesses");
 		},
 		scalars: (line) => {
 			Object.assign(shared.detail, { step: line.step, kimg: line.kimg, images_per_sec: line.images_per_sec });

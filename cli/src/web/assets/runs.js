@@ -1,9 +1,10 @@
 // The list of runs: a card for each, kept up to date, and a choice of several to compare.
-import { drawn, element } from "./dom.js";
+import { drawn, element, word } from "./dom.js";
 import { listen } from "./live.js";
-import { duration, interval, kimg, share, whole } from "./numbers.js";
+import { duration, interval, kimg, share } from "./numbers.js";
 import { Picture } from "./picture.js";
-import { fileAddress, runs } from "./server.js";
+import { about, fileAddress, runs } from "./server.js";
+import { since } from "./doctor.js";
 import { diagnosisName, say } from "./words.js";
 
 const SHAPES = {
@@ -12,6 +13,8 @@ const SHAPES = {
 	stopped: "M3.5 3.5h9v9h-9z",
 	failed: "M3 3l10 10M13 3L3 13",
 	dead: "M8 2.5a5.5 5.5 0 1 1-.01 0zM4.2 4.2l7.6 7.6",
+	imported: "M8 2.5v8M4.5 7.5L8 11l3.5-3.5M3 13.5h10",
+	broken: "M3 3l10 10M13 3L3 13",
 	waiting: "M8 2.5a5.5 5.5 0 1 1-.01 0zM8 5v3.2l2.2 1.6",
 };
 
@@ -21,8 +24,10 @@ export function badge(state) {
 	return element("span", { class: `badge ${state}` }, figure, say(`state_${state}`));
 }
 
-/** How far a run is, as a bar and in words. */
+/** How far a run is, as a bar and in words; where an imported network comes from. */
 export function progress(summary) {
+	if (summary.state === "imported") return element("p", { class: "muted" }, sourceOf(summary.card));
+	if (summary.state === "broken") return null;
 	const done = summary.total_steps ? Math.min(1, summary.step / summary.total_steps) : 0;
 	const bar = element("progress", { max: 1, value: done, "aria-label": say("progress") });
 	const words = [summary.total_kimg ? say("ofAll", { done: kimg(summary.kimg), all: kimg(summary.total_kimg) }) : kimg(summary.kimg)];
@@ -30,6 +35,9 @@ export function progress(summary) {
 	if (summary.state === "running") words.push(say("left", { time: duration(summary.eta_secs) }));
 	return element("div", { class: "progress" }, bar, element("p", {}, words.join(" · ")));
 }
+
+/** Where an imported network comes from and under which licence. */
+export const sourceOf = (card) => say("from", { source: card.source, licence: card.licence || say("noLicence") });
 
 class Card {
 	constructor(summary, chosen) {
@@ -47,14 +55,15 @@ class Card {
 	show(summary) {
 		this.summary = summary;
 		if (summary.preview) this.picture.show(fileAddress(summary.id, summary.preview), say("lastPreviewOf", { run: summary.id }));
-		else this.picture.say(say("noPreviewYet"));
-		const { metric, diagnosis } = summary;
+		else this.picture.say(say(summary.card ? "importedNetwork" : "noPreviewYet"));
+		const { metric, illness } = summary;
 		const parts = [
-			element("p", { class: "card-recipe" }, badge(summary.state), element("span", { lang: "en" }, summary.title ?? summary.recipe)),
+			element("p", { class: "card-recipe" }, badge(summary.state), element("span", { lang: "en" }, summary.title)),
 			progress(summary),
 			metric && element("p", { class: "card-metric" }, element("span", {}, metric.title), " ", element("b", {}, interval(metric))),
-			diagnosis && element("p", { class: diagnosis.ended ? "card-diagnosis ended" : "card-diagnosis" },
-				element("b", {}, diagnosisName(diagnosis.name)), " ", diagnosis.ended ? say("passed") : say("sinceStep", { step: whole(diagnosis.step) })),
+			summary.broken && element("pre", { lang: "en" }, summary.broken),
+			illness && element("p", { class: illness.ended ? "card-diagnosis ended" : "card-diagnosis" },
+				element("b", {}, diagnosisName(illness.name)), " ", since(illness)),
 		];
 		this.body.replaceChildren(...parts.filter(Boolean));
 	}
@@ -67,6 +76,7 @@ export async function runList(main, signal) {
 	const bar = element("div", { class: "comparing", role: "region", "aria-label": say("comparing"), hidden: true },
 		element("p", { id: "chosen-count", role: "status" }), compare);
 	document.title = `${say("runs")} · Ganvas`;
+	const { folder } = await about(signal);
 
 	function chosen() {
 		const ids = [...cards.values()].filter((card) => card.box.checked).map((card) => card.summary.id);
@@ -98,9 +108,9 @@ export async function runList(main, signal) {
 
 	const empty = element("div", { class: "empty", id: "empty" },
 		element("h2", {}, say("noRuns")), element("p", {}, say("noRunsHow")),
-		element("pre", {}, element("code", {}, "ganvas train mnist --serve")), element("p", {}, say("noRunsThen")));
+		element("pre", {}, element("code", {}, `ganvas train mnist --runs ${word(folder)}`)), element("p", {}, say("noRunsThen")));
 	empty.hidden = true;
-	main.append(element("h1", {}, say("runs")), empty, list, bar);
+	main.append(element("h1", {}, say("runs")), element("p", { class: "muted", id: "folder" }, say("inFolder"), " ", element("code", {}, folder)), empty, list, bar);
 
 	const load = async () => put(await runs(signal));
 	await load();

@@ -14,8 +14,17 @@ async function refused(response) {
 	return Object.assign(new Error(said?.error ?? `${response.status} ${response.statusText}`), { status: response.status });
 }
 
+/** The answer; where there is none, the error is `offline`. */
+async function answer(address, options) {
+	try {
+		return await fetch(address, options);
+	} catch (error) {
+		throw Object.assign(error, { offline: true });
+	}
+}
+
 async function json(address, signal) {
-	const response = await fetch(address, { signal });
+	const response = await answer(address, { signal });
 	if (!response.ok) throw await refused(response);
 	return response.json();
 }
@@ -45,10 +54,11 @@ export function fileAddress(run, name, download = false) {
 /** Where samples are: a PNG, unless `values.as` says otherwise. */
 export const sampleAddress = (run, values) => path(run, `/sample?${query(values)}`);
 
-/** The PNG that `values` ask for. A busy server is asked again, until `signal` says that nobody waits any longer. */
-export async function sample(run, values, signal) {
+/** The PNG that `values` ask for; that which becomes of a `picture`, where one is given. A busy server is asked again, until `signal` says that nobody waits any longer. */
+export async function sample(run, values, signal, picture) {
+	const address = picture ? path(run, `/apply?${query(values)}`) : sampleAddress(run, values);
 	for (;;) {
-		const response = await fetch(sampleAddress(run, values), { signal });
+		const response = await answer(address, { signal, method: picture ? "POST" : "GET", body: picture });
 		if (response.ok) return response.blob();
 		if (response.status !== 503) throw await refused(response);
 		const wait = Math.min(10, Math.max(0.2, Number(response.headers.get("Retry-After")) || 1));

@@ -39,9 +39,13 @@ const WORDS = {
 	state_stopped: ["stopped", "đã dừng"],
 	state_failed: ["failed", "thất bại"],
 	state_dead: ["dead", "đã chết"],
+	state_imported: ["imported", "đã nhập"],
+	state_broken: ["broken", "bị hỏng"],
 	state_waiting: ["waiting", "đang chờ"],
 	hint_waiting: ["This run has not taken a step yet. The page goes on by itself when it does.", "Run này chưa đi bước nào. Trang sẽ tự cập nhật khi run bắt đầu."],
-	hint_dead: ["This run was killed. `ganvas resume runs/{run}` goes on from its last checkpoint.", "Run này đã bị ngắt đột ngột. `ganvas resume runs/{run}` sẽ chạy tiếp từ checkpoint cuối."],
+	hint_dead: ["This run was killed. `ganvas resume {path}` goes on from its last checkpoint.", "Run này đã bị ngắt đột ngột. `ganvas resume {path}` sẽ chạy tiếp từ checkpoint cuối."],
+	hint_broken: ["The configuration of this run cannot be read; mend its `config.toml`.", "Không đọc được cấu hình của run này; hãy sửa `config.toml` của nó."],
+	hint_imported: ["A network that others trained: it has no training to show. Use it in “Play”.", "Mạng do người khác huấn luyện nên không có quá trình huấn luyện để xem. Hãy dùng nó ở mục “Chơi thử”."],
 	hint_failed: ["This run failed. The doctor and the last events say why.", "Run này đã thất bại. Xem nguyên nhân ở mục bác sĩ và các sự kiện cuối."],
 	progress: ["Progress", "Tiến độ"],
 	ofAll: ["{done} of {all}", "{done} trên {all}"],
@@ -55,7 +59,14 @@ const WORDS = {
 	noPreviewYet: ["No preview yet", "Chưa có ảnh xem trước"],
 	sinceStep: ["since step {step}", "từ bước {step}"],
 	fromToStep: ["from step {from} to step {to}; it has passed", "từ bước {from} đến bước {to}; đã qua"],
-	passed: ["(passed)", "(đã qua)"],
+	inFolder: ["in", "trong"],
+	importedNetwork: ["Imported network", "Mạng đã nhập"],
+	from: ["From {source}. Licence: {licence}", "Từ {source}. Giấy phép: {licence}"],
+	noLicence: ["nobody said which", "không rõ"],
+	network: ["Network", "Mạng"],
+	source: ["Source", "Nguồn"],
+	licence: ["Licence", "Giấy phép"],
+	imported: ["Imported", "Nhập lúc"],
 	noRuns: ["No runs here yet", "Chưa có run nào"],
 	noRunsHow: ["Train the first one. It takes minutes, on this computer's processor:", "Hãy huấn luyện run đầu tiên. Chỉ mất vài phút, ngay trên CPU của máy này:"],
 	noRunsThen: ["It appears here by itself.", "Run sẽ tự xuất hiện ở đây."],
@@ -116,6 +127,7 @@ const WORDS = {
 	leadsTo: ["What it leads to", "Hậu quả"],
 	whatToTry: ["What to try", "Nên thử"],
 	evidence: ["Evidence", "Bằng chứng"],
+	whenFound: ["When it was found, at step {step}: ", "Lúc phát hiện, ở bước {step}: "],
 
 	measurements: ["Measurements", "Các phép đo"],
 	intervalMeans: ["The band and the brackets are 95 % intervals of drawing samples.", "Dải màu và ngoặc vuông là khoảng tin cậy 95 % của việc lấy mẫu."],
@@ -134,6 +146,16 @@ const WORDS = {
 	noCheckpointHow: ["The first checkpoint comes by itself while the run trains; this page then shows what it has learned.", "Checkpoint (bản lưu mô hình) đầu tiên sẽ tự có trong lúc huấn luyện; khi đó trang này sẽ hiện những gì run đã học được."],
 	newestCheckpoint: ["{name} (newest)", "{name} (mới nhất)"],
 	truncationHow: ["Less: closer to the average sample, safer and more alike. 1: as learned.", "Nhỏ hơn: gần mẫu trung bình hơn, an toàn hơn nhưng giống nhau hơn. 1: đúng như đã học."],
+	pictureTitle: ["One picture", "Một bức ảnh"],
+	pictureHow: ["It goes to this server alone, and is not kept.", "Ảnh chỉ được gửi tới máy chủ này và không được lưu lại."],
+	dropPicture: ["Drop a picture here or choose one (PNG, JPEG, WebP, GIF):", "Thả một ảnh vào đây hoặc chọn ảnh (PNG, JPEG, WebP, GIF):"],
+	longerSide: ["Longer side, in pixels, at most", "Cạnh dài tối đa (pixel)"],
+	givenPicture: ["Given", "Ảnh đưa vào"],
+	madePicture: ["Result", "Kết quả"],
+	making: ["Working …", "Đang xử lý …"],
+	savePicture: ["Download the result", "Tải kết quả về"],
+	sizes: ["{from} pixels became {to}.", "Từ {from} thành {to} pixel."],
+	wrongSeed: ["A seed is a whole number from 0 to {highest}.", "Seed là một số nguyên từ 0 đến {highest}."],
 	oneSeed: ["One seed", "Một seed"],
 	oneSeedHow: ["The same seed gives the same sample, always.", "Cùng một seed luôn cho cùng một mẫu."],
 	nextSeed: ["Next", "Kế tiếp"],
@@ -176,7 +198,7 @@ const WORDS = {
 	event_rolled_back: ["Went back to this step: {name}.", "Quay về bước này: {name}."],
 	event_passed: ["Passed: {name}.", "Đã qua: {name}."],
 	event_done: ["Training was finished.", "Huấn luyện đã hoàn thành."],
-	event_stopped: ["Training was stopped; `ganvas resume` goes on from here.", "Huấn luyện đã dừng; `ganvas resume` sẽ chạy tiếp từ đây."],
+	event_stopped: ["Training was stopped; `ganvas resume {path}` goes on from here.", "Huấn luyện đã dừng; `ganvas resume {path}` sẽ chạy tiếp từ đây."],
 	event_failed: ["Training failed.", "Huấn luyện thất bại."],
 };
 
@@ -205,12 +227,41 @@ const SCALARS = {
 	sample_change: ["change of samples", "độ thay đổi của mẫu"],
 	largest_class: ["largest class", "lớp đông nhất"],
 	d_gap: ["D: seen − held out", "D: đã học − chưa học"],
+	l1: ["distance from the truth", "khoảng cách tới ảnh đúng"],
+	mse: ["squared distance from the truth", "bình phương khoảng cách tới ảnh đúng"],
+	perceptual: ["perceptual distance", "khoảng cách cảm nhận"],
+	cycle: ["there and back", "đi rồi về"],
+	identity: ["change of what is right already", "thay đổi ở ảnh đã đúng"],
+	detection: ["damage not found", "hư hỏng chưa tìm ra"],
+	matching: ["distance in D's features", "khoảng cách theo đặc trưng của D"],
+	image: ["distance of mean images", "khoảng cách giữa ảnh trung bình"],
+	features: ["distance of mean features", "khoảng cách giữa đặc trưng trung bình"],
+	usual: ["usual", "bình thường"],
+	swings: ["swings", "số lần dao động"],
+	lowest: ["lowest", "thấp nhất"],
+	highest: ["highest", "cao nhất"],
+	dead: ["share of units", "tỉ lệ đơn vị"],
+	free_megabytes: ["free MB", "MB còn trống"],
+	checkpoint_megabytes: ["MB a checkpoint", "MB mỗi checkpoint"],
 };
 
-/** A scalar's name in words; one that is not known keeps its own. */
-export const scalarName = (name) => (name in SCALARS ? chosen(SCALARS[name]) : name);
+/** What a name of the log stands for, in words. */
+export const scalarName = (name) => (name in SCALARS ? chosen(SCALARS[name]) : name.replaceAll("_", " "));
 
-/** Names of diagnoses, and in Vietnamese what they lead to and what to try, which the server says in English. */
+const FIELDS = {
+	direction: ["Direction", "Hướng"],
+	detail: ["Detail", "Chi tiết"],
+	truncation: ["Truncation", "Truncation"],
+	chords: ["Chords", "Hợp âm"],
+	first: ["First bar", "Ô nhịp đầu"],
+	before: ["Bar before", "Ô nhịp trước"],
+	show: ["Show", "Hiển thị"],
+};
+
+/** What a model takes, in words. */
+export const fieldName = (name) => (name in FIELDS ? chosen(FIELDS[name]) : name.replaceAll("_", " "));
+
+/** Names of diagnoses; in Vietnamese what was found, with its evidence, what it leads to and what to try, which the server says in English. */
 const DIAGNOSES = {
 	not_finite: {
 		name: ["A value is not a number", "Có giá trị không còn là số"],
@@ -219,60 +270,73 @@ const DIAGNOSES = {
 	},
 	d_too_strong: {
 		name: ["D is too strong", "D quá mạnh"],
+		found: "D đúng với {d_accuracy_real%} mẫu thật và {d_accuracy_fake%} mẫu giả, và cho một mẫu giả xác suất là thật {d_fake}.",
 		leadsTo: "G biết mình sai nhưng hầu như không biết sửa theo hướng nào; nó đứng yên hoặc chỉ lặp lại vài mẫu.",
 		remedy: "Giảm learning_rate; làm D yếu đi (real_label, dropout); thêm penalty lên gradient của D (penalty, gamma) nếu recipe có; đổi train.seed.",
 	},
 	mode_collapse: {
 		name: ["Mode collapse", "Mode collapse (sụp đổ mode)"],
+		found: "Độ khác nhau của các mẫu là {sample_spread}, của mẫu thật là {real_spread}|; {largest_class%} thuộc một lớp|; các mẫu khác nhau theo {sample_rank} hướng, mẫu thật theo {real_rank}|.",
 		leadsTo: "Seed nào G cũng vẽ ra vài mẫu giống nhau; những kiểu đã bỏ rơi rất lâu mới trở lại, hoặc không bao giờ.",
 		remedy: "Đổi train.seed hoặc giảm learning_rate; loss = \"relativistic\" và penalty = \"r1r2\" nếu recipe có; tăng gamma nếu có; tăng train.batch.",
 	},
 	g_frozen: {
 		name: ["G is frozen", "G bị đóng băng"],
+		found: "Các mẫu giống hệt lần xem trước.",
 		leadsTo: "G không được huấn luyện: chạy bao lâu mẫu cũng không đổi.",
 		remedy: "Đặt learning_rate lớn hơn 0; recipe tự viết: xem loss của G có phụ thuộc trọng số của G không.",
 	},
 	oscillation: {
 		name: ["The players go in circles", "Hai bên đuổi vòng tròn"],
+		found: "Độ chính xác của D với mẫu giả dao động {swings} lần giữa {lowest%} và {highest%}.",
 		leadsTo: "Hai bên đuổi nhau mãi mà không bên nào khá lên; checkpoint cuối tốt hay xấu là do may rủi.",
 		remedy: "Giảm learning_rate; lấy mẫu từ trung bình trọng số của G (average_kimg); thêm penalty lên gradient của D (penalty, gamma) nếu recipe có.",
 	},
 	exploding_gradient: {
 		name: ["A gradient explodes", "Gradient bùng nổ"],
+		found: "Gradient| của D có chuẩn {d_gradient_norm}| của G có chuẩn {g_gradient_norm}|, bình thường là {usual}|; lớp {layer} tăng nhiều nhất|.",
 		leadsTo: "Các lần cập nhật không theo hướng nào có ích, và sắp có giá trị không còn là số.",
 		remedy: "Giảm learning_rate; tăng penalty lên gradient của D (penalty, gamma) nếu recipe có.",
 	},
 	vanishing_gradient: {
 		name: ["A gradient vanishes", "Gradient triệt tiêu"],
+		found: "Gradient| của D có chuẩn {d_gradient_norm}| của G có chuẩn {g_gradient_norm}|, bình thường là {usual}|; lớp {layer} giảm nhiều nhất|.",
 		leadsTo: "Lớp đó và các lớp trước nó không học được nữa.",
 		remedy: "Nếu là của G: generator_loss hoặc loss = \"non_saturating\" nếu recipe có. Giảm learning_rate; đổi train.seed.",
 	},
 	dead_units: {
 		name: ["Units are dead", "Có đơn vị đã chết"],
+		found: "Không mẫu nào của batch đi qua {dead%} số đơn vị| của {layer}|.",
 		leadsTo: "Mạng nhỏ hơn vẻ ngoài của nó, và các đơn vị này không tự hồi lại.",
 		remedy: "Giảm learning_rate; đổi train.seed; recipe tự viết: dùng leaky ReLU.",
 	},
 	d_memorises: {
 		name: ["D memorises its samples", "D học thuộc lòng mẫu"],
+		found: "Logit của D ở mẫu đang học cao hơn ở mẫu chưa học {d_gap} độ lệch chuẩn.",
 		leadsTo: "D thuộc lòng các mẫu của mình nên điều nó dạy G không còn đúng với mẫu khác; từ đây mẫu sẽ xấu dần.",
 		remedy: "Thêm dữ liệu; dùng checkpoint trước đó; tăng augment_target, gamma hoặc dropout nếu recipe có.",
 	},
 	learning_stalled: {
 		name: ["Learning has stalled", "Việc học chững lại"],
+		found: "Các mẫu chỉ thay đổi {sample_change}, trong khi mẫu thật cách nhau {real_spread} và D vẫn phân biệt được hai bên.",
 		leadsTo: "Huấn luyện thêm theo kiểu này cũng không thay đổi gì.",
 		remedy: "Dừng lại; thử train.seed, loss hoặc kích thước mạng (width) khác.",
 	},
 	slow: {
 		name: ["Slower than expected", "Chậm hơn dự kiến"],
+		found: "Run xem {images_per_sec} ảnh mỗi giây, bình thường là {usual}.",
 		leadsTo: "Run sẽ mất hơn gấp đôi thời gian đã báo.",
 		remedy: "Xem còn gì khác dùng CPU; đặt train.threads bằng số lõi rảnh.",
 	},
 	disk_full_soon: {
 		name: ["The disk is nearly full", "Đĩa sắp đầy"],
+		found: "Đĩa còn {free_megabytes} MB, mỗi checkpoint cần {checkpoint_megabytes} MB.",
 		leadsTo: "Không ghi được checkpoint tiếp theo và run sẽ kết thúc.",
 		remedy: "Giải phóng dung lượng; đặt train.keep_checkpoints = 1.",
 	},
 };
+
+export const diagnosisFound = (name) => (now === "vi" ? DIAGNOSES[name]?.found : undefined);
 
 export const diagnosisName = (name) => (name in DIAGNOSES ? chosen(DIAGNOSES[name].name) : name.replaceAll("_", " "));
 
