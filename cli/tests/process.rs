@@ -904,3 +904,48 @@ fn folders_of_midi_files_are_measured_in_a_table_beside_real_music() {
     let refused = output(folder.path(), &["eval", "made", "--metric", "music", "--samples", "99"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("has 24 samples, not 99"), "{refused:?}");
 }
+
+#[test]
+fn the_cache_stays_within_its_limit_says_what_it_holds_and_gives_it_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    let run = |args: &[&str], limit: &str| {
+        let mut command = ganvas(folder.path(), args);
+        let output = command.env("GANVAS_CACHE", &cache).env("GANVAS_CACHE_LIMIT", limit).output().unwrap();
+        let [out, said] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (output.status.code(), out, said)
+    };
+    let small = ganvas::recipe("dcgan").unwrap().info.small.iter().flat_map(|set| ["--set", set]).collect::<Vec<_>>();
+    let data = made_up_data("dcgan");
+    let packs = || fs::read_dir(cache.join("packed")).unwrap().count();
+    for (share, limit, count) in [("0.1", "1GB", 1), ("0.2", "1GB", 2), ("0.3", "1kB", 1)] {
+        // Another share is another pack of the same pictures. The one in use is larger than the last limit, and stays.
+        let share = format!("data.validation_share={share}");
+        let more = [small.as_slice(), &["--set", "train.steps=1", "--set", &share]].concat();
+        let (code, _, said) = run(&train("dcgan", &data, &more), limit);
+        assert_eq!((code, packs()), (Some(0), count), "{said}");
+    }
+    let (code, _, said) = run(&train("dcgan", &data, &small), "much");
+    assert!(code == Some(2) && said.contains("GANVAS_CACHE_LIMIT is `much`, which is no size"), "{said}");
+
+    fs::create_dir_all(cache.join("folk/train")).unwrap();
+    fs::write(cache.join("folk/train/a.mid"), vec![0; 3_000]).unwrap();
+    let (_, json, _) = run(&["data", "list", "--json"], "");
+    let json = serde_json::from_str::<serde_json::Value>(&json).unwrap();
+    let set = |name: &str| json["sets"].as_array().unwrap().iter().find(|set| set["name"] == name).unwrap();
+    assert_eq!((&set("folk")["bytes_here"], &set("mnist")["bytes_here"]), (&3_000.into(), &serde_json::Value::Null));
+    let packed = json["others"][0]["bytes"].as_u64().unwrap();
+    assert_eq!((&json["others"][0]["name"], json["bytes"].as_u64()), (&"packed".into(), Some(3_000 + packed)));
+    let (_, list, _) = run(&["data", "list"], "");
+    assert!(list.contains("cache/folk (here, 3 kB)") && list.contains("cache/mnist (not here yet)"), "{list}");
+    assert!(list.contains("cache holds ") && list.contains("\n  packed ("), "{list}");
+
+    let (code, _, said) = run(&["data", "remove", "flok"], "");
+    assert!(code == Some(2) && said.contains("Did you mean `folk`?"), "{said}");
+    assert_eq!(run(&["data", "remove", "folk"], "").1, "folk: 3 kB freed\n");
+    let (_, freed, _) = run(&["data", "remove", "--unused", "--json"], "");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&freed).unwrap()[0]["freed_bytes"], packed);
+    assert_eq!(packs(), 0);
+    let (code, nothing, _) = run(&["data", "remove", "--unused"], "");
+    assert!(code == Some(0) && nothing.ends_with(" is unused.\n"), "{nothing}");
+}

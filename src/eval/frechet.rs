@@ -15,6 +15,7 @@ use super::Like;
 use super::estimate::{Estimate, GROUPS, groups};
 use super::features::Features;
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// What is added to a covariance's diagonal, relative to its mean, so that it has a Cholesky factor.
 const RIDGE: f64 = 1e-10;
@@ -131,11 +132,25 @@ fn trace(m: &Mat<f64>) -> f64 {
     (0..m.nrows()).map(|i| m[(i, i)]).sum()
 }
 
+/// An error when the moments of every group take more than `room` bytes: pixels of pictures are soon too many features.
+fn fits(width: usize, room: u64) -> Result<()> {
+    let needed = (2 * GROUPS as u64 + 4) * (width as u64).pow(2) * 8;
+    if needed <= room {
+        return Ok(());
+    }
+    Err(Error::input(format!(
+        "fd of {width} features needs {:.1} GB of memory, and {:.1} GB may be taken; give --features squeezenet, or measure kid",
+        needed as f64 / 1e9,
+        room as f64 / 1e9
+    )))
+}
+
 /// The distance with its interval, as a tool computes it or exactly, and what it would be with endlessly many samples (its
 /// bias goes with 1/n; Chong and Forsyth 2020, "Effectively Unbiased FID and Inception Score"). An error as for
-/// [`distance`], and with less than 20 samples on a side.
+/// [`distance`], and with less than 20 samples on a side, or features so wide that their covariances find no room in memory.
 pub fn estimate(a: &Features, b: &Features, like: Option<Like>) -> Result<Estimate> {
     a.comparable(b, 2 * GROUPS)?;
+    fits(a.width(), memory::half_of_free())?;
     let (of_a, of_b) = (Moments::by_group(a, "frechet.a"), Moments::by_group(b, "frechet.b"));
     let (all_a, all_b) = (Moments::sum(&of_a), Moments::sum(&of_b));
     let mut without = [0.0; GROUPS];
@@ -234,6 +249,17 @@ impl Moments {
 mod tests {
     use super::*;
     use crate::eval::features::tests::golden;
+
+    #[test]
+    fn features_whose_covariances_find_no_room_are_refused_before_the_memory_is_taken() {
+        assert!(fits(2048, 1 << 30).is_ok());
+        let error = fits(12_288, 4_000_000_000).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(
+            error.to_string().starts_with("fd of 12288 features needs 29.0 GB of memory, and 4.0 GB may"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn distances_are_those_of_each_tool() {

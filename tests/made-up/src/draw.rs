@@ -204,7 +204,7 @@ pub fn classes(into: &Path) {
 }
 
 pub fn pairs(into: &Path) {
-    folders(into, &[("train", 80), ("val", 32), ("test", 32)], |_, number| {
+    folders(into, &[("train", 80), ("val", 64), ("test", 32)], |_, number| {
         let mut chances = Chances::new(2_000 + number);
         let [mut outline, mut coloured] = [(); 2].map(|()| Picture::plain([64, 64], [255; 3]));
         for _ in 0..chances.whole(1, 3) {
@@ -231,10 +231,10 @@ pub fn pairs(into: &Path) {
 }
 
 pub fn domains(into: &Path) {
-    let parts = [("trainA", 60), ("trainB", 60), ("testA", 32), ("testB", 32)];
+    let parts = [("trainA", 60), ("trainB", 60), ("testA", 64), ("testB", 64)];
     folders(into, &parts, |part, number| {
         // Those of the test show the same on both sides.
-        let mut chances = Chances::new(3_000 + if part == "testB" { number - 32 } else { number });
+        let mut chances = Chances::new(3_000 + if part == "testB" { number - 64 } else { number });
         let mut picture = Picture::plain([32, 32], [255; 3]);
         let (place, size) = ([chances.between(12.0, 20.0), chances.between(12.0, 20.0)], chances.between(5.0, 11.0));
         let colour = chances.colour();
@@ -270,7 +270,7 @@ pub fn photograph([width, height]: [usize; 2], chances: &mut Chances) -> Picture
 }
 
 pub fn photographs(into: &Path) {
-    folders(into, &[("train", 32), ("validation", 8), ("test", 24)], |_, number| {
+    folders(into, &[("train", 32), ("validation", 64), ("test", 24)], |_, number| {
         let mut chances = Chances::new(4_000 + number);
         let size = [chances.whole(48, 96), chances.whole(48, 96)];
         photograph(size, &mut chances)

@@ -43,17 +43,17 @@ pub fn classes() -> PathBuf {
     of_kind("classes")
 }
 
-/// Outlines of 64x64, each beside the same in colour, as pictures of 128x64: `train` with 80, `val` and `test` with 32 each.
+/// Outlines of 64x64, each beside the same in colour, as pictures of 128x64: `train` with 80, `val` with 64, `test` with 32.
 pub fn pairs() -> PathBuf {
     of_kind("pairs")
 }
 
-/// Discs and squares of 32x32: `trainA` and `trainB` with 60 each, `testA` and `testB` with 32 of the same names.
+/// Discs and squares of 32x32: `trainA` and `trainB` with 60 each, `testA` and `testB` with 64 of the same names.
 pub fn domains() -> PathBuf {
     of_kind("domains")
 }
 
-/// Photographs that differ in size, 48 to 96 pixels a side: `train` with 32, `validation` with 8, `test` with 24.
+/// Photographs that differ in size, 48 to 96 pixels a side: `train` with 32, `validation` with 64, `test` with 24.
 pub fn photographs() -> PathBuf {
     of_kind("photographs")
 }
