@@ -1,5 +1,6 @@
 //! What a newcomer meets in the first hour.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -47,7 +48,7 @@ fn a_preset_that_is_not_there_is_answered_by_those_that_are() {
 fn a_run_longer_than_a_day_names_the_preset_and_every_run_says_its_time_and_memory() {
     let folder = tempfile::tempdir().unwrap();
     let pictures = folder.path().join("pictures");
-    std::fs::create_dir(&pictures).unwrap();
+    fs::create_dir(&pictures).unwrap();
     for i in 0..4_u8 {
         image::RgbImage::from_pixel(28, 28, image::Rgb([60 * i; 3])).save(pictures.join(format!("{i}.png"))).unwrap();
     }
@@ -68,4 +69,108 @@ fn a_run_longer_than_a_day_names_the_preset_and_every_run_says_its_time_and_memo
     assert!(long.contains("ganvas train dcgan --preset laptop") && long.contains("lower train.kimg"), "{long}");
     let short = train("train.kimg=0.1", &[]);
     assert!(short.contains("It will take about ") && !short.contains("--preset"), "{short}");
+}
+
+/// A folder as one of the people of docs/tour.md has it: their own pictures, and the command as `ganvas` in a folder of its own.
+fn home_of(folder: &Path) {
+    let faces = ganvas_made_up::faces().join("train");
+    for (name, pictures) in [("photos", 40), ("album", 2)] {
+        fs::create_dir(folder.join(name)).unwrap();
+        let mut files = fs::read_dir(&faces).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+        files.sort();
+        for file in &files[..pictures] {
+            fs::copy(file, folder.join(name).join(file.file_name().unwrap())).unwrap();
+        }
+    }
+    ganvas_made_up::photograph(&folder.join("small.png"), [20, 16], 7);
+    fs::create_dir(folder.join("bin")).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_ganvas"), folder.join("bin/ganvas")).unwrap();
+}
+
+/// A command of the tour with small settings, and what else to do before it and after it; none for one that wants a network
+/// that others trained.
+fn made_small(command: &str) -> Option<String> {
+    let command = command.replace(" --serve", "");
+    let words = command.split_whitespace().collect::<Vec<_>>();
+    let small = |recipe: &str| {
+        let entry = ganvas::recipe(recipe).unwrap();
+        let keys = ganvas::Resolved::new(entry, None, &[]).unwrap().keys();
+        let mut sets = entry.info.small.iter().map(ToString::to_string).collect::<Vec<_>>();
+        sets.extend(ganvas_made_up::settings(entry.info.dataset, &keys));
+        sets.push("train.steps=3".to_owned());
+        sets.iter().map(|set| format!(" --set '{set}'")).collect::<String>()
+    };
+    let with_length = |text: &str| {
+        let words = text.split_inclusive(' ').map(|word| match word.starts_with("train.kimg=") {
+            true => "train.steps=5 ".to_owned(),
+            false => word.to_owned(),
+        });
+        words.collect::<String>()
+    };
+    match words[1] {
+        "train" => {
+            let recipe = if words[2] == "mine.toml" { "mnist" } else { words[2] };
+            Some(format!("{}{}", with_length(&command), small(recipe)))
+        }
+        "resume" => Some(with_length(&command)),
+        // In place of the network that is fetched, one of the same kind.
+        "import" => Some(format!(
+            "ganvas train esrgan --runs made{} && mkdir -p runs && mv made/0001-esrgan {}",
+            small("esrgan"),
+            words[4]
+        )),
+        "eval" => {
+            let runs = words.iter().filter(|word| word.starts_with("runs/")).copied().collect::<Vec<_>>().join(" ");
+            Some(format!("ganvas eval {runs} --metric kid --features pixels --samples 40"))
+        }
+        _ if words.contains(&"--project") => None,
+        _ => Some(command),
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn three_peoples_first_steps_go_as_the_tour_says() {
+    let tour = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tour.md")).unwrap();
+    let people = tour.split("\n## ").skip(1).take_while(|part| !part.starts_with("The other commands"));
+    let people = people.collect::<Vec<_>>();
+    assert_eq!(people.len(), 3);
+    for person in people {
+        let home = tempfile::tempdir().unwrap();
+        home_of(home.path());
+        let path = format!("{}:/usr/bin:/bin", home.path().join("bin").display());
+        let commands = person.lines().filter_map(|line| line.strip_prefix("    ganvas "));
+        let mut done = 0;
+        for command in commands {
+            let command = format!("ganvas {}", command.split(" #").next().unwrap().trim());
+            let command = command.replace("photos/first.png", "photos/$(ls photos | head -n 1)");
+            let Some(small) = made_small(&command) else { continue };
+            let mut shell = Command::new("sh");
+            shell.current_dir(home.path()).args(["-c", &small]).env("PATH", &path);
+            let output = shell.env("GANVAS_CACHE", ganvas_made_up::cache()).output().unwrap();
+            assert!(output.status.success(), "{command}\n{small}\n{}", said(&output));
+            if let Some((_, rest)) = command.split_once(" -o ") {
+                let made = home.path().join(rest.split_whitespace().next().unwrap());
+                assert!(made.exists(), "{command}: nothing at {}", made.display());
+            }
+            done += 1;
+        }
+        assert!(done >= 5, "{done} commands of {}", person.lines().next().unwrap());
+    }
+}
+
+#[test]
+fn every_other_command_of_the_tour_is_one_that_the_command_knows() {
+    let tour = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tour.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for line in tour.lines().filter_map(|line| line.strip_prefix("    ganvas ")) {
+        let words = line.split(" #").next().unwrap().split_whitespace().collect::<Vec<_>>();
+        let help = alone(folder.path(), &[words[0], "--help"]);
+        let help = String::from_utf8_lossy(&help.stdout).into_owned();
+        let flags = words.iter().filter(|word| word.starts_with("--"));
+        for flag in flags.map(|flag| flag.trim_matches('"')) {
+            assert!(help.contains(flag), "`ganvas {line}`: {} has no {flag}", words[0]);
+        }
+    }
 }
