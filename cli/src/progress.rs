@@ -273,7 +273,8 @@ mod tests {
         let mut training = training(&["train.kimg=100000000"]);
         let mut parts = parts(&mut training, 1, 390_625_000).unwrap();
         assert!(parts[0].ends_with(" left"), "{parts:?}");
-        parts.extend((0..SHOWN).map(|i| format!("discriminator_loss_{i} -1234.567")));
+        parts.extend((1..SHOWN).map(|i| format!("discriminator_loss_{i} -1234.567")));
+        parts.push("g 1.000".to_owned()); // has room again, but comes after what has none
         let line = fitted(parts.clone(), COLUMNS - 1 - BAR);
         assert!(line.len() <= 64 && parts.join("  ").starts_with(&line) && line.ends_with("img/s"), "{line}");
         assert_eq!(fitted(parts.clone(), 1000), parts.join("  "));

@@ -146,7 +146,7 @@ fn measure(place: &Place, run: &str, subject: &Subject, model: &dyn Model, netwo
     for metric in METRICS {
         let suits = match (metric.measure, on) {
             (Measure::Features(_), On::Pictures | On::Answers) => {
-                is_seen && (is_real || metric.name != "fd" || levels(subject) < 3_000) // of wider features fd refuses
+                is_seen && (is_real || metric.name != "fd" || levels(subject) < 1_000) // of wider features fd is slow
             }
             (Measure::Pairs(_), On::Answers) => !["psnr", "ms-ssim"].contains(&metric.name), // equal, or small, pictures
             (Measure::Masks(_), On::Answers) => masks(subject, model),
@@ -156,14 +156,14 @@ fn measure(place: &Place, run: &str, subject: &Subject, model: &dyn Model, netwo
             _ => false,
         };
         if metric.name == "fd" && !suits && is_seen {
-            continue; // how much memory is free decides
+            continue; // how much memory is free decides whether it refuses
         }
         // Nothing else may be asked of a network that is not there: it would be fetched.
         let needs_network = matches!(metric.measure, Measure::SeenPairs(_) | Measure::Styles(_) | Measure::Logits(_));
         if needs_network && !is_real {
             continue;
         }
-        let many = if on == On::Answers { &[][..] } else { &["--samples", "40"] };
+        let many = if on == On::Answers { &[][..] } else { &["--samples", "30"] };
         let by = if is_real { &[][..] } else { &["--features", "pixels"] };
         let args = [&["eval", run, "--json", "--metric", metric.name][..], many, by].concat();
         if suits {
@@ -175,7 +175,7 @@ fn measure(place: &Place, run: &str, subject: &Subject, model: &dyn Model, netwo
     }
     if is_real {
         place.done(
-            &[&["eval", run, "--table"][..], if on == On::Answers { &[] } else { &["--samples", "40"] }].concat(),
+            &[&["eval", run, "--table"][..], if on == On::Answers { &[] } else { &["--samples", "30"] }].concat(),
         );
     }
     if on == On::Answers {
@@ -193,14 +193,17 @@ fn sizes(subject: &Subject) -> usize {
     sizes.collect::<std::collections::BTreeSet<_>>().len()
 }
 
-/// The levels of one picture, all channels together.
+/// The levels of the largest picture, all channels together.
 fn levels(subject: &Subject) -> usize {
     match subject {
         Subject::Pictures(shape) => shape.channels * shape.side * shape.side,
-        Subject::Answers(asked) => match &asked[0].wanted {
-            Some(ganvas::media::Media::Image(image)) => image.pixels.len(),
-            _ => 0,
-        },
+        Subject::Answers(asked) => {
+            let levels = asked.iter().filter_map(|example| match &example.wanted {
+                Some(ganvas::media::Media::Image(image)) => Some(image.pixels.len()),
+                _ => None,
+            });
+            levels.max().unwrap_or(0)
+        }
         _ => 0,
     }
 }

@@ -301,7 +301,7 @@ fn nothing_outside_the_runs_can_be_read_by_any_spelling_or_link() {
         "previews/",
         "checkpoints/../config.toml/model.safetensors",
         "config.toml%00",
-        "previews/00000000k.png/..",
+        "previews/00000000k000.png/..",
     ] {
         assert_eq!(served.get(&format!("/api/runs/0001-toy/files/{path}")).status, 404, "{path}");
     }
