@@ -147,7 +147,7 @@ test("the scrubber goes back to the first preview, and plays", async () => {
   await page.locator("#film-position").focus();
   await page.keyboard.press("Home");
   await page.waitForFunction((old) => document.querySelector("#film-picture").src !== old, newest);
-  assert.match(await picture(), /previews\/00000000k\.png$/);
+  assert.match(await picture(), /previews\/00000000k000\.png$/);
   assert.ok(await page.$eval("#film-picture", async (image) => (await image.decode(), image.naturalWidth > 100)));
   const first = await picture();
   await page.locator("#film-play").click();
@@ -222,7 +222,7 @@ test("a model of pictures is given a picture, and shows neither seeds nor trunca
   await page.waitForSelector("#picture");
   assert.equal(await page.locator("#seed, #between-from, #explorer, #given-truncation").count(), 0);
   assert.equal(await page.locator(".frame:visible").count(), 0, "nothing is framed before there is a picture");
-  writeFileSync(join(folder, "small.png"), readFileSync(join(folder, "runs/0002-ring/previews/00000000k.png")));
+  writeFileSync(join(folder, "small.png"), readFileSync(join(folder, "runs/0002-ring/previews/00000000k000.png")));
   await page.setInputFiles("#picture", join(folder, "small.png"));
   await page.selectOption("#side", "256");
   await page.waitForFunction(() => document.querySelector("#made-picture").naturalWidth === 1024 && !document.querySelector("#save").hidden);
@@ -244,7 +244,7 @@ test("a picture that is dropped is taken, and a file that is none is answered wi
   await drop(Buffer.from("no picture"), "x.png");
   await page.getByText("the file is not a picture").waitFor();
   assert.match(troubles.pop(), /status of 400/, "the browser tells its console of it");
-  await drop(readFileSync(join(folder, "runs/0002-ring/previews/00000000k.png")), "y.png");
+  await drop(readFileSync(join(folder, "runs/0002-ring/previews/00000000k000.png")), "y.png");
   await page.waitForSelector("#save:not([hidden])");
 });
 
