@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ganvas::data::mnist;
 use ganvas::doctor::{Doctor, Episode, episodes};
+use ganvas::random::Draws;
 use ganvas::run::{Diagnosis, Event, Record, read_events, standing};
 use ganvas::{Device, Outcome, RECIPES, Resolved, RunDir, Watch, recipe, train};
 use ganvas_made_up as made_up;
@@ -180,10 +181,9 @@ fn players_with_a_high_learning_rate_go_in_circles() {
 #[test]
 fn thirty_pictures_with_nothing_in_common_are_memorised() {
     let folder = tempfile::tempdir().unwrap();
-    // Every seventh pixel or so is lit: a well-mixed number of the picture and of the pixel says which.
-    let mixed = |i: usize, at: usize| (i as u32 * 784 + at as u32).wrapping_mul(2_654_435_769).rotate_left(15);
-    let is_lit = |i: usize, at: usize| mixed(i, at).wrapping_mul(2_246_822_519) >> 16 < 9_800;
-    pictures(folder.path(), 400, |i| (0..784).map(|at| if is_lit(i, at) { 255 } else { 0 }).collect());
+    // Every seventh pixel or so is lit, in each picture by its own draw.
+    let lit = |i: usize| Draws::new(1, i as u64).indices("lit", 7, 784);
+    pictures(folder.path(), 400, |i| lit(i).into_iter().map(|at| if at == 0 { 255 } else { 0 }).collect());
     let found = found_of_thirty(folder.path());
     let memorised = &one(&found, "d_memorises").diagnosis;
     assert!(memorised.evidence["d_gap"] > 1.5, "{memorised:?}");
