@@ -79,7 +79,10 @@ impl Training {
         for found in progress.diagnoses {
             let text = match found.ended {
                 true => format!("Doctor: {} has passed.", found.name),
-                false => format!("Doctor: {}: {} {} {}", found.name, found.sentence, found.leads_to, found.remedy),
+                false => format!(
+                    "Doctor: {} since step {}: {} {} {}",
+                    found.name, found.since_step, found.sentence, found.leads_to, found.remedy
+                ),
             };
             self.bar.suspend(|| say(&text));
         }
