@@ -80,6 +80,7 @@ fn pictures(folder: &Path, count: usize, picture: impl Fn(usize) -> Vec<u8>) {
 fn found_of_thirty(folder: &Path) -> Vec<Episode> {
     let path = format!("data.path={:?}", folder.to_str().unwrap());
     let sets = [
+        "gamma=0",
         "data.validation_images=370",
         "dropout=0",
         "real_label=1",
@@ -94,6 +95,7 @@ fn found_of_thirty(folder: &Path) -> Vec<Episode> {
 #[test]
 fn the_papers_first_loss_loses_to_a_d_that_is_too_strong_and_g_collapses() {
     let sets = [
+        "gamma=0",
         "generator_loss=minimax",
         "dropout=0",
         "real_label=1",

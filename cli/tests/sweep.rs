@@ -227,6 +227,26 @@ impl Drop for Served {
     }
 }
 
+/// The status and the body of an answer. A broken one is a failure, whatever was asked.
+fn answered(path: &str, mut stream: TcpStream) -> (u16, Vec<u8>) {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    let at = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("an answer has a head");
+    let head = String::from_utf8_lossy(&bytes[..at]).into_owned();
+    let status = head.split(' ').nth(1).unwrap().parse::<u16>().unwrap();
+    let body = bytes.split_off(at + 4);
+    assert!(status < 500, "{path}: {status} {}", String::from_utf8_lossy(&body));
+    (status, body)
+}
+
+/// A picture to give, as a PNG.
+fn picture() -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("given.png");
+    ganvas_made_up::photograph(&file, [64, 48], 5);
+    fs::read(file).unwrap()
+}
+
 impl Served {
     fn of(place: &Place) -> Self {
         let said = place.path("said.txt");
@@ -246,16 +266,19 @@ impl Served {
         stream
     }
 
-    /// The status and the body of an address. A broken answer is a failure, whatever was asked.
+    /// The status and the body of an address.
     fn get(&self, path: &str) -> (u16, Vec<u8>) {
-        let mut bytes = Vec::new();
-        self.ask(path).read_to_end(&mut bytes).unwrap();
-        let at = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("an answer has a head");
-        let head = String::from_utf8_lossy(&bytes[..at]).into_owned();
-        let status = head.split(' ').nth(1).unwrap().parse::<u16>().unwrap();
-        let body = bytes.split_off(at + 4);
-        assert!(status < 500, "{path}: {status} {}", String::from_utf8_lossy(&body));
-        (status, body)
+        answered(path, self.ask(path))
+    }
+
+    /// The same where a body is given.
+    fn post(&self, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let (port, length) = (self.port, body.len());
+        let head = format!("Connection: close\r\nHost: localhost:{port}\r\nContent-Length: {length}\r\n\r\n");
+        write!(stream, "POST {path} HTTP/1.1\r\n{head}").unwrap();
+        stream.write_all(body).unwrap();
+        answered(path, stream)
     }
 
     fn found(&self, path: &str) -> Vec<u8> {
@@ -291,8 +314,11 @@ impl Served {
         assert_eq!(self.get(&format!("{run}/files/secret")).0, 404);
         self.begins(&format!("/api/live?run={id}"));
 
-        let takes = |name: &str| detail["inputs"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
-        let is_drawn = !takes("picture");
+        let is_drawn = detail["picture"].is_null();
+        if !is_drawn {
+            let (status, body) = self.post(&format!("{run}/apply?side=64&seed=3"), &picture());
+            assert_eq!((status, &body[..4]), (200, b"\x89PNG".as_slice()), "{id}: {}", String::from_utf8_lossy(&body));
+        }
         let sample = |query: &str| {
             let path = format!("{run}/sample?{query}");
             match is_drawn {

@@ -14,6 +14,8 @@ use crate::step::StepCx;
 
 /// Steps that are timed: what a recipe does every few steps, at most this many, is among them.
 const STEPS: u64 = 16;
+/// Sizes of batches that are tried: three usually, more where memory asks for small ones first.
+const MOST_SIZES: usize = 8;
 /// No step is begun after so long.
 const LONG: Duration = Duration::from_secs(2);
 
@@ -91,15 +93,20 @@ pub fn try_out(config: &Resolved, device: &Device, report: Report) -> Result<Tri
     };
     let batch = config.train.batch;
     let mut tried = Vec::<Tried>::new();
-    // The last size is for a batch of a few images, of which the others are no more than the first.
-    for size in [smallest(config), batch / 8, batch / 4, 2 * smallest(config)] {
-        let size = power_below(size.clamp(1, batch).min(tried.last().map_or(batch, |last| last.safe(free))));
-        let grows = tried.last().is_none_or(|last| size > last.batch) && (tried.len() < 2 || size <= batch / 4);
-        if let (true, Ok(smaller)) = (grows, config.with(&format!("train.batch={size}"))) {
+    let mut size = smallest(config);
+    let most = (batch / 4).max(2 * size).min(batch);
+    while tried.len() < MOST_SIZES {
+        if let Ok(smaller) = config.with(&format!("train.batch={size}")) {
             let what = format!("a few steps on {size} of {batch} images");
             report(Progress { done: 0, total: None, what: &what });
             tried.push(steps(&smaller, device, &mut trial)?);
         }
+        let half = if size < most / 2 { most / 2 } else { most };
+        let next = power_below(half.min(tried.last().map_or(most, |last| last.safe(free))));
+        if next <= size {
+            break;
+        }
+        size = next;
     }
     trial.conclude(&tried, batch);
     Ok(trial)
@@ -109,16 +116,21 @@ impl Trial {
     /// What the whole batch takes.
     fn conclude(&mut self, tried: &[Tried], batch: usize) {
         let Some(last) = tried.last() else { return };
-        let before = tried.len().checked_sub(2).map(|i| tried[i]);
         let more = (batch - last.batch) as f64;
-        // Of what was tried with two sizes, the growth with each image; else all of it.
-        let growth = |value: &dyn Fn(&Tried) -> f64| match &before {
+        // The growth with each image, from another size that was tried; of one size alone all of it.
+        let growth = |before: Option<&Tried>, value: &dyn Fn(&Tried) -> f64| match before {
             Some(before) => ((value(last) - value(before)) / (last.batch - before.batch) as f64).max(0.0),
             None => value(last) / last.batch as f64,
         };
-        self.secs_per_step = last.secs + more * growth(&|tried| tried.secs);
+        let (first, near) = match tried {
+            [_] => (None, None),
+            [first, .., near, _] => (Some(first), Some(near)),
+            [first, ..] => (Some(first), Some(first)),
+            [] => return,
+        };
+        self.secs_per_step = last.secs + more * growth(near, &|tried| tried.secs); // small batches have other speeds
         let bytes = |tried: &Tried| tried.bytes.unwrap_or(0) as f64;
-        let each = growth(&bytes);
+        let each = growth(first, &bytes); // memory is noisy, so over a wide range
         let preview = tried.iter().filter_map(|tried| tried.preview_bytes).max();
         self.peak_bytes = last.bytes.map(|bytes| preview.unwrap_or(0).max(bytes + (more * each) as u64));
         let Some((peak, free)) = self.peak_bytes.zip(self.free_bytes) else { return };

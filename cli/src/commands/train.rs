@@ -79,7 +79,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let (config, chosen) = config.settled()?;
     chosen.iter().for_each(|line| say(line));
     let mut work = Work::new("trying".to_owned());
-    let trial = ganvas::try_out(&config, &device, &mut |progress| work.show(&progress));
+    let trial = ganvas::try_out(&config, &device, &mut |progress| {
+        memory::give_back(); // or what the steps before freed counts for the next ones
+        work.show(&progress);
+    });
     work.end();
     let trial = trial?;
     if args.dry_run {
