@@ -56,7 +56,7 @@ fn what_a_dry_run_expects_of_memory_is_what_training_takes_and_more_than_it_take
     let expected = said["peak_bytes"].as_f64().unwrap() / 1024.0;
     let (trial, training) = (peak_of(folder.path(), &dry_run) as f64, peak_of(folder.path(), &train) as f64);
     assert!((0.7..1.4).contains(&(expected / training)), "expected {expected} kB, took {training}");
-    assert!(trial < 0.7 * expected, "the trial took {trial} kB, and expects {expected}");
+    assert!(trial < 0.9 * expected, "the trial took {trial} kB, and expects {expected}");
 }
 
 #[test]

@@ -183,7 +183,7 @@ impl Recipe for Goodfellow {
         paper: "Goodfellow et al. 2014, Generative Adversarial Networks",
         sentence: "The first GAN as its authors trained it to write digits: maxout, dropout, momentum.",
         dataset: Some("mnist"),
-        time: "?",
+        time: "45 min",
         presets: &[],
         small: &["train.batch=10"],
     };

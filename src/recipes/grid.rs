@@ -156,7 +156,7 @@ impl Recipe for Grid {
         paper: "Huang et al. 2024, The GAN is dead; long live the GAN!",
         sentence: "A toy GAN in the plane that finds every mode; try any loss and penalty on it.",
         dataset: None,
-        time: "?",
+        time: "6 s",
         presets: &[],
         small: &[],
     };

@@ -355,7 +355,7 @@ impl Recipe for Midinet {
         paper: "Yang et al. 2017, MidiNet: A Convolutional GAN for Symbolic-domain Music Generation",
         sentence: "Melodies in MIDI, bar after bar, by chords and the bar before.",
         dataset: Some(SET),
-        time: "?",
+        time: "17 min",
         presets: &[],
         small: &["hidden=8", "maps=4", "previous_maps=2", "d_maps=4", "latent=8", "train.batch=4"],
     };

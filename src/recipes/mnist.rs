@@ -227,8 +227,12 @@ impl Recipe for Mnist {
         paper: "Goodfellow et al. 2014, Generative Adversarial Networks",
         sentence: "Two fully connected networks learn to write digits; the tutorial's GAN.",
         dataset: Some("mnist"),
-        time: "?",
-        presets: &[Preset { name: "tutorial", time: "?", text: include_str!("../../configs/mnist-tutorial.toml") }],
+        time: "6 min",
+        presets: &[Preset {
+            name: "tutorial",
+            time: "26 min",
+            text: include_str!("../../configs/mnist-tutorial.toml"),
+        }],
         small: &[],
     };
     type Config = Config;

@@ -214,8 +214,8 @@ impl Recipe for Pix2pix {
         paper: "Isola et al. 2017, Image-to-Image Translation with Conditional Adversarial Networks",
         sentence: "A U-Net learns from pairs to turn one picture into another, as a drawing into colour.",
         dataset: Some(SET),
-        time: "?",
-        presets: &[Preset { name: LAPTOP, time: "17 min", text: include_str!("../../configs/pix2pix-laptop.toml") }],
+        time: "8 h",
+        presets: &[Preset { name: LAPTOP, time: "10 min", text: include_str!("../../configs/pix2pix-laptop.toml") }],
         small: &["resolution=64", "width=2", "d_width=2", "train.batch=4"],
     };
     type Config = Config;

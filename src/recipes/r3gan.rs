@@ -284,10 +284,10 @@ impl Recipe for R3gan {
         paper: "Huang et al. 2024, The GAN is dead; long live the GAN! A Modern Baseline GAN",
         sentence: "Residual networks with a relativistic loss and two gradient penalties learn any pictures.",
         dataset: Some(SET),
-        time: "?",
+        time: "decades",
         presets: &[
-            Preset { name: LAPTOP, time: "79 min", text: include_str!("../../configs/r3gan-laptop.toml") },
-            Preset { name: "mnist", time: "22 min", text: include_str!("../../configs/r3gan-mnist.toml") },
+            Preset { name: LAPTOP, time: "31 min", text: include_str!("../../configs/r3gan-laptop.toml") },
+            Preset { name: "mnist", time: "8 min", text: include_str!("../../configs/r3gan-mnist.toml") },
         ],
         small: &["resolution=8", "widths=[8, 8]", "group=8", "latent=8", "train.batch=4"],
     };

@@ -392,8 +392,8 @@ impl Recipe for Restore {
         paper: "Wan et al. 2020, Bringing Old Photos Back to Life",
         sentence: "Aged photographs become as they were: damage is found, and the picture restored.",
         dataset: Some(aged::SET),
-        time: "?",
-        presets: &[Preset { name: LAPTOP, time: "30 min", text: include_str!("../../configs/restore-laptop.toml") }],
+        time: "3 months",
+        presets: &[Preset { name: LAPTOP, time: "21 min", text: include_str!("../../configs/restore-laptop.toml") }],
         small: &[
             "resolution=32",
             "width=2",

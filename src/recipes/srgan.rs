@@ -205,7 +205,7 @@ impl Recipe for Srgan {
         paper: "Ledig et al. 2017, Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network",
         sentence: "Small pictures become four times as large, by residual blocks; the first of its kind.",
         dataset: Some(enlarged::SET),
-        time: "?",
+        time: "10 days",
         presets: &[],
         small: &[
             "resolution=16",

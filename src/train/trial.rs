@@ -9,11 +9,13 @@ use crate::entry::Resolved;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::parts::{Parts, Saved};
+use crate::random::Draws;
 use crate::report::{Progress, Report};
 use crate::step::StepCx;
 
-/// Steps that are timed: what a recipe does every few steps, at most this many, is among them.
-const STEPS: u64 = 16;
+/// Steps that are timed, one of each sixteenth of the run, for a recipe may begin with networks that learn alone; and one of each
+/// remainder by 16, for it may do something every 4 or 16 steps. In this order, so that few of them are spread, too.
+const TIMED: [u64; 16] = [15, 7, 11, 3, 13, 5, 9, 1, 14, 6, 10, 2, 12, 4, 8, 0];
 /// Sizes of batches that are tried: three usually, more where memory asks for small ones first.
 const MOST_SIZES: usize = 8;
 /// No step is begun after so long.
@@ -78,7 +80,7 @@ impl Tried {
     }
 }
 
-/// Runs some steps of a configuration without a run directory, on a quarter of its batch at most, and concludes from them what
+/// Runs some steps of a configuration without a run directory, on half of its batch at most, and concludes from them what
 /// the whole batch takes: both the memory and the time grow in a line with the images of a step.
 pub fn try_out(config: &Resolved, device: &Device, report: Report) -> Result<Trial> {
     let free = memory::free().zip(memory::resident()).map(|(free, own)| free + own);
@@ -94,16 +96,16 @@ pub fn try_out(config: &Resolved, device: &Device, report: Report) -> Result<Tri
     let batch = config.train.batch;
     let mut tried = Vec::<Tried>::new();
     let mut size = smallest(config);
-    let most = (batch / 4).max(2 * size).min(batch);
+    let most = (batch / 2).max(2 * size).min(batch);
     while tried.len() < MOST_SIZES {
         if let Ok(smaller) = config.with(&format!("train.batch={size}")) {
             let what = format!("a few steps on {size} of {batch} images");
             report(Progress { done: 0, total: None, what: &what });
-            tried.push(steps(&smaller, device, &mut trial)?);
+            tried.push(steps(&smaller, config, device, tried.last(), &mut trial)?);
         }
         let half = if size < most / 2 { most / 2 } else { most };
         let next = power_below(half.min(tried.last().map_or(most, |last| last.safe(free))));
-        if next <= size {
+        if next <= size || enough(&tried) {
             break;
         }
         size = next;
@@ -141,6 +143,12 @@ impl Trial {
     }
 }
 
+/// Whether a larger batch would tell little more for its time and memory.
+fn enough(tried: &[Tried]) -> bool {
+    let ([first, .., last], true) = (tried, tried.len() > 1) else { return false };
+    last.secs > LONG.as_secs_f64() || last.bytes.zip(first.bytes).is_some_and(|(last, first)| last > 2 * first)
+}
+
 /// The fewest images that a step of this configuration can see.
 fn smallest(config: &Resolved) -> usize {
     let sizes = [1, 2, 4, 8].into_iter().filter(|size| *size <= config.train.batch);
@@ -152,8 +160,14 @@ fn power_below(number: usize) -> usize {
     1 << number.ilog2()
 }
 
-/// Some steps on the batch of this configuration, and a preview.
-fn steps(config: &Resolved, device: &Device, trial: &mut Trial) -> Result<Tried> {
+/// Some steps of a whole run on the batch of this configuration, and a preview.
+fn steps(
+    config: &Resolved,
+    whole: &Resolved,
+    device: &Device,
+    before: Option<&Tried>,
+    trial: &mut Trial,
+) -> Result<Tried> {
     let mut session = config.open(device)?;
     let mut count = Parts::count();
     session.parts(&mut count);
@@ -169,23 +183,26 @@ fn steps(config: &Resolved, device: &Device, trial: &mut Trial) -> Result<Tried>
 
     memory::forget_peak();
     let batch = config.train.batch;
+    let last = whole.train.total_steps().saturating_sub(1);
     let secs = rayon::scope(|_| {
         let mut step = |step: u64| {
-            let scalars = session.step(&StepCx::new(config.train.seed, step, batch, device))?;
-            scalars.are_finite(); // waits for the step
-            Ok(())
+            let (seed, images) = (config.train.seed, step * whole.train.batch as u64);
+            let cx = StepCx { step, images, batch, draws: Draws::new(seed, step), device };
+            session.step(&cx)?.are_finite(); // waits for the step
+            Ok::<(), Error>(())
         };
-        let first = Instant::now();
-        step(0)?; // which may prepare what the others use, and counts only where they would take too long
-        if first.elapsed() >= LONG {
-            return Ok::<f64, Error>(first.elapsed().as_secs_f64());
+        if before.is_none_or(|before| before.secs < LONG.as_secs_f64()) {
+            step(0)?; // which may prepare what the others use
         }
-        let (begun, mut done) = (Instant::now(), 0);
-        while done < STEPS && begun.elapsed() < LONG {
-            done += 1;
-            step(done)?;
+        let (begun, mut done) = (Instant::now(), 0.0);
+        for part in TIMED {
+            step((last / 256 * part * 16 + part).min(last))?;
+            done += 1.0;
+            if begun.elapsed() > LONG {
+                break;
+            }
         }
-        Ok(begun.elapsed().as_secs_f64() / done as f64)
+        Ok::<f64, Error>(begun.elapsed().as_secs_f64() / done)
     })?;
     let bytes = memory::peak();
     memory::forget_peak();
@@ -240,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_sees_at_most_a_quarter_of_the_batch_and_no_more_than_is_safe() {
+    fn a_trial_sees_at_most_half_of_the_batch_and_no_more_than_is_safe() {
         let with =
             |batch: usize| Resolved::new(recipe("ring").unwrap(), None, &[format!("train.batch={batch}")]).unwrap();
         assert_eq!([1, 3, 64].map(|batch| smallest(&with(batch))), [1; 3]);

@@ -356,12 +356,8 @@ impl Recipe for CycleGan {
         paper: "Zhu et al. 2017, Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks",
         sentence: "Two sets of pictures without pairs: it learns to turn each kind into the other.",
         dataset: Some(SET),
-        time: "?",
-        presets: &[Preset {
-            name: LAPTOP,
-            time: "10 min",
-            text: include_str!("../../../configs/cyclegan-laptop.toml"),
-        }],
+        time: "9 days",
+        presets: &[Preset { name: LAPTOP, time: "3 min", text: include_str!("../../../configs/cyclegan-laptop.toml") }],
         small: &["resolution=16", "width=2", "blocks=1", "d_width=2", "d_layers=1", "pool=6", "train.batch=4"],
     };
     type Config = Config;

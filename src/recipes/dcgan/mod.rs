@@ -235,11 +235,11 @@ impl Recipe for Dcgan {
         paper: "Radford et al. 2016, Unsupervised Representation Learning with Deep Convolutional GANs",
         sentence: "Convolutional networks learn any folder of pictures at 28 to 128 pixels; loss selectable.",
         dataset: Some(SET),
-        time: "11 h",
+        time: "6 h",
         presets: &[
-            Preset { name: LAPTOP, time: "28 min", text: include_str!("../../../configs/dcgan-laptop.toml") },
-            Preset { name: "mnist", time: "13 min", text: include_str!("../../../configs/dcgan-mnist.toml") },
-            Preset { name: "wgan-gp", time: "?", text: include_str!("../../../configs/dcgan-wgan-gp.toml") },
+            Preset { name: LAPTOP, time: "11 min", text: include_str!("../../../configs/dcgan-laptop.toml") },
+            Preset { name: "mnist", time: "4 min", text: include_str!("../../../configs/dcgan-mnist.toml") },
+            Preset { name: "wgan-gp", time: "46 min", text: include_str!("../../../configs/dcgan-wgan-gp.toml") },
         ],
         small: &["resolution=28", "width=4", "latent=8", "train.batch=4"],
     };

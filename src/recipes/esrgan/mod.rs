@@ -214,8 +214,8 @@ impl Recipe for Esrgan {
         paper: "Wang et al. 2018, ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks",
         sentence: "Small pictures become four times as large, with details as real ones have.",
         dataset: Some(enlarged::SET),
-        time: "?",
-        presets: &[Preset { name: LAPTOP, time: "30 min", text: include_str!("../../../configs/esrgan-laptop.toml") }],
+        time: "3 months",
+        presets: &[Preset { name: LAPTOP, time: "14 min", text: include_str!("../../../configs/esrgan-laptop.toml") }],
         small: &[
             "resolution=16",
             "blocks=1",

@@ -241,10 +241,10 @@ impl Recipe for Stylegan2 {
         paper: "Karras et al. 2020, Analyzing and Improving the Image Quality of StyleGAN",
         sentence: "Coarse and fine styles, to mix; learns any folder of pictures by rules of its own.",
         dataset: Some(SET),
-        time: "?",
+        time: "6 days",
         presets: &[
-            Preset { name: LAPTOP, time: "49 min", text: include_str!("../../../configs/stylegan2-laptop.toml") },
-            Preset { name: "cifar", time: "?", text: include_str!("../../../configs/stylegan2-cifar.toml") },
+            Preset { name: LAPTOP, time: "18 min", text: include_str!("../../../configs/stylegan2-laptop.toml") },
+            Preset { name: "cifar", time: "6 months", text: include_str!("../../../configs/stylegan2-cifar.toml") },
         ],
         small: &["resolution=8", "latent=8", "style=8", "channel_base=32", "train.batch=4", "r1_every=2"],
     };
