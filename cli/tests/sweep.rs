@@ -316,7 +316,8 @@ impl Served {
 
         let is_drawn = detail["picture"].is_null();
         if !is_drawn {
-            let (status, body) = self.post(&format!("{run}/apply?side=64&seed=3"), &picture());
+            let seed = if detail["has_chance"] == true { 3 } else { 0 };
+            let (status, body) = self.post(&format!("{run}/apply?side=64&seed={seed}"), &picture());
             assert_eq!((status, &body[..4]), (200, b"\x89PNG".as_slice()), "{id}: {}", String::from_utf8_lossy(&body));
         }
         let sample = |query: &str| {
