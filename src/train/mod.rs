@@ -55,7 +55,7 @@ pub enum Outcome {
 ///
 /// It runs on one of rayon's threads, because operations that begin on the pool need not wake it. The lock is
 /// [`RunDir::lock`] of this run; take it before `from` is chosen. On trouble it does as `train.on_trouble` says; a rollback
-/// changes the run's config.toml. Errors: see [`Error`]; whatever happens, the run can go on from its last checkpoint.
+/// changes the run's config.toml. Errors: see [`crate::Error`]; whatever happens, the run can go on from its last checkpoint.
 pub fn train(
     run: &RunDir,
     _lock: &Lock,

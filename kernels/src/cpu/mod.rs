@@ -31,7 +31,7 @@ pub fn vectors<W: pulp::WithSimd>(work: W) -> W::Output {
     flushed(|| pulp::Arch::new().dispatch(work))
 }
 
-/// How many bits a vector of [`vectors`] has on this processor: 512, 256 or 128, and 32 where there are none.
+/// How many bits a vector has on this processor: 512, 256 or 128, and 32 where there are none.
 pub fn vector_bits() -> usize {
     struct Bits;
     impl pulp::WithSimd for Bits {
