@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::data::gaussians::Mixture;
 use crate::data::source::{Drawing, Split};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, nearest};
 
 /// A recipe's configuration. Its `Default` holds the paper's values; its docs become the comments of the file.
 pub trait Settings: Clone + Serialize + DeserializeOwned + Default + JsonSchema + Send + Sync + 'static {
@@ -365,15 +365,6 @@ pub(crate) fn shown(error: &toml::de::Error, path: &Path) -> Error {
         sentence.push_str(&format!("\ndid you mean `{near}`?"));
     }
     Error::input(sentence)
-}
-
-/// The likeliest of `names` to be meant by `given`, if any is near.
-pub(crate) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    names
-        .map(|name| (strsim::jaro_winkler(given, name), name))
-        .filter(|(similarity, _)| *similarity > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
 }
 
 /// The keys of a configuration with their docs, read off the struct.

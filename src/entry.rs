@@ -6,13 +6,11 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 
-use crate::config::{
-    Change, Keys, Settings, Train, by_key, halved_rates, modernised, nearest, parse, shown, to_toml, with_set,
-};
+use crate::config::{Change, Keys, Settings, Train, by_key, halved_rates, modernised, parse, shown, to_toml, with_set};
 use crate::data::gaussians::Mixture;
 use crate::data::images::Images;
 use crate::data::source::Split;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, nearest};
 use crate::foreign::Foreign;
 use crate::model::Model;
 use crate::recipe::{Game, Info, Recipe, Setup};
@@ -258,7 +256,10 @@ impl Resolved {
     /// been fetched.
     pub fn pictures(&self) -> Result<Option<(Images, String)>> {
         let (path, name) = match (self.data_path(), self.entry.info.dataset) {
-            (Some(path), _) => (crate::data::place_named(&path)?, path.display().to_string()),
+            (Some(path), _) => {
+                let name = path.display().to_string();
+                (crate::data::meant(&path)?.map_or(path, |meant| meant.place), name)
+            }
             (None, Some(name)) => {
                 let set = crate::data::set(name)?;
                 (set.usual((set.folder)()?), name.to_owned())

@@ -3,6 +3,26 @@
 /// What is assumed to be free where the system does not tell.
 const UNKNOWN: u64 = 2 << 30;
 
+/// The units of a size and their bytes.
+pub const UNITS: [(&str, f64); 7] = [
+    ("b", 1.0),
+    ("kb", 1e3),
+    ("mb", 1e6),
+    ("gb", 1e9),
+    ("kib", 1024.0),
+    ("mib", 1_048_576.0),
+    ("gib", 1_073_741_824.0),
+];
+
+/// Bytes of a number with one of these units in letters of any case, as in `1.5 GB`; none of anything else.
+pub fn bytes_of(text: &str, units: &[(&str, f64)]) -> Option<f64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = unit.trim().to_ascii_lowercase();
+    let (_, bytes) = units.iter().find(|(name, _)| *name == unit)?;
+    Some(number.parse::<f64>().ok()? * bytes)
+}
+
 /// The process's peak resident memory in bytes, on Linux.
 pub fn peak() -> Option<u64> {
     field("/proc/self/status", "VmHWM:")

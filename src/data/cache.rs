@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::data::{SETS, fetch};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, nearest};
+use crate::memory;
 
 /// The variable of the environment that says how much may be packed, such as `500MB`.
 pub const LIMIT: &str = "GANVAS_CACHE_LIMIT";
@@ -14,17 +15,6 @@ const USUAL_LIMIT: u64 = 2_000_000_000; // bytes
 /// The folder of pictures that were decoded and packed once, so that they need not be again.
 const PACKED: &str = "packed";
 const PACK: &str = "pack"; // the ending of such a file
-const UNITS: [(&str, f64); 8] = [
-    ("KIB", 1024.0),
-    ("MIB", 1_048_576.0),
-    ("GIB", 1_073_741_824.0),
-    ("KB", 1e3),
-    ("MB", 1e6),
-    ("GB", 1e9),
-    ("TB", 1e12),
-    ("B", 1.0),
-];
-
 /// One thing in the cache.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
@@ -59,10 +49,8 @@ fn limit_from(text: &str) -> Result<u64> {
     if text.is_empty() {
         return Ok(USUAL_LIMIT);
     }
-    let upper = text.to_ascii_uppercase();
-    let split = UNITS.iter().find_map(|(unit, bytes)| Some((upper.strip_suffix(unit)?, bytes)));
-    let size = split.and_then(|(number, unit)| Some(number.trim().parse::<f64>().ok()? * unit));
-    let size = size.filter(|size| size.is_finite() && *size >= 0.0);
+    let units = [&memory::UNITS[..], &[("tb", 1e12)]].concat();
+    let size = memory::bytes_of(text, &units).filter(|size| size.is_finite());
     size.map(|size| size as u64).ok_or_else(|| {
         Error::input(format!("{LIMIT} is `{text}`, which is no size; give a number and a unit, as in 500MB or 2GB"))
     })
@@ -138,9 +126,8 @@ pub fn find(cache: &Path, name: &str) -> Result<Entry> {
     if let Some(set) = SETS.iter().find(|set| set.name == name) {
         return Err(Error::input(format!("`{}` is not in the cache, so there is nothing to remove", set.name)));
     }
-    let near = all.iter().map(|entry| (strsim::jaro_winkler(name, &entry.name), &entry.name));
-    let near = near.filter(|(alike, _)| *alike > 0.7).max_by(|a, b| a.0.total_cmp(&b.0));
-    let near = near.map(|(_, near)| format!(" Did you mean `{near}`?")).unwrap_or_default();
+    let near = nearest(name, all.iter().map(|entry| entry.name.as_str()));
+    let near = near.map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
     Err(Error::input(format!(
         "the cache {} holds no `{name}`.{near} `ganvas data list` says what it holds",
         cache.display()
@@ -148,7 +135,7 @@ pub fn find(cache: &Path, name: &str) -> Result<Entry> {
 }
 
 /// The bytes of a file, or of all files below a folder; links are not followed.
-fn bytes_below(path: &Path) -> u64 {
+pub fn bytes_below(path: &Path) -> u64 {
     let Ok(data) = path.symlink_metadata() else { return 0 };
     if !data.is_dir() {
         return data.len();

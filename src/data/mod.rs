@@ -133,32 +133,36 @@ pub const SETS: &[DataSet] = &[
 
 /// Where the data are that a configuration means: at its `path`, or the `set`, which is fetched, when that is empty.
 fn place_of(path: &Path, set_name: &str) -> Result<PathBuf> {
-    let fetched = |set: DataSet| {
-        let folder = (set.folder)()?;
-        (set.fetch)(&folder, &mut |_| {}).map(|()| folder)
-    };
     if path.as_os_str().is_empty() {
         let set = set(set_name)?;
-        return Ok(set.usual(fetched(set)?));
+        let folder = (set.folder)()?;
+        (set.fetch)(&folder, &mut |_| {})?;
+        return Ok(set.usual(folder));
     }
-    match named(path)? {
-        Some((set, part)) if !path.exists() => {
-            let folder = fetched(set)?;
-            Ok(part.map_or(folder.clone(), |part| folder.join(part)))
-        }
-        _ => Ok(path.to_owned()),
-    }
+    let Some(Meant { set, folder, place }) = meant(path)? else { return Ok(path.to_owned()) };
+    (set.fetch)(&folder, &mut |_| {})?;
+    Ok(place)
 }
 
-/// Where the data are that a path means: the folder of the set that it names where there is no such file, else the path itself.
-pub fn place_named(path: &Path) -> Result<PathBuf> {
-    match named(path)? {
-        Some((set, part)) if !path.exists() => {
-            let folder = (set.folder)()?;
-            Ok(part.map_or(folder.clone(), |part| folder.join(part)))
-        }
-        _ => Ok(path.to_owned()),
+/// The data set that a path means where there is no such file.
+pub struct Meant {
+    /// The set.
+    pub set: DataSet,
+    /// Its folder in the cache.
+    pub folder: PathBuf,
+    /// The folder to learn from, once it is fetched.
+    pub place: PathBuf,
+}
+
+/// The data set that a path means; none where it means itself. An error when the set has no such part.
+pub fn meant(path: &Path) -> Result<Option<Meant>> {
+    if path.exists() {
+        return Ok(None);
     }
+    let Some((set, part)) = named(path)? else { return Ok(None) };
+    let folder = (set.folder)()?;
+    let place = part.map_or(folder.clone(), |part| folder.join(part));
+    Ok(Some(Meant { set, folder, place }))
 }
 
 /// Whether a folder holds idx files, as digits come, rather than pictures.

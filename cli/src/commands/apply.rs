@@ -11,6 +11,7 @@ use ganvas::data::images::READ;
 use ganvas::data::images::file::{Picture, writable};
 use ganvas::field::Kind;
 use ganvas::media::Image;
+use ganvas::memory::{UNITS, bytes_of};
 use ganvas::model::{check, taken_picture};
 use ganvas::report::Progress;
 use ganvas::request::SHOW;
@@ -75,21 +76,10 @@ pub struct Args {
 
 /// Bytes from a number with a unit.
 fn memory(text: &str) -> Result<u64, String> {
+    let units = [&UNITS[..], &[("", 1.0)]].concat();
+    let bytes = bytes_of(text, &units).filter(|bytes| (1.0..1e15).contains(bytes));
     let wrong = || format!("`{text}` is no size; write a number and a unit, as in 1GiB or 500MB");
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let unit = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1.0,
-        "kb" => 1e3,
-        "mb" => 1e6,
-        "gb" => 1e9,
-        "kib" => 1024.0,
-        "mib" => 1_048_576.0,
-        "gib" => 1_073_741_824.0,
-        _ => return Err(wrong()),
-    };
-    let bytes = number.parse::<f64>().map_err(|_| wrong())? * unit;
-    if (1.0..1e15).contains(&bytes) { Ok(bytes as u64) } else { Err(wrong()) }
+    bytes.map(|bytes| bytes as u64).ok_or_else(wrong)
 }
 
 /// A picture to be turned into another, and where that goes.

@@ -1,10 +1,10 @@
 //! `ganvas runs`: the runs of a folder, listed, renamed and removed.
 
-use std::fs;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use ganvas::apply::size;
+use ganvas::data::cache::bytes_below;
 use ganvas::{Error, RunDir};
 use serde::Deserialize;
 use serde_json::json;
@@ -99,7 +99,7 @@ fn list(given: Option<&Path>, as_json: bool) -> anyhow::Result<()> {
         let Summary { id, recipe, state, step, total_steps, total_kimg, started, metric } =
             Summary::deserialize(&summary)?;
         let path = folder.join(&id);
-        let bytes = bytes(&path);
+        let bytes = bytes_below(&path);
         summary["path"] = json!(path);
         summary["bytes"] = json!(bytes);
         objects.push(summary);
@@ -138,17 +138,6 @@ fn table<const N: usize>(head: [String; N], rows: Vec<[String; N]>) -> String {
     rows.iter().map(line).collect()
 }
 
-/// Bytes of all files of a folder; what a link leads to is not among them.
-fn bytes(folder: &Path) -> u64 {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let sizes = entries.map(|entry| match entry.metadata() {
-        Ok(data) if data.is_dir() => bytes(&entry.path()),
-        Ok(data) if data.is_file() => data.len(),
-        _ => 0,
-    });
-    sizes.sum()
-}
-
 fn remove(given: &[PathBuf], yes: bool) -> anyhow::Result<()> {
     let mut runs = Vec::<RunDir>::new();
     for path in given {
@@ -177,7 +166,7 @@ fn is_wanted(runs: &[RunDir]) -> anyhow::Result<bool> {
         );
     }
     for run in runs {
-        eprintln!("{}  {}", run.path().display(), size(bytes(run.path())));
+        eprintln!("{}  {}", run.path().display(), size(bytes_below(run.path())));
     }
     eprint!("Remove {}? There is no way back. [y/N] ", if runs.len() == 1 { "it" } else { "them" });
     std::io::stderr().flush()?;

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use ganvas::data::{Meant, meant};
 use ganvas::run::{Checkpoint, Lock};
 use ganvas::{Device, Entry, Error, LAPTOP, Outcome, RECIPES, Resolved, RunDir, Session, Trial, shell};
 use serde_json::json;
@@ -144,17 +145,14 @@ fn resolve(args: &Args) -> ganvas::Result<Resolved> {
 
 /// The folder of the data set that `path` names, or of a part of it, fetched, where it names one and no file.
 pub fn named_set(path: &Path) -> ganvas::Result<Option<PathBuf>> {
-    if path.exists() {
-        return Ok(None);
-    }
-    let Some((set, part)) = ganvas::data::named(path)? else { return Ok(None) };
-    let folder = (set.folder)()?;
+    let Some(Meant { set, folder, place }) = meant(path)? else { return Ok(None) };
     fetch(&set, &folder)?;
-    Ok(Some(part.map_or(folder.clone(), |part| folder.join(part))))
+    Ok(Some(place))
 }
 
-fn toml_string(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+/// A text as TOML writes it, of which a string of JSON is one.
+pub fn toml_string(text: &str) -> String {
+    json!(text).to_string()
 }
 
 /// What training needs of the process: its threads, and the data when the recipe's own has yet to be fetched.
