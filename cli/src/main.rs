@@ -43,16 +43,14 @@ fn version() -> &'static str {
 }
 
 fn main() -> ExitCode {
-    let args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => match commands::tried::answer(&error, &args) {
-            Some(sentence) => {
-                progress::say(&format!("ganvas: {sentence}"));
-                return ExitCode::from(2);
-            }
-            None => error.exit(),
-        },
+        Err(error) => {
+            let args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>();
+            let Some(sentence) = commands::tried::answer(&error, &args) else { error.exit() };
+            progress::say(&format!("ganvas: {sentence}"));
+            return ExitCode::from(2);
+        }
     };
     let result = match cli.command {
         Command::List(args) => commands::list::run(args),

@@ -11,6 +11,7 @@ use crate::memory;
 use crate::parts::{Parts, Saved};
 use crate::random::Draws;
 use crate::report::{Progress, Report};
+use crate::session::Session;
 use crate::step::StepCx;
 
 /// Steps that are timed, one of each sixteenth of the run, for a recipe may begin with networks that learn alone; and one of each
@@ -160,6 +161,20 @@ fn power_below(number: usize) -> usize {
     1 << number.ilog2()
 }
 
+/// Parameters, and bytes of what a checkpoint holds.
+fn sizes(session: &mut dyn Session, trial: &mut Trial) -> Result<()> {
+    let mut count = Parts::count();
+    session.parts(&mut count);
+    trial.parameters = count.counted();
+    let mut sink = |_: &str, tensors: &BTreeMap<String, Saved>| {
+        trial.state_bytes += tensors.values().map(Saved::bytes).sum::<usize>();
+        Ok(())
+    };
+    let mut saved = Parts::save(&mut sink);
+    session.parts(&mut saved);
+    saved.saved()
+}
+
 /// Some steps of a whole run on the batch of this configuration, and a preview.
 fn steps(
     config: &Resolved,
@@ -169,18 +184,9 @@ fn steps(
     trial: &mut Trial,
 ) -> Result<Tried> {
     let mut session = config.open(device)?;
-    let mut count = Parts::count();
-    session.parts(&mut count);
-    trial.parameters = count.counted();
-    trial.state_bytes = 0;
-    let mut sink = |_: &str, tensors: &BTreeMap<String, Saved>| {
-        trial.state_bytes += tensors.values().map(Saved::bytes).sum::<usize>();
-        Ok(())
-    };
-    let mut saved = Parts::save(&mut sink);
-    session.parts(&mut saved);
-    saved.saved()?;
-
+    if before.is_none() {
+        sizes(session.as_mut(), trial)?; // the same for every batch
+    }
     memory::forget_peak();
     let batch = config.train.batch;
     let last = whole.train.total_steps().saturating_sub(1);

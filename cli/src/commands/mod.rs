@@ -18,6 +18,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use ganvas::field::Kind;
+use ganvas::model::taken_picture;
 use ganvas::{Error, Model, RunDir, shell};
 
 use crate::progress::say;
@@ -62,7 +63,7 @@ pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 /// The command that shows what a run's model makes, by what it takes and makes.
 pub fn first_use(run: &RunDir, model: &dyn Model) -> String {
     let run = shell::path(run.path());
-    if model.takes().iter().any(|field| matches!(field.kind, Kind::Picture { .. })) {
+    if taken_picture(model).is_some() {
         return format!("ganvas apply {run} PICTURE -o result.png");
     }
     let is_music = model.makes().iter().any(|field| field.kind == Kind::Notes);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ganvas::config::RESUMABLE;
 use ganvas::import::Card;
 use ganvas::model::taken_picture;
-use ganvas::{Error, RECIPES, sample};
+use ganvas::{Error, RECIPES};
 
 use super::tried::Length;
 use super::{Computing, train};
@@ -48,7 +48,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let run = super::open_run(&args.run)?;
     let mut config = run.config(RECIPES)?;
     if Card::of(&run).is_some() {
-        let model = sample::model(&config, &sample::checkpoint(&run, None)?, &device)?;
+        let model = config.model(&device)?; // its weights do not matter
         let verb = if taken_picture(model.as_ref()).is_some() { "apply" } else { "sample" };
         let (run, recipe) = (args.run.display(), config.entry.info.name);
         return Err(Error::input(format!(

@@ -147,7 +147,7 @@ pub async fn sample(
         return Err(Refusal::wrong("columns is a number from 1 on"));
     }
     let columns = columns.or((latents.len() > 1).then_some(8));
-    let with = query.iter().filter_map(|(name, value)| Some((name.strip_prefix("with.")?, value.clone())));
+    let with = with(&query).map(|(name, value)| (name, value.to_owned()));
     let request = asked::given(Request::of(latents), with, truncation);
     let (ask, kind) = match query.get("as").map(String::as_str) {
         None | Some("png") => (Ask::Picture { request, columns, zoom }, "image/png"),
@@ -179,10 +179,7 @@ pub async fn apply(
         return Err(Refusal::wrong(format!("side is a number from 1 to {MOST_SIDE}")));
     }
     let asked = Sample::seed(number(&query, "seed")?.unwrap_or(0));
-    let asked = query
-        .iter()
-        .filter_map(|(name, value)| Some((name.strip_prefix("with.")?, value.as_str())))
-        .fold(asked, |asked, (name, value)| asked.with(name, value));
+    let asked = with(&query).fold(asked, |asked, (name, value)| asked.with(name, value));
     // Kept until the answer is there: so many pictures are in memory at once.
     let Ok(_place) = shared.pictures.try_acquire() else {
         return Err(Refusal::busy("too many pictures are sent at once; try again"));
@@ -195,6 +192,11 @@ pub async fn apply(
         return Err(Refusal::broken("the picture cannot be turned into another"));
     };
     Ok(([(header::CONTENT_TYPE, "image/png")], bytes).into_response())
+}
+
+/// What a query gives the model beside latents, by `with.NAME`.
+fn with(query: &HashMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
+    query.iter().filter_map(|(name, value)| Some((name.strip_prefix("with.")?, value.as_str())))
 }
 
 /// The latents that a query asks for.
