@@ -11,7 +11,7 @@ use ganvas_made_up as made_up;
 
 fn ganvas(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ganvas"));
-    command.current_dir(folder).args(args).stdin(Stdio::null()).env("GANVAS_CACHE", made_up::cache());
+    made_up::prepare(&mut command).current_dir(folder).args(args).stdin(Stdio::null());
     command
 }
 
@@ -266,7 +266,7 @@ fn samples_are_the_same_each_time_and_come_as_grid_files_and_animation() {
 #[test]
 fn small_pictures_are_enlarged_until_one_can_see_them_but_for_those_of_a_folder() {
     let folder = tempfile::tempdir().unwrap();
-    done(folder.path(), &["train", "mnist", "--steps", "1", "--batch", "8"]);
+    done(folder.path(), &train("mnist", &made_up_data("mnist"), &["--steps", "1", "--batch", "8"]));
     let size = |out: &str, args: &[&str]| {
         done(folder.path(), &[&["sample", "runs/0001-mnist", "-o", out], args].concat());
         let file = if out.contains('.') { out.to_owned() } else { format!("{out}/seed-000003.png") };

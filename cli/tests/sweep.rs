@@ -38,7 +38,7 @@ impl Place {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ganvas"));
-        command.current_dir(self.0.path()).args(args).stdin(Stdio::null()).env("GANVAS_CACHE", made_up::cache());
+        made_up::prepare(&mut command).current_dir(self.0.path()).args(args).stdin(Stdio::null());
         command
     }
 

@@ -12,8 +12,7 @@ use tempfile::TempDir;
 
 fn ganvas(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ganvas"));
-    command.current_dir(folder).args(args).stdin(Stdio::null()).stderr(Stdio::null());
-    command.env("GANVAS_CACHE", ganvas_made_up::cache());
+    ganvas_made_up::prepare(&mut command).current_dir(folder).args(args).stdin(Stdio::null()).stderr(Stdio::null());
     command
 }
 

@@ -8,6 +8,7 @@ mod draw;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use draw::{Chances, Picture};
@@ -90,13 +91,29 @@ pub fn settings(set: Option<&str>, keys: &[String]) -> Vec<String> {
 }
 
 /// The cache of the tests, beside the compiled ones. A command that a test starts gets it as `GANVAS_CACHE`. The
-/// variable's own value comes first: whoever sets it says where the tests may write.
+/// variable's own value comes first: whoever sets it says where the tests may write. Tests with real packages
+/// (`--ignored`) have a cache of their own, so that no other test finds what they fetched.
 pub fn cache() -> &'static Path {
     static CACHE: OnceLock<PathBuf> = OnceLock::new();
     CACHE.get_or_init(|| {
         let own = std::env::var_os("GANVAS_CACHE").filter(|own| !own.is_empty());
-        own.map_or_else(|| beside_the_tests().join("test-cache"), PathBuf::from)
+        let name = if with_packages() { "test-cache-packages" } else { "test-cache" };
+        own.map_or_else(|| beside_the_tests().join(name), PathBuf::from)
     })
+}
+
+/// Prepares a command that a test starts: it has the cache of the tests, and it finds no npm, pip or apt unless the
+/// test is one of those with real packages.
+pub fn prepare(command: &mut Command) -> &mut Command {
+    if !with_packages() {
+        command.env("PATH", "");
+    }
+    command.env("GANVAS_CACHE", cache())
+}
+
+/// Whether this process runs the tests with real packages.
+fn with_packages() -> bool {
+    std::env::args().any(|arg| arg == "--ignored")
 }
 
 /// Has this process use the cache of the tests, and every command it starts.
