@@ -41,6 +41,7 @@ impl Error {
             ErrorKind::AlreadyExists | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
                 Error::Input(format!("cannot {doing}: something else is in the way at {path} ({error})"))
             }
+            ErrorKind::InvalidInput => Error::Input(format!("cannot {doing}: {path}: {error}")),
             ErrorKind::NotFound => Error::Input(format!("cannot {doing}: {path} does not exist")),
             _ => Error::Failed(format!("cannot {doing}: {path}: {error}")),
         }

@@ -69,7 +69,7 @@ pub mod shell;
 mod step;
 mod train;
 
-pub use aside::write_aside;
+pub use aside::{open_file, read_file, read_text, write_aside};
 pub use burn::tensor::Device;
 pub use data::gaussians::Mixture;
 pub use data::source::Split;

@@ -30,7 +30,6 @@ pub const WRITING: &str = "write the data file";
 const TICK: Duration = Duration::from_millis(150); // a spinner's step
 const CONNECT: Duration = Duration::from_secs(15);
 const STALL: Duration = Duration::from_secs(60);
-const LEFTOVER: Duration = Duration::from_secs(3600); // older than any fetch that still goes on
 
 /// The folder of downloaded data: `GANVAS_CACHE`, or `ganvas` in the user's cache folder. It need not exist yet.
 /// An error when the environment names no such folder.
@@ -84,18 +83,6 @@ pub fn verify(name: &str, bytes: &[u8], expected: &str) -> Result<()> {
 pub fn write_verified(path: &Path, bytes: &[u8], expected: &str) -> Result<()> {
     verify(&path.display().to_string(), bytes, expected)?;
     write_aside(path, bytes, WRITING)
-}
-
-/// Removes what interrupted fetches left in a folder. Files younger than an hour may belong to a fetch going on beside this one.
-pub fn remove_leftovers(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let ours = name.to_string_lossy().starts_with('.') && name.to_string_lossy().ends_with(".part");
-        let age = entry.metadata().and_then(|data| data.modified()).map(|time| time.elapsed().unwrap_or_default());
-        if ours && age.is_ok_and(|age| age > LEFTOVER) {
-            drop(Aside::of(entry.path()));
-        }
-    }
 }
 
 /// A package's archive, removed with this value.
@@ -487,21 +474,6 @@ pub(crate) mod tests {
             writers.into_iter().for_each(|writer| writer.join().unwrap().unwrap());
         });
         assert_eq!((fs::read(&path).unwrap(), names(folder.path()).len()), (b"right".to_vec(), 1));
-    }
-
-    #[test]
-    fn old_leftovers_go_and_a_neighbour_s_files_stay() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in [".a.1.0.part", ".b.1.0.part", "user.part", ".npm.1.0.part/x"] {
-            fs::create_dir_all(folder.path().join(name).parent().unwrap()).unwrap();
-            fs::write(folder.path().join(name), "half").unwrap();
-        }
-        for name in [".a.1.0.part", "user.part", ".npm.1.0.part"] {
-            let old = std::time::SystemTime::now() - 2 * LEFTOVER;
-            File::open(folder.path().join(name)).unwrap().set_modified(old).unwrap();
-        }
-        remove_leftovers(folder.path());
-        assert_eq!(names(folder.path()), [".b.1.0.part", "user.part"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use burn::tensor::TensorData;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::aside::write_aside;
+use crate::aside::{remove_leftovers, write_aside};
 use crate::data::fetch;
 use crate::data::source::{Asked, Drawing, Order, Sampling, Source, Split};
 use crate::error::{Error, Result};
@@ -453,7 +453,7 @@ impl Ways<'_> {
             return Ok(());
         }
         fs::create_dir_all(dir).map_err(|error| Error::io("make the data folder", dir, &error))?;
-        fetch::remove_leftovers(dir);
+        remove_leftovers(dir);
         let mut missing = Vec::new();
         for file in self.files {
             let path = dir.join(file.name);

@@ -63,6 +63,13 @@ impl<'a> Trainer<'a> {
                         config.train.batch
                     )));
                 }
+                if let Some(seed) = checkpoint.seed().filter(|seed| *seed != config.train.seed) {
+                    return Err(Error::input(format!(
+                        "{} was made with train.seed = {seed}, and config.toml says {}; put the seed back into config.toml",
+                        checkpoint.name(),
+                        config.train.seed
+                    )));
+                }
                 let heard = standing(read_events(&run.events())?).into_iter();
                 let heard = heard.filter(|record| record.step <= checkpoint.step()).collect::<Vec<_>>();
                 trainer.doctor = Doctor::of(&heard);
