@@ -18,7 +18,7 @@ use ganvas::request::SHOW;
 use ganvas::{Error, Model, RECIPES, Request, Sample, Tiling, Value, sample};
 use serde_json::json;
 
-use super::Computing;
+use super::{Computing, told_path};
 use crate::asked::named;
 use crate::memory;
 use crate::progress::{Work, say};
@@ -201,11 +201,12 @@ fn one(
         let (at, total) = (done as u64 * tiles + progress.done, all as u64 * tiles);
         work.show(&Progress { what: &format!("{} of {all} pictures", done + 1), done: at, total: Some(total) });
     })?;
-    let mut told = json!({ "input": task.input, "output": task.output, "tiles": tiles });
+    let told = told_path(json!({ "tiles": tiles }), "input", &task.input);
+    let mut told = told_path(told, "output", &task.output);
     if let (Some((path, _)), Some(image)) = (mask, made.get(1)) {
         with_folder(path)?;
         Picture { image: image.clone(), alpha: None, lost: Vec::new() }.write(path)?;
-        told["mask"] = json!(path);
+        told = told_path(told, "mask", path);
     }
     let made = made.remove(0);
     let made = match args.scale {

@@ -281,7 +281,7 @@ impl Measuring<'_> {
             })?;
             let (name, _) = place_and_part(real);
             let place = super::train::named_set(&name)?.unwrap_or(name);
-            config = config.with(&format!("data.path={}", super::train::toml_string(&place.to_string_lossy())))?;
+            config = config.with(&super::train::data_setting(&place)?)?;
         }
         let checkpoint = sample::checkpoint(&run, None)?;
         let model = sample::model(&config, &checkpoint, &self.args.device.get()?)?;

@@ -121,7 +121,7 @@ fn stay(served: Option<Serving>, signals: &Signals) {
 fn resolve(args: &Args) -> ganvas::Result<Resolved> {
     let mut sets = args.set.clone();
     if let Some(path) = &args.data {
-        sets.push(format!("data.path={}", toml_string(&path.to_string_lossy())));
+        sets.push(data_setting(path)?);
     }
     sets.extend(args.short.sets());
     sets.extend(args.seed.map(|seed| format!("train.seed={seed}")));
@@ -150,9 +150,16 @@ pub fn named_set(path: &Path) -> ganvas::Result<Option<PathBuf>> {
     Ok(Some(place))
 }
 
-/// A text as TOML writes it, of which a string of JSON is one.
-pub fn toml_string(text: &str) -> String {
-    json!(text).to_string()
+/// The setting that has a training learn from the pictures or music at a path. Errors where the configuration, which is text,
+/// cannot hold the path.
+pub fn data_setting(path: &Path) -> ganvas::Result<String> {
+    let text = path.to_str().ok_or_else(|| {
+        Error::input(format!(
+            "{} has a name that is not UTF-8, and a configuration is; rename it, or give a link to it that has another name",
+            path.display()
+        ))
+    })?;
+    Ok(format!("data.path={}", json!(text))) // a string of JSON is one of TOML
 }
 
 /// What training needs of the process: its threads, and the data when the recipe's own has yet to be fetched.

@@ -60,11 +60,18 @@ impl Guard {
         if text(header::ORIGIN).is_some_and(|origin| !own(origin)) {
             return Some(Refusal::new(StatusCode::FORBIDDEN, "pages of other origins may not ask"));
         }
-        let site = text(HeaderName::from_static("sec-fetch-site"));
-        let moved = text(HeaderName::from_static("sec-fetch-mode")) == Some("navigate");
-        let elsewhere = site.is_some_and(|site| !["same-origin", "none"].contains(&site));
-        (elsewhere && (posts || !moved))
-            .then(|| Refusal::new(StatusCode::FORBIDDEN, "pages of other sites may not ask"))
+        let fetch = |name: &'static str| text(HeaderName::from_static(name));
+        let elsewhere = fetch("sec-fetch-site").is_some_and(|site| !["same-origin", "none"].contains(&site));
+        // A link to the page itself may stand anywhere, but nothing else: a frame, an object or a link on another site could
+        // have this machine draw samples again and again.
+        let follows_a_link = fetch("sec-fetch-mode") == Some("navigate")
+            && fetch("sec-fetch-dest") == Some("document")
+            && uri.path() == "/"
+            && !posts;
+        if elsewhere && !follows_a_link {
+            return Some(Refusal::new(StatusCode::FORBIDDEN, "pages of other sites may not ask"));
+        }
+        (!is_utf8(uri.path())).then(|| Refusal::wrong("the address is not written in UTF-8"))
     }
 
     /// Whether a request has the token: in its address, its cookie or as a bearer.
@@ -113,6 +120,18 @@ pub async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Ne
 /// Whether this is the one address that something may be sent to.
 fn takes_a_picture(uri: &Uri) -> bool {
     matches!(uri.path().split('/').collect::<Vec<_>>().as_slice(), ["", "api", "runs", _, "apply"])
+}
+
+/// Whether a path is UTF-8 once its `%xx` are bytes again.
+fn is_utf8(path: &str) -> bool {
+    let digit = |byte: Option<&u8>| char::from(*byte?).to_digit(16);
+    let (bytes, mut decoded, mut at) = (path.as_bytes(), Vec::new(), 0);
+    while let Some(&byte) = bytes.get(at) {
+        let escaped = digit(bytes.get(at + 1)).zip(digit(bytes.get(at + 2))).filter(|_| byte == b'%');
+        decoded.push(escaped.map_or(byte, |(high, low)| (high * 16 + low) as u8));
+        at += if escaped.is_some() { 3 } else { 1 };
+    }
+    std::str::from_utf8(&decoded).is_ok()
 }
 
 /// Said where a picture is asked for in place of being sent.
