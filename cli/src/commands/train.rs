@@ -211,7 +211,7 @@ pub fn go(
     let outcome = outcome?;
     if json {
         let state = if outcome == Outcome::Done { "done" } else { "stopped" };
-        super::print_json(&json!({ "run": path, "state": state }))?;
+        super::print_json(&super::told_path(json!({ "state": state }), "run", run.path()))?;
     } else {
         match outcome {
             Outcome::Done => say(&format!("Done. See {path}/previews, or try: {next}")),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::aside::{remove_leftovers, write_aside};
+use crate::aside::write_aside;
 use crate::data::{cache, fetch};
 use crate::hash;
 
@@ -118,7 +118,6 @@ impl Pack {
         let bytes = [MAGIC.as_slice(), &length, &header, &self.pixels].concat();
         if let Some(folder) = file.parent() {
             let _ = fs::create_dir_all(folder); // the write says whether it is there
-            remove_leftovers(folder);
         }
         let _ = write_aside(file, &bytes, fetch::WRITING); // a full disk costs time, not the run
         self.held = File::open(file).ok().map(cache::hold);
