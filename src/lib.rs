@@ -74,7 +74,7 @@ pub use burn::tensor::Device;
 pub use data::gaussians::Mixture;
 pub use data::source::Split;
 pub use entry::{Configured, Entry, Resolved};
-pub use error::{Error, Result};
+pub use error::{Error, Result, Unusable};
 pub use foreign::Foreign;
 pub use model::{Model, StyleSpace, Tiling, Weights};
 pub use ncnn::{Layer, Op};
