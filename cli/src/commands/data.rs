@@ -187,7 +187,7 @@ fn check(path: &Path, as_json: bool) -> anyhow::Result<()> {
         let report = mnist::check(path);
         (report.facts, report.problems, "")
     } else if music::holds(path) {
-        let survey = music::survey(path)?;
+        let survey = music::survey(path, &music::Music::default())?;
         (survey.facts, survey.problems, SKIP)
     } else {
         match images::survey(&Images { path: path.to_owned(), ..Images::default() }, "") {
