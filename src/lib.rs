@@ -83,7 +83,7 @@ pub use recipe::{Adopted, Game, Info, LAPTOP, Preset, Recipe, Setup};
 pub use recipes::RECIPES;
 pub use request::{Example, Latent, Request, Sample, Value};
 pub use run::RunDir;
-pub use session::Session;
+pub use session::{Learned, Session};
 pub use step::{Scalars, StepCx};
 pub use train::{Outcome, Progress, Trial, Watch, train, try_out};
 
