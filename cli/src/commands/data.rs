@@ -104,8 +104,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             super::print(&format!("{}\n", folder.display()))
         }
         Verb::Check { path, recipe, preset, set, json } => {
-            let config =
-                recipe.map(|recipe| train::resolved(&recipe, preset.as_deref(), &set, Some(&path))).transpose()?;
+            let config = recipe.map(|recipe| suited(&recipe, preset.as_deref(), &set, &path)).transpose()?;
             check(&path, config.as_ref(), json)
         }
     }
@@ -225,14 +224,18 @@ fn check(path: &Path, config: Option<&Resolved>, as_json: bool) -> anyhow::Resul
     Err(Error::input(format!("{} cannot be used as it is:{problems}{way_out}", path.display())).into())
 }
 
+/// The configuration of a recipe or of a file, with the data at a path.
+fn suited(recipe: &str, preset: Option<&str>, sets: &[String], path: &Path) -> ganvas::Result<Resolved> {
+    let config = train::resolved(recipe, preset, &[], None)?;
+    if !config.keys().iter().any(|key| key == "data.path") {
+        let name = config.entry.info.name;
+        return Err(Error::input(format!("{name} learns from no folder; leave --for out, or give another recipe")));
+    }
+    train::resolved(recipe, preset, sets, Some(path))
+}
+
 /// What a training by this configuration finds: its data are opened by the same code.
 fn found_by_training(path: &Path, config: &Resolved) -> anyhow::Result<Checked> {
-    if config.data_path().is_none() {
-        let name = config.entry.info.name;
-        return Err(
-            Error::input(format!("{name} learns from no folder; leave --for out, or give another recipe")).into()
-        );
-    }
     let mut checked = match config.data_settings() {
         Some(settings) if music::holds(path) => check::of_music(path, &settings)?,
         _ => Checked::default(),

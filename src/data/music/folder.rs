@@ -222,7 +222,7 @@ impl Collection {
 }
 
 /// What to do about pieces whose parts are several voices each.
-const HIGHEST: &str = "; data.melody=highest takes the highest voice";
+const HIGHEST: &str = "; `--set data.melody=highest` takes the highest voice";
 
 fn pieces(count: usize) -> String {
     if count == 1 { "1 piece".to_owned() } else { format!("{count} pieces") }

@@ -410,7 +410,7 @@ mod tests {
             "{of_piano}"
         );
         let facts = survey.facts.join("\n");
-        assert!(facts.contains("left alone: 1 piece; data.melody=highest takes the highest voice"), "{facts}");
+        assert!(facts.contains("left alone: 1 piece; `--set data.melody=highest` takes the highest voice"), "{facts}");
         let all = Music { validation_share: 0.0, transpose: false, ..music(folder.path()) };
         assert_eq!(opened(&all, 1, false).items(), 7, "the last bar of the cut file is lost");
         assert_eq!(opened(&Music { melody: Melody::Highest, ..all }, 1, false).items(), 8);
