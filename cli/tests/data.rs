@@ -129,7 +129,7 @@ fn what_training_cuts_off_and_copies_are_said_by_check_and_by_train() {
     assert!(checked.contains(&format!("note: {cut}")) && checked.contains("on average 25 % of a picture"), "{checked}");
     assert!(done(folder.path(), &TRAIN).contains(cut));
     let copies = done(folder.path(), &["data", "check", "dup"]);
-    assert!(copies.contains("note: copies: 23 of 24 pictures show what another one shows"), "{copies}");
+    assert!(copies.contains("note: copies: 23 of 24 pictures are copies of others, or nearly"), "{copies}");
 }
 
 /// A broken file among what a recipe learns from, with its data as they are; none where no file holds them.

@@ -8,9 +8,9 @@ use image::{RgbImage, imageops};
 use super::Crop;
 
 /// Pixels along a side of the small picture by which near copies are found.
-const SMALL: u32 = 8;
+const SMALL: u32 = 16;
 /// How far apart levels of two small pictures may be that show the same.
-const NEAR: u8 = 2;
+const NEAR: u8 = 3;
 /// A small picture whose levels lie nearer together shows too little to tell by it.
 const LEAST_CONTRAST: u8 = 32;
 /// A network learns fewer different pictures by heart.
@@ -87,7 +87,7 @@ pub(super) fn remarks(looks: &[Look], crop: Crop) -> Vec<String> {
     if let Some((copy, original)) = originals.iter().enumerate().find_map(|(at, original)| Some((at, (*original)?))) {
         let [copy, original] = [copy, original].map(|at| &looks[at].name);
         said.push(format!(
-            "copies: {} of {n} pictures show what another one shows, as {copy} shows {original}; different: {different}",
+            "copies: {} of {n} pictures are copies of others, or nearly, as {copy} is of {original}; different: {different}",
             n - different
         ));
     }
@@ -97,7 +97,7 @@ pub(super) fn remarks(looks: &[Look], crop: Crop) -> Vec<String> {
         looks.iter().enumerate().filter(|(at, look)| look.held_out && learned.contains(&originals[*at].unwrap_or(*at)));
     let leaked = leaked.count();
     if leaked > 0 {
-        said.push(format!("of the pictures held out {leaked} are learned from, too, as copies: they measure nothing"));
+        said.push(format!("copies: {leaked} of the pictures held out are copies of ones to learn from, so they tell little of what is new"));
     }
     if crop == Crop::Detail {
         return said; // of which the whole of every picture is seen
@@ -175,8 +175,8 @@ mod tests {
         assert_eq!(
             said,
             [
-                "copies: 119 of 120 pictures show what another one shows, as 1.png shows 0.png; different: 1",
-                "of the pictures held out 12 are learned from, too, as copies: they measure nothing",
+                "copies: 119 of 120 pictures are copies of others, or nearly, as 1.png is of 0.png; different: 1",
+                "copies: 12 of the pictures held out are copies of ones to learn from, so they tell little of what is new",
                 "1 picture is few: a network learns them by heart; bring at least 100",
             ]
         );

@@ -1071,7 +1071,7 @@ mod tests {
         assert_eq!(fresh, packed);
         let [copies, few, cut] = fresh.as_slice() else { panic!("{fresh:?}") };
         assert!(
-            copies.starts_with("copies: 1 of 5 pictures show what another one shows, as 4.png shows 0.png"),
+            copies.starts_with("copies: 1 of 5 pictures are copies of others, or nearly, as 4.png is of 0.png"),
             "{copies}"
         );
         assert!(few.starts_with("4 different pictures are few"), "{few}");
