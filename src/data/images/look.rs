@@ -97,7 +97,9 @@ pub(super) fn remarks(looks: &[Look], crop: Crop) -> Vec<String> {
         looks.iter().enumerate().filter(|(at, look)| look.held_out && learned.contains(&originals[*at].unwrap_or(*at)));
     let leaked = leaked.count();
     if leaked > 0 {
-        said.push(format!("copies: {leaked} of the pictures held out are copies of ones to learn from, so they tell little of what is new"));
+        said.push(format!(
+            "copies: {leaked} of the pictures held out are copies of ones to learn from, so they tell little of what is new"
+        ));
     }
     if crop == Crop::Detail {
         return said; // of which the whole of every picture is seen
