@@ -151,8 +151,8 @@ pub struct Enlarger {
 
 impl Enlarger {
     fn new(config: &Config, device: &Device) -> Self {
-        let last = Generator::new(config.sizes(), &Draws::new(config.train.seed, 0), device);
-        Enlarger { first: (config.psnr_kimg > 0.0).then(|| last.clone().no_grad()), last }
+        let drawn = || Generator::new(config.sizes(), &Draws::new(config.train.seed, 0), device); // the same every time
+        Enlarger { first: (config.psnr_kimg > 0.0).then(|| drawn().no_grad()), last: drawn() }
     }
 
     /// The network with so much of the second stage.
