@@ -173,7 +173,7 @@ impl Resolved {
 
     /// The recipe a configuration file names by its key `recipe`, out of those given.
     pub fn recipe_of(text: &str, path: &Path, recipes: &[Entry]) -> Result<Entry> {
-        let table = toml::from_str::<toml::Table>(text).map_err(|error| shown(&error, path))?;
+        let table = toml::from_str::<toml::Table>(text).map_err(|error| shown(&error, text, path))?;
         let names = || recipes.iter().map(|entry| entry.info.name);
         let Some(name) = table.get("recipe").and_then(toml::Value::as_str) else {
             return Err(Error::input(format!(
@@ -279,8 +279,9 @@ impl Resolved {
             Ok(parsed) => Resolved::of(self.entry, parsed),
             Err(error) => {
                 let sentence = error.to_string();
-                let reason = sentence.lines().rfind(|line| !line.contains('|')).unwrap_or(&sentence);
-                Err(Error::input(format!("--set {set}: {}", reason.trim_start_matches("config: "))))
+                let of_line = sentence.strip_prefix("config, line ").and_then(|rest| rest.split_once("`: "));
+                let reason = of_line.map_or(sentence.trim_start_matches("config: "), |(_, reason)| reason);
+                Err(Error::input(format!("--set {set}: {reason}")))
             }
         }
     }

@@ -381,7 +381,7 @@ fn runs_are_listed_renamed_and_removed() {
     drop(lock);
     assert_eq!(ganvas(&both), "removed runs/0001-ring\nremoved runs/0002-better");
     refused(&["runs", "remove", "runs/0001-ring", "--yes"], "runs/0001-ring does not exist");
-    refused(&["runs", "remove", "runs/0002-taken", "--yes"], "is no run directory");
+    refused(&["runs", "remove", "runs/0002-taken", "--yes"], "is no run, for it holds no config.toml");
 }
 
 #[test]

@@ -71,9 +71,9 @@ impl RunDir {
         if root.join("config.toml").is_file() {
             return Ok(RunDir { root: root.to_owned() });
         }
-        let what = if root.exists() { "is no run directory: it holds no config.toml" } else { "does not exist" };
         let given = if root.as_os_str().is_empty() { Path::new(".") } else { root };
-        Err(Error::input(format!("{} {what}; give a folder that `ganvas train` made", given.display())))
+        let what = if given.exists() { "is no run, for it holds no config.toml" } else { "does not exist" };
+        Err(Error::input(format!("{} {what}; `ganvas runs` lists the runs that there are", given.display())))
     }
 
     /// The newest run of a folder: the one with the highest number, or the one made last where none has a number. None where
