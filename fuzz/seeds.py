@@ -149,6 +149,9 @@ HOSTILE = [
     b"\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00.",
     b"\x80\x02]r\xff\xff\xff\xff.",
     b"\x80\x02X\xff\xff\xff\xff.",
+    b"\x80\x02}q\x00X\x01\x00\x00\x00gh\x00s.",  # holds itself
+    b"\x80\x02}q\x00" + b"0](h\x00h\x00eq\x00" * 12 + b".",  # holds twice what holds twice
+    b"\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x8c\x06system\x93\x94.",
     b"\x80\x02}(X\x01\x00\x00\x00aN\x88J\x00\x00\x00\x80\x8a\x02\xff\xffM\x01\x00U\x01b]q\x00h\x00(X\x01\x00\x00\x00ce.",
 ]
 
@@ -227,6 +230,17 @@ def main():
         seed("pickle", f"new-{name}", b"\x02", split(program, numbers(count)))
         seed("pickle", f"old-{name}", b"\x01", old(pickle(shapes, view=b"N")[0], numbers(count), count))
         seed("import", f"zip-{name}", b"\x01", zipped(program, numbers(count)))
+    # What trainings keep, by PyTorch itself.
+    with zipfile.ZipFile(Path(__file__).parent.parent / "tests" / "golden" / "checkpoints.zip") as archive:
+        for name in archive.namelist():
+            if name.endswith(".pth"):
+                seed("pickle", f"torch-{name.replace('/', '-')}", b"\x00", archive.read(name))
+                seed("import", f"torch-{name.replace('/', '-')}", b"\x01", archive.read(name))
+                if archive.read(name).startswith(b"PK"):
+                    with zipfile.ZipFile(io.BytesIO(archive.read(name))) as file:
+                        program = file.read(next(inner for inner in file.namelist() if inner.endswith("/data.pkl")))
+                    if len(program) < 2**16:
+                        seed("pickle", f"program-{name.replace('/', '-')}", b"\x02", split(program, bytes(4096)))
     small = STATE_DICTS["odd"]
     for kind, size in {"Float": 4, "Half": 2, "BFloat16": 2, "Double": 8, "Long": 8}.items():
         program, count = pickle(small, f"{kind}Storage", around="netG")

@@ -245,7 +245,7 @@ fn put(table: &mut toml::Table, key: &str, value: toml::Value) {
 pub fn parse<C: Settings>(text: &str, path: &Path) -> Result<C> {
     // First the text alone, because only it knows the lines; then over the defaults of the whole struct, because a
     // table that is only partly given must keep the recipe's own defaults for the rest.
-    let mut spanned = toml::de::DeTable::parse(text).map_err(|error| shown(&error, path))?;
+    let mut spanned = toml::de::DeTable::parse(text).map_err(|error| shown(&error, text, path))?;
     spanned.get_mut().remove("recipe");
     let fail = |error: &dyn std::fmt::Display| Error::input(format!("{}: {error}", path.display()));
     let mut given = toml::from_str::<toml::Table>(text).map_err(|error| fail(&error))?;
@@ -254,14 +254,11 @@ pub fn parse<C: Settings>(text: &str, path: &Path) -> Result<C> {
     if let Some(sentence) = new_places(&given, &keys) {
         return Err(fail(&sentence));
     }
-    C::deserialize(toml::Deserializer::from(spanned)).map_err(|mut error| {
-        error.set_input(Some(text));
-        shown(&error, path)
-    })?;
+    C::deserialize(toml::Deserializer::from(spanned)).map_err(|error| shown(&error, text, path))?;
 
     let mut table = toml::Table::try_from(C::default()).map_err(|error| fail(&error))?;
     overlay(&mut table, given);
-    let config = C::deserialize(table).map_err(|error| fail(&error))?;
+    let config = C::deserialize(table).map_err(|error| fail(&plainly(error.message())))?;
     match problem_of(&config) {
         None => Ok(config),
         Some(problem) => Err(fail(&problem)),
@@ -353,21 +350,43 @@ fn listed(words: &[String], last: &str) -> String {
     }
 }
 
-const WHOLE: &str = "expected a whole number of at least 0";
+/// An error in a file's text with its line, in plain words.
+pub(crate) fn shown(error: &toml::de::Error, text: &str, path: &Path) -> Error {
+    let at = error.span().map_or(0, |span| span.start.min(text.len()));
+    let before = text.get(..at).unwrap_or_default();
+    let number = before.matches('\n').count() + 1;
+    let line = text.lines().nth(number - 1).unwrap_or_default().trim();
+    Error::input(format!("{}, line {number}, `{line}`: {}", path.display(), plainly(error.message())))
+}
 
-/// A TOML error with its line, a caret, and the nearest right name when a key is unknown.
-pub(crate) fn shown(error: &toml::de::Error, path: &Path) -> Error {
-    let error_text = error.to_string().replace("expected usize", WHOLE).replace("expected u64", WHOLE);
-    let error_text = error_text.replace("expected u32", WHOLE).replace("expected f64", "expected a number");
-    let mut sentence = format!("{}: {}", path.display(), error_text.trim_end());
-    let quoted = error.message().split('`').skip(1).step_by(2).collect::<Vec<_>>();
-    if error.message().starts_with("unknown field")
-        && let Some((unknown, known)) = quoted.split_first()
-        && let Some(near) = nearest(unknown, known.iter().copied())
-    {
-        sentence.push_str(&format!("\ndid you mean `{near}`?"));
+/// What serde says of a value or a key, in plain words; what TOML itself says of a text that is none, as it is.
+fn plainly(message: &str) -> String {
+    let message = message.lines().next().unwrap_or_default();
+    let quoted = message.split('`').skip(1).step_by(2).collect::<Vec<_>>();
+    let choices = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if let (true, [unknown, known @ ..]) = (message.starts_with("unknown field"), quoted.as_slice()) {
+        return match nearest(unknown, known.iter().copied()) {
+            Some(near) => format!("there is no key `{unknown}`; did you mean `{near}`?"),
+            None => format!("there is no key `{unknown}` in this table; there are: {}", choices(known)),
+        };
     }
-    Error::input(sentence)
+    if let (true, [unknown, known @ ..]) = (message.starts_with("unknown variant"), quoted.as_slice()) {
+        return format!("`{unknown}` is none of the choices; give one of {}", choices(known));
+    }
+    let Some((found, wanted)) = message.split_once(", expected ").filter(|(found, _)| found.starts_with("invalid "))
+    else {
+        return message.to_owned();
+    };
+    let Some((_, found)) = found.split_once(": ") else {
+        return format!("this is not TOML: {message}");
+    };
+    let wanted = match wanted {
+        "usize" | "u64" | "u32" | "u8" => "a whole number of at least 0",
+        "f64" | "f32" => "a number",
+        "a boolean" | "bool" => "true or false",
+        other => other,
+    };
+    format!("this is the {}; give {wanted}", found.replacen("string ", "text ", 1))
 }
 
 /// The keys of a configuration with their docs, read off the struct.
@@ -743,8 +762,9 @@ mod tests {
 
     #[test]
     fn types_are_checked_before_ranges_and_ranges_before_what_fits_only_each_other() {
-        assert!(refusal("rate = 0\nwidth = \"wide\"").contains("expected a whole number of at least 0"));
-        assert!(refusal("width = -1").ends_with("invalid value: integer `-1`, expected a whole number of at least 0"));
+        let said = "toy.toml, line 2, `width = \"wide\"`: this is the text \"wide\"; give a whole number of at least 0";
+        assert_eq!(refusal("rate = 0\nwidth = \"wide\""), said);
+        assert!(refusal("width = -1").ends_with("this is the integer `-1`; give a whole number of at least 0"));
         assert_eq!(refusal("blocks = 60\nwidth = 0"), "toy.toml: width is 0; give a whole number from 1 to 512");
         assert_eq!(refusal("blocks = 60\nwidth = 50"), "toy.toml: width is less than blocks; give more");
     }
@@ -824,7 +844,7 @@ mod tests {
                         write adam.learning_rate = 0.1 and decay.decay_kimg = 5 instead";
         assert_eq!(refusal("learning_rate = 0.1\ndecay_kimg = 5"), Some((2, sentence.into())));
         assert_eq!(refusal("beta2 = 0.5"), None, "a key that is still there has not moved");
-        assert!(refusal("gamma = 1").unwrap().1.contains("unknown field `gamma`"));
+        assert!(refusal("gamma = 1").unwrap().1.contains("there is no key `gamma`"));
 
         let set = |set: &str| with_set("", set, "toy", &Keys::of::<Shared>()).map_err(|error| error.to_string());
         let sentence = "--set beta1=0.9: beta1 is now adam.beta1; write --set adam.beta1=0.9";

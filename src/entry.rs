@@ -11,7 +11,7 @@ use crate::data::gaussians::Mixture;
 use crate::data::images::Images;
 use crate::data::source::Split;
 use crate::error::{Error, Result, nearest};
-use crate::foreign::Foreign;
+use crate::foreign::Candidate;
 use crate::model::Model;
 use crate::recipe::{Game, Info, Recipe, Setup};
 use crate::request::Example;
@@ -32,7 +32,7 @@ pub struct Entry {
     pub info: Info,
     keys: fn() -> Keys,
     parse: fn(&str, &Path) -> Result<Arc<dyn Parsed>>,
-    adopt: fn(&Foreign, &Device) -> Option<Adopting>,
+    adopt: fn(&Candidate, &Device) -> Option<Adopting>,
 }
 
 /// A configuration that was read, its type erased.
@@ -115,8 +115,8 @@ impl Entry {
             info: R::INFO,
             keys: Keys::of::<R::Config>,
             parse: |text, path| Ok(Arc::new(Of::<R>(parse::<R::Config>(text, path)?))),
-            adopt: |foreign, device| {
-                let adopted = R::adopt(foreign, device)?;
+            adopt: |candidate, device| {
+                let adopted = R::adopt(candidate, device)?;
                 Some(adopted.map(|(config, model)| {
                     (Arc::new(Of::<R>(config)) as Arc<dyn Parsed>, Box::new(model) as Box<dyn Model>)
                 }))
@@ -125,8 +125,8 @@ impl Entry {
     }
 
     /// The configuration and the model of a network that others trained; see [`Recipe::adopt`].
-    pub fn adopt(self, foreign: &Foreign, device: &Device) -> Option<AdoptedBy> {
-        let adopted = (self.adopt)(foreign, device)?;
+    pub fn adopt(self, candidate: &Candidate, device: &Device) -> Option<AdoptedBy> {
+        let adopted = (self.adopt)(candidate, device)?;
         Some(adopted.and_then(|(parsed, model)| {
             let config = Resolved::of(self, parsed).map_err(|error| error.to_string())?;
             Ok((config, model))
@@ -180,7 +180,7 @@ impl Resolved {
 
     /// The recipe a configuration file names by its key `recipe`, out of those given.
     pub fn recipe_of(text: &str, path: &Path, recipes: &[Entry]) -> Result<Entry> {
-        let table = toml::from_str::<toml::Table>(text).map_err(|error| shown(&error, path))?;
+        let table = toml::from_str::<toml::Table>(text).map_err(|error| shown(&error, text, path))?;
         let names = || recipes.iter().map(|entry| entry.info.name);
         let Some(name) = table.get("recipe").and_then(toml::Value::as_str) else {
             return Err(Error::input(format!(
@@ -296,8 +296,9 @@ impl Resolved {
             Ok(parsed) => Resolved::of(self.entry, parsed),
             Err(error) => {
                 let sentence = error.to_string();
-                let reason = sentence.lines().rfind(|line| !line.contains('|')).unwrap_or(&sentence);
-                Err(Error::input(format!("--set {set}: {}", reason.trim_start_matches("config: "))))
+                let of_line = sentence.strip_prefix("config, line ").and_then(|rest| rest.split_once("`: "));
+                let reason = of_line.map_or(sentence.trim_start_matches("config: "), |(_, reason)| reason);
+                Err(Error::input(format!("--set {set}: {reason}")))
             }
         }
     }

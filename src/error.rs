@@ -16,6 +16,9 @@ pub enum Error {
     /// The work began and could not go on (exit code 1).
     #[error("{0}")]
     Failed(String),
+    /// The disk is full (exit code 1): what has no room, and what to do once there is some.
+    #[error("{0}; free some space, then {1}")]
+    Full(String, String),
 }
 
 /// What of the data cannot be used, and the way out. As a text it names the first problems.
@@ -62,9 +65,9 @@ impl Error {
     pub fn io(doing: &str, path: &Path, error: &std::io::Error) -> Self {
         let path = path.display();
         match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Error::Failed(format!(
-                "cannot {doing}: no room for {path} ({error}); free some space, then a run goes on with `ganvas resume`"
-            )),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                Error::Full(format!("cannot {doing}: no room for {path} ({error})"), "try again".to_owned())
+            }
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Error::Input(format!(
                 "cannot {doing}: {path} is not writable or readable for you ({error}); change its permissions or choose another place"
             )),
@@ -77,11 +80,19 @@ impl Error {
         }
     }
 
+    /// The same with what to do once the disk has room, such as to go on with a training. Other errors stay as they are.
+    pub fn once_there_is_room(self, what: impl FnOnce() -> String) -> Self {
+        match self {
+            Error::Full(sentence, _) => Error::Full(sentence, what()),
+            other => other,
+        }
+    }
+
     /// The process's exit code: 2 when the command, config or data was wrong, 1 when the run failed.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Input(_) | Error::Unusable(_) => 2,
-            Error::Failed(_) => 1,
+            Error::Failed(_) | Error::Full(..) => 1,
         }
     }
 }

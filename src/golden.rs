@@ -201,3 +201,44 @@ pub fn assert_gradients_within<M: Module>(
     net.visit(&mut compare);
     assert_eq!(compare.met, wanted.len(), "{what}");
 }
+
+/// The files in a folder of tests/golden/checkpoints.zip, by name.
+pub fn checkpoints(folder: &str) -> Vec<(String, Vec<u8>)> {
+    let archive = std::io::Cursor::new(include_bytes!("../tests/golden/checkpoints.zip").as_slice());
+    let mut archive = zip::ZipArchive::new(archive).unwrap();
+    let names = archive.file_names().filter(|name| name.starts_with(folder)).map(str::to_owned).collect::<Vec<_>>();
+    let read = |name: String| {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut archive.by_name(&name).unwrap(), &mut bytes).unwrap();
+        (name, bytes)
+    };
+    names.into_iter().map(read).collect()
+}
+
+/// A file as torch.save makes it of tensors in this order.
+pub fn torch_saved(tensors: &[(&str, TensorData)]) -> Vec<u8> {
+    let text = |text: &str| [b"X".as_slice(), &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
+    let number = |number: usize| [b"J".as_slice(), &(number as u32).to_le_bytes()].concat();
+    let tuple = |numbers: &[usize]| {
+        [b"(".to_vec(), numbers.iter().flat_map(|n| number(*n)).collect::<Vec<u8>>(), b"t".to_vec()].concat()
+    };
+    let mut pickle = b"\x80\x02}(".to_vec();
+    let mut members = Vec::new();
+    for (i, (name, data)) in tensors.iter().enumerate() {
+        let sides = data.shape().to_vec();
+        let strides = (0..sides.len()).map(|axis| sides[axis + 1..].iter().product()).collect::<Vec<usize>>();
+        pickle.extend([text(name), b"ctorch._utils\n_rebuild_tensor_v2\n((".to_vec(), text("storage")].concat());
+        pickle.extend([b"ctorch\nFloatStorage\n".to_vec(), text(&i.to_string()), text("cpu"), number(0)].concat());
+        pickle.extend([b"tQ".to_vec(), number(0), tuple(&sides), tuple(&strides), b"\x89NtR".to_vec()].concat());
+        let numbers = data.iter::<f32>().flat_map(f32::to_le_bytes).collect::<Vec<u8>>();
+        members.push((format!("net/data/{i}"), numbers));
+    }
+    pickle.extend(b"u.");
+    members.insert(0, ("net/data.pkl".to_owned(), pickle));
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut archive, &bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}

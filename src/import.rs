@@ -11,12 +11,11 @@ use crate::data::fetch::{Archive, Client};
 use crate::device;
 use crate::entry::Entry;
 use crate::error::{Error, Result};
-use crate::foreign::Foreign;
+use crate::foreign::{Candidate, Foreign};
 use crate::hash::sha256;
-use crate::parts::Parts;
+use crate::parts::{Parts, Saved};
 use crate::report::Report;
-
-use crate::run::{Event, EventLog, Record, RunDir, Writing};
+use crate::run::{Event, EventLog, Record, RunDir, Writing, free_bytes};
 
 /// Characters of a reason for a refusal: names in a file may be as long as the file.
 const LONGEST: usize = 500;
@@ -102,6 +101,10 @@ pub struct Card {
     pub licence: String,
     /// The Ganvas that imported it.
     pub version: String,
+    /// Under which name it lay in its file, among others; empty where it was alone.
+    pub part: String,
+    /// What else was in the file and was left there.
+    pub left: Vec<String>,
     /// SHA-256 of each of its files.
     pub files: BTreeMap<String, String>,
 }
@@ -137,6 +140,7 @@ impl Found {
             licence: licence.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             files: hashes.collect(),
+            ..Card::default()
         };
         Found { card, files }
     }
@@ -174,22 +178,91 @@ impl Published {
     }
 }
 
-/// A run directory at this path, which must not be there yet, with the model that these files hold. The recipes are asked in
-/// their order whose kind it is; nothing is left behind by an error.
-pub fn import(found: &Found, recipes: &[Entry], root: &Path) -> Result<RunDir> {
+/// A network that became a run.
+pub struct Imported {
+    /// The run.
+    pub run: RunDir,
+    /// What its card says.
+    pub card: Card,
+    /// What in the same file is a network of the same shapes, such as the last weights beside their average.
+    pub like: Vec<String>,
+}
+
+/// A run directory at this path, which must not be there yet, with the model that these files hold. Of the networks in a file the
+/// first that a recipe knows is taken; the recipes are asked in their order. An error leaves nothing behind.
+pub fn import(found: &Found, recipes: &[Entry], root: &Path) -> Result<Imported> {
+    RunDir::is_free(root)?;
     let refused = |why: &str| Error::input(format!("{} cannot be imported: {}", found.card.source, printable(why)));
     let foreign = Foreign::decode(&found.files).map_err(|why| refused(&why))?;
-    let device = device::cpu();
-    let adopted = recipes.iter().find_map(|entry| entry.adopt(&foreign, &device));
-    let adopted = adopted
-        .ok_or_else(|| refused("no recipe has a network of this kind; `ganvas import --help` says which are known"))?;
-    let (config, mut model) = adopted.map_err(|why| refused(&why))?;
-    let run = RunDir::create_at(root, &config)?;
-    let written = write(&run, found, &mut |visit| model.weights(visit));
-    if written.is_err() {
-        let _ = std::fs::remove_dir_all(root); // the error to tell is the first
+    let (device, candidates) = (device::cpu(), foreign.candidates());
+    let mut why = None;
+    let adopted = candidates.iter().find_map(|candidate| {
+        let of_any = recipes.iter().find_map(|entry| entry.adopt(candidate, &device));
+        match of_any? {
+            Ok(configured) => Some((candidate, configured)),
+            Err(reason) => {
+                why.get_or_insert(reason); // of the network that was likeliest
+                None
+            }
+        }
+    });
+    let Some((candidate, (config, mut model))) = adopted else {
+        return Err(refused(&why.unwrap_or_else(|| unknown(&foreign))));
+    };
+    let (mut card, mut like) = (found.card.clone(), Vec::new());
+    if let Candidate::Tensors(part) = candidate {
+        let names = |names: Vec<String>| names.iter().map(|name| printable(name)).collect::<Vec<_>>();
+        let left;
+        [like, left] = part.left().map(names);
+        (card.part, card.left) = (printable(part.name()), left);
     }
-    written.map(|()| run)
+    let needed = needed(&mut |visit| model.weights(visit));
+    room(root, needed)?;
+    let run = RunDir::create_whole(root, &config, |run| write(run, &card, &mut |visit| model.weights(visit)))?;
+    Ok(Imported { run, card, like })
+}
+
+/// Why no recipe knows any network of a file.
+fn unknown(foreign: &Foreign) -> String {
+    let found = match foreign {
+        Foreign::Ncnn(layers) => format!("it has {} layers", layers.len()),
+        Foreign::StateDict(dict) => {
+            let tensors = dict.tensors();
+            let first = tensors.iter().take(3).map(|(name, sides)| format!("{name} {sides:?}")).collect::<Vec<_>>();
+            format!("it has {} tensors, the first of which are {}", tensors.len(), first.join(", "))
+        }
+    };
+    format!("no recipe has a network of this kind ({found}); `ganvas import --help` says which are known")
+}
+
+/// Bytes of a model.
+fn needed(weights: &mut dyn FnMut(&mut Parts)) -> u64 {
+    let mut bytes = 0;
+    let mut sink = |_: &str, tensors: &BTreeMap<String, Saved>| {
+        bytes += tensors.values().map(|saved| saved.bytes() as u64).sum::<u64>();
+        Ok(())
+    };
+    let mut save = Parts::save(&mut sink);
+    weights(&mut save);
+    let _ = save.saved(); // the sink has no error
+    bytes
+}
+
+/// An error where a disk has no room for so many bytes.
+fn room(root: &Path, needed: u64) -> Result<()> {
+    let there = root.ancestors().skip(1).map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above });
+    match there.filter(|above| above.is_dir()).find_map(free_bytes).filter(|free| *free < needed) {
+        Some(free) => Err(Error::Full(
+            format!(
+                "no room for {}: it takes {:.1} MB, and {:.1} MB are free there",
+                root.display(),
+                needed as f64 / 1e6,
+                free as f64 / 1e6
+            ),
+            "try again, or give another place with -o".to_owned(),
+        )),
+        None => Ok(()),
+    }
 }
 
 /// A reason in which words of the file may stand, as one line that a terminal can show.
@@ -197,15 +270,15 @@ fn printable(why: &str) -> String {
     why.chars().map(|c| if c.is_control() { '?' } else { c }).take(LONGEST).collect()
 }
 
-fn write(run: &RunDir, found: &Found, weights: &mut dyn FnMut(&mut Parts)) -> Result<()> {
+fn write(run: &RunDir, card: &Card, weights: &mut dyn FnMut(&mut Parts)) -> Result<()> {
     let mut writing = Writing::begin(&run.checkpoints())?;
     let mut sink = |part: &str, tensors: &BTreeMap<String, _>| writing.part(part, tensors);
     let mut save = Parts::save(&mut sink);
     weights(&mut save);
     save.saved()?;
     let checkpoint = writing.finish(0, 0, 1)?;
-    let card = toml::to_string(&found.card)
-        .map_err(|error| Error::failed(format!("the card cannot be written as TOML: {error}")))?;
+    let card =
+        toml::to_string(card).map_err(|error| Error::failed(format!("the card cannot be written as TOML: {error}")))?;
     write_aside(&run.path().join("card.toml"), card.as_bytes(), "write the card")?;
     let mut log = EventLog::open(&run.events())?;
     let path = PathBuf::from("checkpoints").join(checkpoint.name());

@@ -75,7 +75,7 @@ pub use data::gaussians::Mixture;
 pub use data::source::Split;
 pub use entry::{Configured, Entry, Resolved};
 pub use error::{Error, Result, Unusable};
-pub use foreign::Foreign;
+pub use foreign::{Candidate, Foreign, Part, StateDict, Wanted};
 pub use model::{Model, StyleSpace, Tiling, Weights};
 pub use ncnn::{Layer, Op};
 pub use random::Prior;

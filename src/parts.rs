@@ -187,7 +187,8 @@ impl<'a> Parts<'a> {
         }
         match &mut self.visit {
             Visit::Load { parts, problem } => {
-                if let Some(data) = take(parts.get_mut(part), problem, part, name, tensor) {
+                let like = (&*tensor.shape().to_vec(), tensor.dtype());
+                if let Some(data) = take(parts.get_mut(part), problem, part, name, like) {
                     *tensor = Tensor::from_data(data, &tensor.device());
                 }
             }
@@ -234,21 +235,21 @@ fn miss(problem: &mut Option<String>, what: String) {
     problem.get_or_insert(what);
 }
 
-/// Takes the tensor called `name` out of a part when its shape and type are those of `like`.
-fn take<const D: usize>(
+/// Takes the tensor called `name` out of a part when it has this shape and type.
+fn take(
     tensors: Option<&mut Tensors>,
     problem: &mut Option<String>,
     part: &str,
     name: &str,
-    like: &Tensor<D>,
+    (shape, dtype): (&[usize], DType),
 ) -> Option<TensorData> {
     let Some(data) = tensors.and_then(|tensors| tensors.remove(name)) else {
         miss(problem, format!("{part}: {name} is missing"));
         return None;
     };
-    if data.shape() != &like.shape() || data.dtype() != like.dtype() {
-        let (given, wanted) = (data.shape().to_vec(), like.shape().to_vec());
-        miss(problem, format!("{part}: {name} is {given:?} {:?}, not {wanted:?} {:?}", data.dtype(), like.dtype()));
+    let given = data.shape().to_vec();
+    if given != shape || data.dtype() != dtype {
+        miss(problem, format!("{part}: {name} is {given:?} {:?}, not {shape:?} {dtype:?}", data.dtype()));
         return None;
     }
     Some(data)
@@ -280,15 +281,13 @@ struct Restore<'a> {
 
 impl ModuleMapper for Restore<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let (id, tensor, mapper) = param.consume();
-        let restored = match take(Some(self.tensors), self.problem, self.part, &self.path.join("."), &tensor) {
-            None => tensor,
-            Some(data) => {
-                let plain = Tensor::from_data(data, &tensor.device().without_autodiff());
-                if tensor.is_autodiff() { plain.autodiff().set_require_grad(tensor.is_require_grad()) } else { plain }
-            }
-        };
-        Param::from_mapped_value(id, restored, mapper)
+        // What is not drawn yet is not drawn now.
+        let dtype = if param.is_initialized() { param.val().dtype() } else { DType::F32 };
+        let shape = param.lazy_shape().to_vec();
+        let found = take(Some(self.tensors), self.problem, self.part, &self.path.join("."), (&shape, dtype));
+        let Some(data) = found else { return param };
+        let (tensor, id) = (Tensor::from_data(data, &param.lazy_device()), param.id);
+        param.transform_for_load(tensor, id)
     }
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.push(name.to_owned());

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 use crate::config::Settings;
 use crate::data::source::{Source, Split};
 use crate::error::{Error, Result};
-use crate::foreign::Foreign;
+use crate::foreign::Candidate;
 use crate::loss::adversarial::Adversarial;
 use crate::model::Model;
 use crate::parts::Parts;
@@ -133,7 +133,7 @@ pub trait Recipe: Sized + Send + 'static {
     }
     /// The configuration and the model of a network that others trained; none where it is not of this recipe's kind. A reason
     /// why one of its kind cannot be had completes "FILE cannot be imported: ".
-    fn adopt(_foreign: &Foreign, _device: &Device) -> Option<Adopted<Self>> {
+    fn adopt(_candidate: &Candidate, _device: &Device) -> Option<Adopted<Self>> {
         None
     }
 }

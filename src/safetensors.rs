@@ -59,35 +59,55 @@ pub fn encode(tensors: &Tensors) -> Result<Vec<u8>, String> {
     ::safetensors::serialize(views, None).map_err(|error| error.to_string())
 }
 
+/// What a file holds, before any number of it is read. The order of its tensors says nothing: writers sort them by name.
+pub struct Contents<'a>(Vec<(String, TensorView<'a>)>);
+
+impl<'a> Contents<'a> {
+    /// Of a file's bytes; or why there is nothing.
+    pub fn of(bytes: &'a [u8]) -> Result<Self, String> {
+        let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+        Ok(Contents(file.tensors()))
+    }
+
+    /// The tensors' names and sides.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.0.iter().map(|(name, view)| (name.as_str(), view.shape()))
+    }
+
+    /// The tensors at these places of [`Contents::tensors`], halves as singles.
+    pub fn read(&self, which: &[usize]) -> Result<Vec<TensorData>, String> {
+        which.iter().map(|at| tensor(&self.0[*at].0, &self.0[*at].1)).collect()
+    }
+}
+
 /// The tensors of a file's bytes, halves as singles; or why there are none.
 pub fn decode(bytes: &[u8]) -> Result<Tensors, String> {
-    let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
-    let tensors = file.iter().map(|(name, view)| {
-        let shape = view.shape().to_vec();
-        let words = |bytes: &[u8]| bytes.chunks_exact(8).map(|w| <[u8; 8]>::try_from(w).unwrap_or_default()).collect();
-        let halves = |single: fn([u8; 2]) -> f32| {
-            view.data().chunks_exact(2).map(|w| single([w[0], w[1]])).collect::<Vec<f32>>()
-        };
-        let data = match view.dtype() {
-            Dtype::F16 => TensorData::new(halves(|w| f16::from_le_bytes(w).to_f32()), shape),
-            Dtype::BF16 => TensorData::new(halves(|w| bf16::from_le_bytes(w).to_f32()), shape),
-            Dtype::F32 => {
-                let singles = view.data().chunks_exact(4).map(|w| f32::from_le_bytes([w[0], w[1], w[2], w[3]]));
-                TensorData::new(singles.collect::<Vec<_>>(), shape)
-            }
-            Dtype::F64 => {
-                let words: Vec<[u8; 8]> = words(view.data());
-                TensorData::new(words.into_iter().map(f64::from_le_bytes).collect(), shape)
-            }
-            Dtype::I64 => {
-                let words: Vec<[u8; 8]> = words(view.data());
-                TensorData::new(words.into_iter().map(i64::from_le_bytes).collect(), shape)
-            }
-            other => return Err(format!("{name} has type {other:?}, which Ganvas does not store")),
-        };
-        Ok((name.to_owned(), data))
-    });
-    tensors.collect()
+    let contents = Contents::of(bytes)?;
+    contents.0.iter().map(|(name, view)| Ok((name.clone(), tensor(name, view)?))).collect()
+}
+
+fn tensor(name: &str, view: &TensorView) -> Result<TensorData, String> {
+    let shape = view.shape().to_vec();
+    let words = |bytes: &[u8]| bytes.chunks_exact(8).map(|w| <[u8; 8]>::try_from(w).unwrap_or_default()).collect();
+    let halves =
+        |single: fn([u8; 2]) -> f32| view.data().chunks_exact(2).map(|w| single([w[0], w[1]])).collect::<Vec<f32>>();
+    Ok(match view.dtype() {
+        Dtype::F16 => TensorData::new(halves(|w| f16::from_le_bytes(w).to_f32()), shape),
+        Dtype::BF16 => TensorData::new(halves(|w| bf16::from_le_bytes(w).to_f32()), shape),
+        Dtype::F32 => {
+            let singles = view.data().chunks_exact(4).map(|w| f32::from_le_bytes([w[0], w[1], w[2], w[3]]));
+            TensorData::new(singles.collect::<Vec<_>>(), shape)
+        }
+        Dtype::F64 => {
+            let words: Vec<[u8; 8]> = words(view.data());
+            TensorData::new(words.into_iter().map(f64::from_le_bytes).collect(), shape)
+        }
+        Dtype::I64 => {
+            let words: Vec<[u8; 8]> = words(view.data());
+            TensorData::new(words.into_iter().map(i64::from_le_bytes).collect(), shape)
+        }
+        other => return Err(format!("{name} has type {other:?}, which Ganvas does not store")),
+    })
 }
 
 #[cfg(test)]

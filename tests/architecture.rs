@@ -11,8 +11,11 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("src/golden.rs") {
-                // What is under #[cfg(test)] at the end of a file is not the library, and neither is golden.rs.
+            } else if path.extension().is_some_and(|e| e == "rs")
+                && !path.ends_with("src/golden.rs")
+                && !path.ends_with("tests.rs")
+            {
+                // What is under #[cfg(test)] at the end of a file is not the library, and neither are golden.rs and tests.rs.
                 let text = fs::read_to_string(&path).unwrap();
                 let library = text.split("#[cfg(test)]\nmod tests").next().unwrap();
                 let library = library.split("#[cfg(test)]\npub(crate) mod tests").next().unwrap();

@@ -75,3 +75,79 @@ fn a_card_that_cannot_be_read_still_says_that_the_run_was_imported() {
     fs::remove_file(run.path().join("card.toml")).unwrap();
     assert!(Card::of(&run).is_none() && sample::checkpoint(&run, None).is_ok());
 }
+
+/// A file of torch.save in tests/golden/checkpoints.zip, as a training keeps it.
+fn checkpoint(folder: &Path, name: &str) {
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/checkpoints.zip");
+    let mut archive = zip::ZipArchive::new(fs::File::open(archive).unwrap()).unwrap();
+    let mut file = archive.by_name(name).unwrap();
+    std::io::copy(&mut file, &mut fs::File::create(folder.join("net.pth")).unwrap()).unwrap();
+}
+
+#[test]
+fn import_says_which_network_of_a_training_it_took_and_what_it_left() {
+    let folder = tempfile::tempdir().unwrap();
+    checkpoint(folder.path(), "dcgan/averaged.pth");
+    let output = ganvas(folder.path(), &["import", "net.pth", "-o", "net"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("Taken: params_ema.") && said.contains("not taken: params."), "{said}");
+    assert!(said.contains("Try: ganvas sample net "), "{said}");
+    checkpoint(folder.path(), "dcgan/training.pth");
+    let output = ganvas(folder.path(), &["import", "net.pth", "-o", "other", "--json"]);
+    let told = serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap();
+    assert_eq!(told["card"]["part"], "model");
+    let left = told["card"]["left"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect::<Vec<_>>();
+    assert!(left.iter().any(|name| name.starts_with("optimizer (")) && left.contains(&"epoch"), "{left:?}");
+}
+
+#[test]
+fn an_import_that_is_killed_or_finds_no_room_leaves_no_run_and_can_be_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    checkpoint(folder.path(), "compact/plain.pth");
+    // A limit on the size of files stands for a full disk: the model has more than a block of 512 bytes.
+    let limited = format!("trap '' XFSZ; ulimit -f 4; exec {} import net.pth -o net", env!("CARGO_BIN_EXE_ganvas"));
+    let failed = Command::new("sh").args(["-c", &limited]).current_dir(folder.path()).output().unwrap();
+    let said = String::from_utf8(failed.stderr).unwrap();
+    assert_eq!(failed.status.code(), Some(1), "{said}");
+    assert!(said.contains("no room for") && said.trim_end().ends_with("free some space, then try again"), "{said}");
+    let names = || fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    assert_eq!(names(), ["net.pth"], "nothing is left behind");
+    // What a killed process leaves beside the run is no run, and in nobody's way.
+    fs::create_dir_all(folder.path().join(".net.1.0.part/checkpoints")).unwrap();
+    fs::write(folder.path().join(".net.1.0.part/config.toml"), "recipe = \"esrgan\"\n").unwrap();
+    let listed = ganvas(folder.path(), &["runs", ".", "--json"]);
+    assert_eq!(String::from_utf8(listed.stdout).unwrap().trim(), "[]");
+    assert!(ganvas(folder.path(), &["import", "net.pth", "-o", "net"]).status.success());
+    assert!(folder.path().join("net/card.toml").is_file());
+}
+
+#[test]
+fn eval_refuses_before_anything_is_fetched_what_it_can_refuse_by_the_model_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    checkpoint(folder, "compact/plain.pth");
+    assert!(ganvas(folder, &["import", "net.pth", "-o", "net"]).status.success());
+    fs::create_dir(folder.join("good")).unwrap();
+    // With an empty cache and no programs to fetch with, whatever is not refused at once fails otherwise.
+    let refused = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ganvas"));
+        command.current_dir(folder).args(args).env("GANVAS_CACHE", folder.join("cache")).env("PATH", "");
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(!folder.join("cache").exists(), "{args:?} looked into the cache");
+        said
+    };
+    let said = refused(&["eval", "net", "--against", "photos", "--metric", "modes"]);
+    assert!(said.contains("modes is no metric of these"), "{said}");
+    let said = refused(&["eval", "net", "--metric", "psnr"]);
+    assert!(said.contains("was imported and has no data of its own"), "{said}");
+    let said = refused(&["eval", "net", "--against", "nowhere"]);
+    assert!(said.contains("nowhere does not exist, and is no data set; those are: mnist"), "{said}");
+    let said = refused(&["eval", "net", "good", "--against", "photos", "--metric", "modes"]);
+    assert!(said.contains("modes is no metric of these"), "{said}");
+    let inception = ["--features", "inception", "--weights", "absent.pth"];
+    let said = refused(&[["eval", "net", "--against", "photos"].as_slice(), &inception].concat());
+    assert!(said.contains("absent.pth does not exist"), "{said}");
+}

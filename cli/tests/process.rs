@@ -184,7 +184,7 @@ fn no_room_for_a_checkpoint_is_one_sentence_and_the_run_goes_on_when_there_is() 
     assert_eq!(failed.status.code(), Some(1), "{said}");
     let last = said.trim_end().lines().last().unwrap();
     assert!(last.starts_with("ganvas: cannot write the checkpoint: no room for "), "{said}");
-    assert!(last.ends_with("free some space, then a run goes on with `ganvas resume`"), "{said}");
+    assert!(last.ends_with("free some space, then go on with `ganvas resume runs/0002-ring`"), "{said}");
 
     let run = folder.path().join("runs/0002-ring");
     assert!(!run.join("checkpoints/.writing").exists(), "the half-written checkpoint gives its space back");
@@ -492,7 +492,7 @@ fn runs_are_listed_renamed_and_removed() {
     drop(lock);
     assert_eq!(ganvas(&both), "removed runs/0001-ring\nremoved runs/0002-better");
     refused(&["runs", "remove", "runs/0001-ring", "--yes"], "runs/0001-ring does not exist");
-    refused(&["runs", "remove", "runs/0002-taken", "--yes"], "is no run directory");
+    refused(&["runs", "remove", "runs/0002-taken", "--yes"], "is no run, for it holds no config.toml");
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn train_and_use(place: &Place, entry: &Entry, networks: Networks) {
     let config = opened.config(RECIPES).unwrap();
     let model = config.model(&Device::flex()).unwrap();
     use_model(place, &run, model.as_ref());
-    measure(place, &run, &Subject::of(&config, model.as_ref()).unwrap(), model.as_ref(), networks);
+    measure(place, &run, &Subject::of(&config, model.as_ref(), false).unwrap(), model.as_ref(), networks);
     let looked = place.done(&["doctor", &run]);
     assert!(!looked.is_empty(), "{name}: the doctor says something");
     place.done(&["doctor", &run, "--json"]);

@@ -3,7 +3,6 @@
 //! file as it is, or names and shapes of a state dict.
 #![no_main]
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use ganvas::import::{import, Card, Found};
@@ -24,18 +23,12 @@ fuzz_target!(|bytes: &[u8]| {
         1 => file("network.pth", rest),
         _ => file("network.safetensors", &state_dict(rest)),
     };
-    let card = Card {
-        name: "network".to_owned(),
-        source: "network".to_owned(),
-        licence: String::new(),
-        version: "0",
-        files: BTreeMap::new(),
-    };
+    let card = Card { name: "network".to_owned(), source: "network".to_owned(), ..Card::default() };
     let root = std::env::temp_dir().join(format!("ganvas-fuzz-{}", std::process::id()));
     match import(&Found { card, files }, RECIPES, &root) {
-        Ok(run) => {
+        Ok(imported) => {
             let loaded = load(&root);
-            std::fs::remove_dir_all(run.path()).expect("the run can be removed");
+            std::fs::remove_dir_all(imported.run.path()).expect("the run can be removed");
             loaded.expect("what was imported can be loaded");
         }
         Err(error) => {

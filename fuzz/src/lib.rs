@@ -2,7 +2,7 @@
 
 use std::io::{Cursor, Write};
 
-use ganvas::{Foreign, Op};
+use ganvas::{Candidate, Foreign, Op};
 use serde_json::{json, Map, Value};
 
 /// Files by name, as [`Foreign::decode`] takes them.
@@ -98,10 +98,19 @@ fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
 pub fn read(files: &Files) {
     match Foreign::decode(files) {
         Err(why) => assert!(!why.is_empty()),
-        Ok(Foreign::StateDict(tensors)) => {
-            for (name, tensor) in &tensors {
-                let count = tensor.shape().to_vec().iter().product::<usize>();
-                assert_eq!(count * tensor.dtype().size(), tensor.as_bytes().len(), "{name}");
+        Ok(foreign @ Foreign::StateDict(_)) => {
+            let Foreign::StateDict(dict) = &foreign else { return };
+            assert!(!dict.tensors().is_empty() || !files[0].0.ends_with("pth"), "no tensors are a reason");
+            for candidate in foreign.candidates() {
+                let Candidate::Tensors(part) = candidate else { panic!("a state dict has no layers") };
+                let wanted = part.sides().map(|(name, sides)| (name.to_owned(), sides.to_vec())).collect::<Vec<_>>();
+                let Ok(tensors) = part.tensors(&wanted) else { continue };
+                for (name, tensor) in &tensors {
+                    let count = tensor.shape().to_vec().iter().product::<usize>();
+                    assert_eq!(count * tensor.dtype().size(), tensor.as_bytes().len(), "{name}");
+                }
+                let [like, left] = part.left();
+                assert!(like.len() <= dict.tensors().len() * 8 && left.len() < 10);
             }
         }
         Ok(Foreign::Ncnn(layers)) => {

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use super::Like;
-use super::metric::{Measure, Metric};
+use super::arrays::{Given, Statistics};
+use super::estimate::Estimate;
+use super::metric::{Measure, Metric, OF_GAUSSIANS};
 use super::pictures::{Music, Pictures, drawn};
 use super::seen::{Seen, by, see};
+use super::{Like, frechet};
 use crate::data::gaussians::Mixture;
 use crate::data::holds_digits;
 use crate::data::images::{self, Images, Shape};
@@ -112,6 +114,29 @@ impl Against {
 /// The passports of a metric of features that were given.
 pub fn of_features(metric: &Metric, generated: &Seen, real: &Seen, like: Option<Like>) -> Result<Vec<Passport>> {
     of_seen(metric, generated, real, &nothing("given"), like)
+}
+
+/// The passports of metrics of a mean and a covariance on at least one side. No interval follows from those: it has no width.
+pub fn of_statistics(metrics: &[Metric], generated: &Given, real: &Given) -> Result<Vec<Passport>> {
+    if let Some(metric) = metrics.iter().find(|metric| metric.name != OF_GAUSSIANS) {
+        return Err(Error::input(format!(
+            "{} needs features of single samples, and mu and sigma hold none; measure {OF_GAUSSIANS} alone",
+            metric.name
+        )));
+    }
+    let side = |given: &Given| match given {
+        Given::Features(features) => Seen::side_of(features),
+        Given::Statistics(Statistics { name, mean, covariance }) => {
+            let sha256 = sha256_of(mean.iter().chain(covariance).map(|value| value.to_le_bytes()));
+            Side { name: name.clone(), part: None, samples: 0, sha256, run: None }
+        }
+    };
+    let passports = metrics.iter().map(|metric| {
+        let distance = Estimate::of_error(frechet::of_gaussians(generated, real)?, 0.0);
+        let measured = vec![("distance", distance)];
+        Ok(metric.passports(measured, &side(generated), Some(&side(real)), &nothing("given"), None))
+    });
+    Ok(passports.collect::<Result<Vec<_>>>()?.concat())
 }
 
 pub(super) fn of_seen(
@@ -272,7 +297,8 @@ fn nothing(features: &str) -> By {
     By { features: features.to_owned(), sha256: None, resize: None, quantisation: None }
 }
 
-fn misplaced(metric: &Metric) -> Error {
+/// The error for a metric that is of something else.
+pub fn misplaced(metric: &Metric) -> Error {
     Error::input(format!("{} is no metric of these; it is: {}", metric.name, metric.sentence))
 }
 

@@ -1,11 +1,5 @@
 //! Feature vectors: what most metrics compare.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-
-use npyz::NpyFile;
-
 use crate::error::{Error, Result};
 
 /// n vectors of one width, all finite. f32 values are kept exactly.
@@ -23,6 +17,17 @@ impl Features {
     /// When the width is 0 or does not divide the count of values.
     pub fn new(name: &str, width: usize, values: Vec<f64>) -> Result<Self> {
         assert!(width > 0 && values.len().is_multiple_of(width), "{} values of width {width}", values.len());
+        Features::unchecked(name, width, values).checked()
+    }
+
+    /// The same of what nobody looked at yet.
+    pub(super) fn unchecked(name: &str, width: usize, values: Vec<f64>) -> Self {
+        Features { name: name.to_owned(), width, values }
+    }
+
+    /// An error when there are no values or one is not finite.
+    pub(super) fn checked(self) -> Result<Self> {
+        let Features { name, width, values } = &self;
         if values.is_empty() {
             return Err(Error::input(format!("{name} holds no samples")));
         }
@@ -34,47 +39,7 @@ impl Features {
                 at % width
             )));
         }
-        Ok(Features { name: name.to_owned(), width, values })
-    }
-
-    /// The one array of a .npz file, or a .npy file: two-dimensional, f32 or f64, under any name.
-    pub fn read(path: &Path) -> Result<Self> {
-        let name = path.display().to_string();
-        let broken = |why: &dyn std::fmt::Display| Error::input(format!("{name} is not an array of features: {why}"));
-        let mut file = File::open(path).map_err(|error| Error::io("read the features", path, &error))?;
-        let mut bytes = Vec::new();
-        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz")) {
-            let mut archive = zip::ZipArchive::new(file).map_err(|error| broken(&error))?;
-            if archive.len() != 1 {
-                return Err(broken(&format!("it holds {} arrays; save one alone", archive.len())));
-            }
-            let mut member = archive.by_index(0).map_err(|error| broken(&error))?;
-            member.read_to_end(&mut bytes).map_err(|error| broken(&error))?;
-        } else {
-            file.read_to_end(&mut bytes).map_err(|error| broken(&error))?;
-        }
-        let array = NpyFile::new(bytes.as_slice()).map_err(|error| broken(&error))?;
-        let (order, shape) = (array.order(), array.shape().to_vec());
-        let &[rows, width] = shape.as_slice() else {
-            return Err(broken(&format!("its shape is {shape:?}; it must have rows and columns")));
-        };
-        if width == 0 {
-            return Err(broken(&"it has no columns"));
-        }
-        let values = match array.try_data::<f64>() {
-            Ok(reader) => reader.collect::<std::io::Result<Vec<f64>>>(),
-            Err(array) => {
-                let reader = array.try_data::<f32>().map_err(|_| broken(&"its numbers are neither f32 nor f64"))?;
-                reader.map(|value| value.map(f64::from)).collect()
-            }
-        };
-        let values = values.map_err(|error| broken(&error))?;
-        let (rows, width) = (rows as usize, width as usize);
-        let values = match order {
-            npyz::Order::C => values,
-            npyz::Order::Fortran => (0..rows * width).map(|i| values[i % width * rows + i / width]).collect(),
-        };
-        Features::new(&name, width, values)
+        Ok(self)
     }
 
     /// What errors call it.
@@ -160,47 +125,5 @@ pub(crate) mod tests {
         assert_eq!(a.row(0)[..3], [0.9394512176513672, 1.2312822341918945, 1.1931819915771484]);
         let sums = [a, b].map(|x| x.values().iter().sum::<f64>());
         assert!((sums[0] - 14250.032515525818).abs() < 1e-8 && (sums[1] - 14302.454963684082).abs() < 1e-8);
-    }
-
-    fn npy(shape: &[u64], order: npyz::Order, values: &[f32]) -> Vec<u8> {
-        use npyz::WriterBuilder;
-        let mut bytes = Vec::new();
-        let mut writer =
-            npyz::WriteOptions::new().default_dtype().shape(shape).order(order).writer(&mut bytes).begin_nd().unwrap();
-        writer.extend(values.iter().copied()).unwrap();
-        writer.finish().unwrap();
-        bytes
-    }
-
-    #[test]
-    fn arrays_are_read_in_either_order_and_bad_files_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        std::fs::write(path("c.npy"), npy(&[2, 3], npyz::Order::C, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])).unwrap();
-        std::fs::write(path("f.npy"), npy(&[2, 3], npyz::Order::Fortran, &[1.0, 4.0, 2.0, 5.0, 3.0, 6.0])).unwrap();
-        for name in ["c.npy", "f.npy"] {
-            let features = Features::read(&path(name)).unwrap();
-            assert_eq!((features.width(), features.values()), (3, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0].as_slice()), "{name}");
-        }
-        let mut archive = zip::ZipWriter::new(File::create(path("a.npz")).unwrap());
-        archive.start_file("features.npy", zip::write::SimpleFileOptions::default()).unwrap();
-        std::io::Write::write_all(&mut archive, &npy(&[1, 2], npyz::Order::C, &[7.0, 8.0])).unwrap();
-        archive.finish().unwrap();
-        assert_eq!(Features::read(&path("a.npz")).unwrap().values(), [7.0, 8.0]);
-
-        std::fs::write(path("flat.npy"), npy(&[4], npyz::Order::C, &[1.0; 4])).unwrap();
-        std::fs::write(path("nan.npy"), npy(&[1, 2], npyz::Order::C, &[1.0, f32::NAN])).unwrap();
-        std::fs::write(path("none.npy"), npy(&[0, 2], npyz::Order::C, &[])).unwrap();
-        std::fs::write(path("text.npz"), "no archive").unwrap();
-        for (name, why) in [
-            ("flat.npy", "rows and columns"),
-            ("nan.npy", "NaN in row 0, column 1"),
-            ("none.npy", "no samples"),
-            ("text.npz", "not an array of features"),
-            ("absent.npy", "absent.npy"),
-        ] {
-            let error = Features::read(&path(name)).unwrap_err().to_string();
-            assert!(error.contains(why) && error.contains(name), "{error}");
-        }
     }
 }

@@ -92,10 +92,13 @@ pub enum Measure {
     Music(fn(&[Notes]) -> Found),
 }
 
+/// The metric that takes a mean and a covariance in place of samples.
+pub(super) const OF_GAUSSIANS: &str = "fd";
+
 /// Every metric.
 pub const METRICS: &[Metric] = &[
     Metric {
-        name: "fd",
+        name: OF_GAUSSIANS,
         usual: &[On::Pictures, On::Features],
         sentence: "Fréchet distance of two Gaussians; 0 is best, and few samples make it larger",
         measure: Measure::Features(|generated, real, like| {
@@ -281,6 +284,18 @@ fn enough(seen: &Seen) -> Result<()> {
 }
 
 impl Metric {
+    /// Whether it can be taken of something.
+    pub fn suits(&self, on: On) -> bool {
+        match self.measure {
+            Measure::Features(_) => [On::Pictures, On::Features, On::Answers].contains(&on),
+            Measure::Logits(_) => [On::Pictures, On::Features].contains(&on),
+            Measure::Likelihood(_) | Measure::Styles(_) => on == On::Pictures,
+            Measure::Pairs(_) | Measure::Masks(_) | Measure::SeenPairs(_) => on == On::Answers,
+            Measure::Modes(_) => on == On::Points,
+            Measure::Music(_) => on == On::Music,
+        }
+    }
+
     /// The passports of what was measured.
     pub fn passports(
         &self,

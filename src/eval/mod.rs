@@ -2,6 +2,7 @@
 
 mod against;
 mod answers;
+pub mod arrays;
 pub mod classes;
 mod distances;
 pub mod estimate;
@@ -24,13 +25,14 @@ mod subject;
 mod table;
 
 pub use crate::passport::{By, Drawn, Like, Part, Passport, Side};
-pub use against::{Against, of_features, of_model, of_music, of_pairs};
+pub use against::{Against, misplaced, of_features, of_model, of_music, of_pairs, of_statistics};
 pub use answers::{Answers, answered_music, group, of_asked, wanted_music};
+pub use arrays::{Given, Statistics};
 pub use estimate::Estimate;
 pub use features::Features;
 pub use metric::{METRICS, Measure, Metric, On, metric, usual};
 pub use panel::panel;
 pub use pictures::{Music, Pictures, drawn};
 pub use seen::Seen;
-pub use subject::Subject;
+pub use subject::{Subject, kind_of};
 pub use table::{differences, table};

@@ -34,9 +34,13 @@ pub struct Seen {
 impl Seen {
     /// Features that were given, with where they come from.
     pub fn given(features: Features) -> Self {
+        Seen { side: Seen::side_of(&features), features, logits: None }
+    }
+
+    /// Where given features come from.
+    pub(super) fn side_of(features: &Features) -> Side {
         let sha256 = sha256_of(features.values().iter().map(|value| value.to_le_bytes()));
-        let (name, samples) = (features.name().to_owned(), features.rows());
-        Seen { side: Side { name, part: None, samples, sha256, run: None }, features, logits: None }
+        Side { name: features.name().to_owned(), part: None, samples: features.rows(), sha256, run: None }
     }
 }
 

@@ -24,17 +24,34 @@ pub enum Subject {
     Points(Mixture),
 }
 
+/// What a model's samples are, by the model alone: before any data are fetched or opened. None where they cannot be measured.
+pub fn kind_of(model: &dyn Model) -> Option<On> {
+    if taken_picture(model).is_some() {
+        return Some(On::Answers);
+    }
+    match model.makes()[0].kind {
+        Kind::Picture { side: Some(_), .. } => Some(On::Pictures),
+        Kind::Notes => Some(On::Music),
+        Kind::Point => Some(On::Points),
+        _ => None,
+    }
+}
+
 impl Subject {
-    /// Of a run's model. An error where nobody knows what it should make.
-    pub fn of(config: &Resolved, model: &dyn Model) -> Result<Self> {
-        let asked = config.asked()?;
-        if wanted_music(&asked).is_some() {
-            return Ok(Subject::Music(asked));
+    /// Of a run's model; its data are opened where they say what it is asked, and not where other music is `given`. An error
+    /// where nobody knows what it should make.
+    pub fn of(config: &Resolved, model: &dyn Model, is_given: bool) -> Result<Self> {
+        let kind = kind_of(model);
+        if kind == Some(On::Answers) || kind == Some(On::Music) && !is_given {
+            let asked = config.asked()?;
+            if wanted_music(&asked).is_some() {
+                return Ok(Subject::Music(asked));
+            }
+            if !asked.is_empty() {
+                return Ok(Subject::Answers(asked));
+            }
         }
-        if !asked.is_empty() {
-            return Ok(Subject::Answers(asked));
-        }
-        if taken_picture(model).is_some() {
+        if kind == Some(On::Answers) {
             return Err(Error::input(
                 "this model turns pictures into others, and its data hold out none whose answers are known; turn some with \
                  `ganvas apply` and measure the folders",

@@ -91,11 +91,13 @@ fn condition(passport: &Passport) -> String {
     let weights = by.sha256.as_deref().map(|sha256| format!(" {}", short(sha256))).unwrap_or_default();
     let resize = by.resize.as_deref().map(|resize| format!(", resize {resize}")).unwrap_or_default();
     let like = like.map(|like| format!(", like {}", like.name())).unwrap_or_default();
+    // Of a mean and a covariance it is not known.
+    let count = |side: &Side| if side.samples == 0 { "unknown many".to_owned() } else { side.samples.to_string() };
     let against =
-        real.as_ref().map(|real| format!(" against {} of {} ({})", real.samples, real.title(), short(&real.sha256)));
+        real.as_ref().map(|real| format!(" against {} of {} ({})", count(real), real.title(), short(&real.sha256)));
     format!(
         "{} samples{}, features {}{weights}{resize}{like}, Ganvas {version}.",
-        generated.samples,
+        count(generated),
         against.unwrap_or_default(),
         by.features,
     )

@@ -36,8 +36,9 @@ impl Vgg19 {
                 path.display()
             ))
         };
-        match Foreign::decode(&Foreign::files(path)?).map_err(wrong)? {
-            Foreign::StateDict(tensors) => Self::of(&tensors, device).map_err(wrong),
+        let files = Foreign::files(path)?;
+        match Foreign::decode(&files).map_err(wrong)? {
+            Foreign::StateDict(dict) => dict.read().and_then(|tensors| Self::of(&tensors, device)).map_err(wrong),
             Foreign::Ncnn(_) => Err(wrong("it is ncnn's".into())),
         }
     }

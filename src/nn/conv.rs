@@ -91,7 +91,7 @@ impl Conv2d {
         assert!(inputs % groups == 0 && outputs % groups == 0, "{config:?}: the groups do not divide the channels");
         let shape = [outputs, inputs / groups, kernel, kernel];
         let (weight, gains) = config.init.weights(shape, shape[1] * kernel * kernel, draws, name, device);
-        Conv2d { weight: Param::from_tensor(weight), bias: zero_bias(&config, device), config, gains }
+        Conv2d { weight, bias: zero_bias(&config, device), config, gains }
     }
 
     /// y from x. Panics with both shapes when x does not fit.
@@ -158,7 +158,7 @@ impl ConvTranspose2d {
         assert_eq!(groups, 1, "{config:?}: transposed convolutions have one group");
         let fan_in = inputs * kernel * kernel;
         let (weight, gains) = config.init.weights([inputs, outputs, kernel, kernel], fan_in, draws, name, device);
-        ConvTranspose2d { weight: Param::from_tensor(weight), bias: zero_bias(&config, device), config, gains }
+        ConvTranspose2d { weight, bias: zero_bias(&config, device), config, gains }
     }
 
     /// y from x. Panics with both shapes when x does not fit.
@@ -167,5 +167,38 @@ impl ConvTranspose2d {
         let weight = self.gains.weight(self.weight.val());
         let bias = bias_in_use(&self.bias, self.gains, outputs, &weight);
         conv_transpose2d(x, weight, bias, Conv { stride, padding, slope: 1.0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::floats;
+    use crate::optim::{AdamConfig, Trained};
+    use crate::parts::Parts;
+
+    #[test]
+    fn weights_are_drawn_for_a_training_and_not_where_a_file_has_others() {
+        let (device, draws) = (Device::flex(), Draws::new(1, 0));
+        let config = ConvConfig::same([3, 4], 3, Init::Normal { deviation: 0.02 });
+        let [mut one, mut other] = ["one", "other"].map(|name| Conv2d::new(config, &draws, name, &device));
+        assert!(!one.weight.is_initialized() && !other.weight.is_initialized());
+        let wanted = floats(one.weight.val());
+        let mut load = Parts::load(Parts::copies(|visit| visit.module("model", &mut one)));
+        load.module("model", &mut other);
+        load.loaded().unwrap();
+        assert_eq!(floats(other.weight.val()), wanted);
+        let fresh = Conv2d::new(config, &draws, "fresh", &device.clone().autodiff());
+        let copy = fresh.clone();
+        let learns = Trained::new(fresh, AdamConfig::with_beta1(0.5), 0.0);
+        assert!(copy.weight.is_initialized(), "a training has its weights before there are copies");
+        assert!(!learns.frozen().weight.val().is_require_grad() && learns.net().weight.val().is_require_grad());
+        // What is never asked for is never drawn, by its file or otherwise.
+        let mut third = Conv2d::new(config, &draws, "third", &device);
+        let drawn = third.weight.clone();
+        let mut load = Parts::load(Parts::copies(|visit| visit.module("model", &mut one)));
+        load.module("model", &mut third);
+        load.loaded().unwrap();
+        assert!(!drawn.is_initialized() && third.weight.is_initialized());
     }
 }

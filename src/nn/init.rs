@@ -1,5 +1,6 @@
 //! Weight initialisations, each by the name the field gives it.
 
+use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Tensor};
 
 use crate::random::Draws;
@@ -38,6 +39,20 @@ pub enum Init {
     },
 }
 
+/// A parameter that is drawn when it is first asked for: never where a file's takes its place. Copies share it until then, and whether
+/// it learns; so [`crate::optim::Trained`] has it drawn before there are any.
+pub(super) fn drawn<const D: usize>(
+    shape: [usize; D],
+    device: &Device,
+    draw: impl FnOnce(&Device) -> Tensor<D> + Send + Sync + 'static,
+) -> Param<Tensor<D>> {
+    let init = move |device: &Device, learns: bool| {
+        let drawn = draw(device);
+        if learns { drawn.require_grad() } else { drawn }
+    };
+    Param::uninitialized(ParamId::new(), init, device.clone(), true, shape.into())
+}
+
 /// By what weights and biases are multiplied in use.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gains {
@@ -71,19 +86,20 @@ impl Init {
         draws: &Draws,
         name: &str,
         device: &Device,
-    ) -> (Tensor<D>, Gains) {
-        let name = format!("{name}.weight");
+    ) -> (Param<Tensor<D>>, Gains) {
+        let (draws, name) = (*draws, format!("{name}.weight"));
         let root = (fan_in as f64).sqrt();
         let (deviation, gains) = match self {
             Init::Uniform { bound } => {
                 let bound = bound as f32;
-                return (draws.uniform(&name, shape, (-bound, bound), device), Gains::ONE);
+                let weights = drawn(shape, device, move |device| draws.uniform(&name, shape, (-bound, bound), device));
+                return (weights, Gains::ONE);
             }
             Init::Normal { deviation } => (deviation, Gains::ONE),
             Init::FanIn { gain } => (gain / root, Gains::ONE),
             Init::Equalized { gain, rate } => (1.0 / rate, Gains { weight: gain * rate / root, bias: gain * rate }),
         };
-        (draws.normal(&name, shape, device) * deviation, gains)
+        (drawn(shape, device, move |device| draws.normal(&name, shape, device) * deviation), gains)
     }
 }
 

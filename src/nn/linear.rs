@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use ganvas_kernels::{Dropout, linear};
 
-use super::{Gains, Init, Pullback, chain, glorot_uniform, leaky_pullback};
+use super::{Gains, Init, Pullback, chain, drawn, glorot_uniform, leaky_pullback};
 use crate::random::Draws;
 
 /// y = x·W + b with x `[n, inputs]`, W `[inputs, outputs]`, b `[outputs]`, y `[n, outputs]`.
@@ -21,8 +21,10 @@ pub struct Linear {
 impl Linear {
     /// Glorot-uniform weights, zero biases. `name` makes the layer's draws its own.
     pub fn glorot(draws: &Draws, name: &str, inputs: usize, outputs: usize, device: &Device) -> Self {
-        let weight = glorot_uniform(draws, &format!("{name}.weight"), [inputs, outputs], device);
-        Linear::of(weight, Tensor::zeros([outputs], device))
+        let (draws, name) = (*draws, format!("{name}.weight"));
+        let weight =
+            drawn([inputs, outputs], device, move |device| glorot_uniform(&draws, &name, [inputs, outputs], device));
+        Linear { weight, bias: Param::from_tensor(Tensor::zeros([outputs], device)), gains: Gains::ONE }
     }
 
     /// Weights that begin as `init` says, biases that are all `bias` in use.
@@ -36,7 +38,7 @@ impl Linear {
     ) -> Self {
         let (weight, gains) = init.weights([inputs, outputs], inputs, draws, name, device);
         let bias = Tensor::full([outputs], gains.before(bias), device);
-        Linear { gains, ..Linear::of(weight, bias) }
+        Linear { weight, bias: Param::from_tensor(bias), gains }
     }
 
     /// With these weights `[inputs, outputs]` and biases `[outputs]`.

@@ -15,7 +15,7 @@ mod vjp;
 
 pub use conv::{Conv2d, ConvConfig, ConvTranspose2d};
 pub use halving::{HalvingConfig, HalvingDiscriminator};
-use init::Gains;
+use init::{Gains, drawn};
 pub use init::{Init, glorot_uniform};
 pub use linear::Linear;
 pub use maxout::Maxout;

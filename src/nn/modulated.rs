@@ -5,7 +5,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use ganvas_kernels::{Conv, conv_transpose2d, conv2d, scale, upfirdn2d};
 
-use super::blur;
+use super::{blur, drawn};
 use crate::random::Draws;
 
 /// x `[n, inputs, h, w]` and a style `[n, inputs]` to `[n, outputs, h, w]`, or twice the sides with `up`.
@@ -41,8 +41,8 @@ impl ModulatedConv {
     /// N(0, 1) weights. `name` makes the layer's draws its own.
     pub fn new(config: ModulatedConfig, draws: &Draws, name: &str, device: &Device) -> Self {
         let ModulatedConfig { inputs, outputs, kernel, .. } = config;
-        let weight = draws.normal(&format!("{name}.weight"), [outputs, inputs, kernel, kernel], device);
-        ModulatedConv { weight: Param::from_tensor(weight), config }
+        let (draws, name, shape) = (*draws, format!("{name}.weight"), [outputs, inputs, kernel, kernel]);
+        ModulatedConv { weight: drawn(shape, device, move |device| draws.normal(&name, shape, device)), config }
     }
 
     /// The result and the way back.

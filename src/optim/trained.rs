@@ -1,6 +1,6 @@
 //! A network, its optimizer and the moving average of its weights, as one thing.
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
 
 use super::AdamConfig;
@@ -17,10 +17,20 @@ pub struct Trained<M, R: Rule = AdamConfig> {
     health: Vec<LayerHealth>,
 }
 
+/// A visit that has every parameter drawn.
+struct Drawn;
+
+impl ModuleVisitor for Drawn {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        drop(param.val());
+    }
+}
+
 impl<M: Module, R: Rule> Trained<M, R> {
     /// `net` (on an autodiff device) with a fresh optimizer, and a moving average of the weights with this half-life in thousands
     /// of images; 0 for none.
     pub fn new(net: M, rule: R, half_life_kimg: f64) -> Self {
+        net.visit(&mut Drawn); // before there are copies, which share what is not drawn yet and whether it learns
         let optimizer = Optimizer::new(&net, rule, half_life_kimg > 0.0);
         Trained { net: Some(net), optimizer, half_life_kimg, health: Vec::new() }
     }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Checkpoint;
-use crate::aside::{is_no_pipe, open_file, read_text, write_aside};
+use crate::aside::{Aside, is_no_pipe, open_file, read_text, write_aside};
 use crate::entry::{Entry, Resolved};
 use crate::error::{Error, Result};
 
@@ -71,18 +71,29 @@ impl RunDir {
         Self::furnish(root, config)
     }
 
-    /// Makes a run directory of this very path, which must not be there yet, and writes the configuration there.
-    pub fn create_at(root: &Path, config: &Resolved) -> Result<Self> {
-        if let Some(above) = root.parent() {
-            fs::create_dir_all(above).map_err(|error| Error::io("make a run directory", above, &error))?;
+    /// An error where a run directory of this very path cannot be made because something is there, or the path ends with no name.
+    pub fn is_free(root: &Path) -> Result<()> {
+        if root.symlink_metadata().is_ok() {
+            let root = root.display();
+            return Err(Error::input(format!("{root} is there already; give another place with -o, or remove it")));
         }
-        fs::create_dir(root).map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => {
-                Error::input(format!("{} is there already; give another place with -o, or remove it", root.display()))
-            }
-            _ => Error::io("make a run directory", root, &error),
-        })?;
-        Self::furnish(root.to_owned(), config)
+        let name = root.file_name().unwrap_or_default().to_string_lossy();
+        check_name(&name)
+    }
+
+    /// Makes a run directory of this very path, which must not be there yet: `fill` writes beside the configuration what belongs
+    /// there. It gets its name when all is written, so that there is the whole run or none.
+    pub fn create_whole(root: &Path, config: &Resolved, fill: impl FnOnce(&RunDir) -> Result<()>) -> Result<Self> {
+        Self::is_free(root)?;
+        let fail = |path: &Path, error: &std::io::Error| Error::io("make a run directory", path, error);
+        let above = root.parent().unwrap_or(Path::new(""));
+        fs::create_dir_all(if above.as_os_str().is_empty() { Path::new(".") } else { above })
+            .map_err(|error| fail(above, &error))?;
+        let name = root.file_name().unwrap_or_default().to_string_lossy();
+        let (aside, ()) = Aside::new(above, &name, |path| fs::create_dir(path)).map_err(|error| fail(root, &error))?;
+        fill(&Self::furnish(aside.path().to_owned(), config)?)?;
+        aside.rename(root).map_err(|error| fail(root, &error))?;
+        Ok(RunDir { root: root.to_owned() })
     }
 
     fn furnish(root: PathBuf, config: &Resolved) -> Result<Self> {
@@ -99,15 +110,16 @@ impl RunDir {
         if root.join("config.toml").is_file() {
             return Ok(RunDir { root: root.to_owned() });
         }
-        let what = if root.exists() { "is no run directory: it holds no config.toml" } else { "does not exist" };
         let given = if root.as_os_str().is_empty() { Path::new(".") } else { root };
-        Err(Error::input(format!("{} {what}; give a folder that `ganvas train` made", given.display())))
+        let what = if given.exists() { "is no run, for it holds no config.toml" } else { "does not exist" };
+        Err(Error::input(format!("{} {what}; `ganvas runs` lists the runs that there are", given.display())))
     }
 
     /// The newest run of a folder: the one with the highest number, or the one made last where none has a number. None where
     /// there is no run.
     pub fn newest(runs: &Path) -> Option<Self> {
         let folders = fs::read_dir(runs).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        let folders = folders.filter(|root| !is_aside(root));
         let age = |root: &Path| fs::metadata(root.join("config.toml")).and_then(|file| file.modified()).ok();
         folders.filter_map(|root| Self::open(&root).ok()).max_by_key(|run| (number(&run.root), age(&run.root)))
     }
@@ -221,6 +233,11 @@ fn number_text(root: &Path) -> Option<&str> {
 
 fn number(root: &Path) -> Option<u32> {
     number_text(root)?.parse().ok()
+}
+
+/// Whether a folder is one that is being made, or was when its process was killed.
+fn is_aside(root: &Path) -> bool {
+    root.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 /// An error for a name that no directory should have.

@@ -24,7 +24,7 @@ impl Measuring {
             return Ok(None);
         }
         let metrics = config.train.eval_metrics.iter().map(|name| metric(name)).collect::<Result<Vec<_>>>()?;
-        let subject = Subject::of(config, config.model(device)?.as_ref())?;
+        let subject = Subject::of(config, config.model(device)?.as_ref(), false)?;
         let against = match &subject {
             Subject::Music(asked) => {
                 let wanted = wanted_music(asked).unwrap_or_default();

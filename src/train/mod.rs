@@ -20,6 +20,7 @@ use crate::entry::Resolved;
 use crate::error::Result;
 use crate::run::{Checkpoint, Diagnosis, Event, EventLog, Lock, RunDir};
 use crate::session::Session;
+use crate::shell;
 use crate::step::{Scalars, StepCx};
 
 /// What the trainer tells whoever watches, after every step.
@@ -65,7 +66,7 @@ pub fn train(
     device: &Device,
     watch: &mut Watch,
 ) -> Result<Outcome> {
-    rayon::scope(|_| {
+    let trained = rayon::scope(|_| {
         let (mut config, mut from, mut because) = (config.clone(), from.cloned(), None);
         let mut rollbacks = 0;
         loop {
@@ -97,7 +98,9 @@ pub fn train(
             let logged = trainer.log(Event::Finished { outcome: named.into() });
             return outcome.and_then(|outcome| logged.map(|()| outcome));
         }
-    })
+    });
+    let go_on = || format!("go on with `ganvas resume {}`", shell::path(run.path()));
+    trained.map_err(|error| error.once_there_is_room(go_on))
 }
 
 /// How the steps of a trainer ended.

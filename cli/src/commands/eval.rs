@@ -7,11 +7,11 @@ use ganvas::data::images::file::{Picture, writable};
 use ganvas::data::images::{Images, Shape};
 use ganvas::data::music;
 use ganvas::eval::{
-    Against, Answers, Drawn, Features, Like, Measure, Metric, Music, On, Part, Passport, Pictures, Seen, Side, Subject,
-    metric, table, usual,
+    Against, Answers, Drawn, Given, Like, Measure, Metric, Music, On, Part, Passport, Pictures, Seen, Side, Subject,
+    kind_of, metric, misplaced, table, usual,
 };
 use ganvas::eval::{
-    answered_music, differences, group, of_features, of_model, of_music, of_pairs, panel, wanted_music,
+    answered_music, differences, group, of_features, of_model, of_music, of_pairs, of_statistics, panel, wanted_music,
 };
 use ganvas::import::Card;
 use ganvas::looks::Network;
@@ -23,6 +23,8 @@ use crate::progress::{Work, say};
 
 const MOST_SAMPLES: usize = 10_000;
 const ARRAYS: &[&str] = &["npz", "npy"];
+/// What the library advises where a folder holds files that cannot be used, and how it is written here.
+const SKIPPED: [&str; 2] = ["--set data.skip_broken=true", "--skip-broken"];
 
 /// Measure generated samples against real ones, with intervals.
 #[derive(clap::Args)]
@@ -37,8 +39,8 @@ const ARRAYS: &[&str] = &["npz", "npy"];
 pub struct Args {
     /// Runs, or latest for the newest in the folder runs; pictures, as a folder, a zip or a data set of `ganvas data list`,
     /// with :train, :held-out, :test or :all for a part of them; music, as a folder of MIDI files or a data set, likewise;
-    /// features: a .npz or .npy file with one array, a row for each sample; or passports: what --json printed, in a .json
-    /// file. Several are compared in a table.
+    /// features: a .npz or .npy file with one array, a row for each sample, or a .npz file with mu and sigma as pytorch-fid saves
+    /// them; or passports: what --json printed, in a .json file. Several are compared in a table.
     #[arg(required = true, value_name = "GENERATED")]
     generated: Vec<PathBuf>,
     /// Real pictures, likewise, :train by default; music, :held-out by default; or features. A run's own data by default.
@@ -65,6 +67,9 @@ pub struct Args {
     /// Pixels at every edge that psnr, ssim and ms-ssim leave out.
     #[arg(long, default_value_t = 0, value_name = "N")]
     border: usize,
+    /// Go on without the files of a folder that cannot be used.
+    #[arg(long)]
+    skip_broken: bool,
     /// What nobody need learn: beside a run that makes pictures of others, the given pictures unchanged and one colour;
     /// beside music, a random walk in the real rhythms.
     #[arg(long)]
@@ -151,7 +156,7 @@ pub fn run(mut args: Args) -> anyhow::Result<()> {
     let mut measuring = Measuring { args: &args, named, network, against: None, music: None };
     let measured = measuring.all(&mut |progress| work.show(&progress));
     work.end();
-    let passports = measured?;
+    let passports = measured.map_err(advised)?;
     if args.json {
         return super::print_json(&passports);
     }
@@ -164,6 +169,15 @@ pub fn run(mut args: Args) -> anyhow::Result<()> {
         return super::print(&text);
     }
     super::print(&passports.iter().map(line).collect::<String>())
+}
+
+/// An error with the advice that this command takes.
+fn advised(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<Error>() {
+        Ok(Error::Input(sentence)) => Error::input(sentence.replace(SKIPPED[0], SKIPPED[1])).into(),
+        Ok(other) => other.into(),
+        Err(other) => other,
+    }
 }
 
 /// What runs were compared with that nobody named, and how much of it, in a sentence each.
@@ -191,6 +205,7 @@ struct Measuring<'a> {
 
 impl Measuring<'_> {
     fn all(&mut self, report: Report<'_>) -> anyhow::Result<Vec<Passport>> {
+        self.args.generated.iter().try_for_each(|generated| self.check(generated))?; // before anything is computed
         let mut passports = Vec::new();
         for generated in &self.args.generated {
             passports.extend(if has_ending(generated, &["json"]) {
@@ -255,36 +270,101 @@ impl Measuring<'_> {
         Ok(())
     }
 
+    /// What can be refused without fetching or computing anything: files that are not there, and metrics of something else.
+    fn check(&self, generated: &Path) -> anyhow::Result<()> {
+        let real = self.args.against.as_deref();
+        for given in [Some(generated), real].into_iter().flatten() {
+            let (place, _) = place_and_part(given);
+            super::train::is_there(&place)?;
+        }
+        if let Some(weights) = self.args.weights.as_deref().filter(|weights| !weights.is_file()) {
+            return Err(
+                Error::input(format!("{} does not exist; give the file of the weights", weights.display())).into()
+            );
+        }
+        if has_ending(generated, &["json"]) || generated.join("config.toml").is_file() {
+            return Ok(()); // a run is checked when its model is known
+        }
+        let suits: &dyn Fn(&Metric) -> bool = match has_ending(generated, ARRAYS) {
+            true if !real.is_some_and(|real| has_ending(real, ARRAYS)) => return Err(Error::input(UNLIKE).into()),
+            true => &|metric: &Metric| metric.suits(On::Features),
+            // Of a folder it is not known yet what is in it.
+            false => &|metric: &Metric| [On::Pictures, On::Answers, On::Music].iter().any(|on| metric.suits(*on)),
+        };
+        match self.named.iter().find(|metric| !suits(metric)) {
+            Some(metric) => Err(misplaced(metric).into()),
+            None => Ok(()),
+        }
+    }
+
     fn of_features(&self, generated: &Path) -> anyhow::Result<Vec<Passport>> {
         let real = self.args.against.as_deref().filter(|path| has_ending(path, ARRAYS));
         let real = real.ok_or_else(|| Error::input(UNLIKE))?;
-        let (generated, real) = (Seen::given(Features::read(generated)?), Seen::given(Features::read(real)?));
+        let (generated, real) = match (Given::read(generated)?, Given::read(real)?) {
+            (Given::Features(generated), Given::Features(real)) => (Seen::given(generated), Seen::given(real)),
+            (generated, real) => {
+                let metrics = if self.named.is_empty() { vec![metric("fd")?] } else { self.named.clone() };
+                say("mu and sigma do not say how many samples there were, so the distance has no interval.");
+                return Ok(of_statistics(&metrics, &generated, &real)?);
+            }
+        };
         let metrics = self.metrics(On::Features);
         let like = self.args.like.map(Like::from);
         let passports = metrics.iter().map(|metric| of_features(metric, &generated, &real, like));
         Ok(passports.collect::<ganvas::Result<Vec<_>>>()?.concat())
     }
 
+    /// What a run makes can be measured so, by its model alone. An error where it cannot.
+    fn check_run(&self, path: &Path, model: &dyn Model, was_imported: bool) -> anyhow::Result<()> {
+        let (name, kind) = (path.display(), kind_of(model));
+        let real = self.args.against.as_deref();
+        if self.args.panel.is_some() && kind != Some(On::Answers) {
+            return Err(Error::input(NO_PANEL).into());
+        }
+        if let Some(on) = kind
+            && let Some(metric) = self.named.iter().find(|metric| !metric.suits(on))
+        {
+            return Err(misplaced(metric).into());
+        }
+        if was_imported && real.is_none() {
+            // The recipe's own data are not what this network learned from.
+            return Err(Error::input(format!(
+                "{name} was imported and has no data of its own to be compared with; give real pictures with --against, \
+                 such as --against photos"
+            ))
+            .into());
+        }
+        if real.is_some_and(|real| has_ending(real, ARRAYS)) {
+            return Err(Error::input(UNLIKE).into());
+        }
+        if kind == Some(On::Answers) && real.is_some() && !was_imported {
+            return Err(Error::input(format!(
+                "{name} is measured by what its own data hold out; for other pictures use `ganvas apply`, then measure its folder"
+            ))
+            .into());
+        }
+        Ok(())
+    }
+
     fn of_run(&mut self, path: &Path, report: Report<'_>) -> anyhow::Result<Vec<Passport>> {
         let Args { seed, truncation, samples, .. } = *self.args;
         let run = RunDir::open(path)?;
         let mut config = run.config(RECIPES)?;
+        let checkpoint = sample::checkpoint(&run, None)?;
+        let model = sample::model(&config, &checkpoint, &self.args.device.get()?)?;
         let was_imported = Card::of(&run).is_some();
-        if was_imported {
-            // The recipe's own data are not what this network learned from.
-            let real = self.args.against.as_deref().ok_or_else(|| {
-                Error::input(format!(
-                    "{} was imported and has no data of its own to be compared with; give real pictures with --against, \
-                     such as --against photos",
-                    path.display()
-                ))
-            })?;
+        self.check_run(path, model.as_ref(), was_imported)?;
+        let real = self.args.against.as_deref();
+        if let Some(real) = real.filter(|_| was_imported) {
             let (name, _) = place_and_part(real);
             let place = super::train::named_set(&name)?.unwrap_or(name);
             config = config.with(&super::train::data_setting(&place)?)?;
+        } else if real.is_none() && (self.named.is_empty() || !self.named.iter().all(is_of_styles)) {
+            super::train::fetch_own(&config)?;
         }
-        let checkpoint = sample::checkpoint(&run, None)?;
-        let model = sample::model(&config, &checkpoint, &self.args.device.get()?)?;
+        if self.args.skip_broken {
+            config = config.with("data.skip_broken=true").unwrap_or(config); // some data have no such key
+        }
         let from = Drawn {
             recipe: config.entry.info.name.to_owned(),
             seed: config.train.seed,
@@ -295,18 +375,10 @@ impl Measuring<'_> {
         let like = self.args.like.map(Like::from);
         let n = samples.map_or(MOST_SAMPLES, |samples| samples as usize);
         let side = |samples| Side::of_run(path.display().to_string(), samples, from.clone());
-        super::train::fetch_own(&config)?;
-        let subject = Subject::of(&config, model.as_ref())?;
-        if self.args.panel.is_some() && !matches!(subject, Subject::Answers(_)) {
-            return Err(Error::input(NO_PANEL).into());
-        }
+        let subject = Subject::of(&config, model.as_ref(), real.is_some())?;
         let metrics = self.metrics(subject.on());
         let name = path.display().to_string();
         match subject {
-            Subject::Answers(_) if self.args.against.is_some() && !was_imported => Err(Error::input(format!(
-                "{name} is measured by what its own data hold out; for other pictures use `ganvas apply`, then measure its folder"
-            ))
-            .into()),
             Subject::Answers(asked) => self.of_answers((path, model.as_ref(), from), config.pictures()?, asked, report),
             Subject::Music(asked) if self.args.against.is_none() => {
                 let asked = &asked[..n.min(asked.len())];
@@ -326,7 +398,7 @@ impl Measuring<'_> {
             Subject::Points(mixture) => {
                 Ok(of_model(&metrics, model.as_ref(), &side(n), (None, Some(&mixture)), like, report)?)
             }
-            Subject::Pictures(_) if metrics.iter().all(|metric| matches!(metric.measure, Measure::Styles(_))) => {
+            Subject::Pictures(_) if metrics.iter().all(is_of_styles) => {
                 Ok(of_model(&metrics, model.as_ref(), &side(n), (None, None), like, report)?)
             }
             Subject::Pictures(shape) => {
@@ -395,13 +467,17 @@ impl Measuring<'_> {
             let (shape, part) = (Pictures::shape_of(&place)?, part.unwrap_or(Part::All));
             let most = self.args.samples.map_or(MOST_SAMPLES, |samples| samples as usize);
             let pictures =
-                Pictures::of_data(&Images::at(&place), &name.display().to_string(), shape, part, Some(most))?;
+                Pictures::of_data(&self.pictures_at(&place), &name.display().to_string(), shape, part, Some(most))?;
             self.enough(&pictures.side)?;
             let like = self.args.like.map(Like::from);
             let (seen, against) = self.against(seen, None, shape, report)?;
             passports.extend(against.measure(&seen, &pictures, like, report)?);
         }
         Ok(passports)
+    }
+
+    fn pictures_at(&self, place: &Path) -> Images {
+        Images { skip_broken: self.args.skip_broken, ..Images::at(place) }
     }
 
     /// The music of a place, as much as was asked for; none where there is no music. `part` is which, where it says none.
@@ -443,7 +519,7 @@ impl Measuring<'_> {
             (Some(given), _) => {
                 let (name, part) = place_and_part(given);
                 let place = super::train::named_set(&name)?.unwrap_or_else(|| name.clone());
-                (Images::at(&place), name.display().to_string(), part.unwrap_or(Part::Train))
+                (self.pictures_at(&place), name.display().to_string(), part.unwrap_or(Part::Train))
             }
             (None, Some((data, name))) => (data, name, Part::Train),
             (None, None) => return Err(missing_against().into()),
@@ -500,6 +576,11 @@ fn read(path: &Path) -> anyhow::Result<Vec<Passport>> {
         Error::input(format!("{} holds no passports as `ganvas eval --json` prints them: {error}", path.display()))
     })?;
     Ok(passports)
+}
+
+/// Whether a metric looks at a model's styles alone, and at no data.
+fn is_of_styles(metric: &Metric) -> bool {
+    matches!(metric.measure, Measure::Styles(_))
 }
 
 fn has_ending(path: &Path, endings: &[&str]) -> bool {

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use ganvas::RECIPES;
-use ganvas::import::{Found, PUBLISHED, import};
+use ganvas::import::{Found, Imported, PUBLISHED, import};
+use ganvas::{RECIPES, RunDir};
 use serde_json::json;
 
 use crate::progress::{Work, say};
@@ -16,8 +16,9 @@ use crate::progress::{Work, say};
   ganvas import RealESRGAN_x4plus.pth -o runs/upscaler
   ganvas import --list
 
-Files: ncnn's .param with its .bin of Real-ESRGAN's kind; state dicts (.pth, .safetensors) of RRDBNet, SRVGGNetCompact and
-the generator of PyTorch's DCGAN tutorial. A pickle is read, never run.")]
+Files: ncnn's .param with its .bin of Real-ESRGAN's kind; .pth and .safetensors of RRDBNet, SRVGGNetCompact and the generator of
+PyTorch's DCGAN tutorial, whatever their tensors are called: alone, or in what a training saved beside its optimizer and other
+networks. Of several that fit, an average of weights is taken. A pickle is read, never run.")]
 pub struct Args {
     /// A network of --list, or a file.
     #[arg(required_unless_present = "list", value_name = "NAME|FILE")]
@@ -35,16 +36,26 @@ pub struct Args {
 
 pub fn run(args: Args) -> anyhow::Result<()> {
     let (Some(network), Some(output)) = (args.network, args.output) else { return list(args.json) };
+    RunDir::is_free(&output)?; // before anything is fetched
     let mut work = Work::new(format!("importing {network}"));
     let found = Found::find(&network, &mut |progress| work.show(&progress));
     work.end();
-    let found = found?;
-    let run = import(&found, RECIPES, &output)?;
+    let Imported { run, card, like } = import(&found?, RECIPES, &output)?;
     if args.json {
-        return super::print_json(&super::told_path(json!({ "card": found.card }), "run", run.path()));
+        return super::print_json(&super::told_path(json!({ "card": card, "like": like }), "run", run.path()));
     }
-    say(&found.card.line());
-    if found.card.licence.is_empty() {
+    say(&card.line());
+    let is_alone = like.is_empty() && card.left.is_empty();
+    if !card.part.is_empty() && !is_alone {
+        say(&format!("Taken: {}.", card.part));
+    }
+    if !like.is_empty() {
+        say(&format!("A network of the same kind in the file, not taken: {}.", like.join(", ")));
+    }
+    if !card.left.is_empty() {
+        say(&format!("Left in the file, as no part of the network: {}.", card.left.join(", ")));
+    }
+    if card.licence.is_empty() {
         say("Nobody said under which licence this network is; see where it came from before you pass it on.");
     }
     let (config, device) = (run.config(RECIPES)?, ganvas::device::named("cpu")?);

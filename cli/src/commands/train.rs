@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use ganvas::data::{Meant, meant};
+use ganvas::data::{Meant, SETS, meant};
 use ganvas::run::{Checkpoint, Lock};
 use ganvas::{Device, Entry, Error, LAPTOP, Outcome, RECIPES, Resolved, RunDir, Session, Trial, Unusable, shell};
 use serde_json::json;
@@ -76,6 +76,14 @@ const LONG: f64 = 24.0 * 3600.0;
 pub fn run(args: Args) -> anyhow::Result<()> {
     let device = args.device.get()?;
     let config = resolve(&args)?;
+    if args.runs.exists() && !args.runs.is_dir() {
+        let runs = args.runs.display();
+        return Err(Error::input(format!(
+            "{runs} is a file, and runs are made in a folder; give a folder with --runs"
+        ))
+        .into());
+    }
+    config.data_path().map_or(Ok(()), |path| is_there(&path))?;
     prepare(&config)?;
     let (config, chosen) = config.settled()?;
     let given = config.clone();
@@ -145,6 +153,12 @@ pub fn resolved(what: &str, preset: Option<&str>, sets: &[String], data: Option<
         let sentence = format!("--preset is for a recipe, and {} is a file; leave one of them out", path.display());
         return Err(Error::input(sentence));
     }
+    if !path.exists() {
+        let path = path.display();
+        return Err(Error::input(format!(
+            "{path} does not exist; write a configuration with `ganvas init RECIPE -o FILE`, or name a recipe of `ganvas list`"
+        )));
+    }
     let text = std::fs::read_to_string(path).map_err(|error| Error::io("read the configuration", path, &error))?;
     let entry: Entry = Resolved::recipe_of(&text, path, RECIPES)?;
     Resolved::new(entry, Some((&text, path)), &sets)
@@ -163,6 +177,15 @@ fn skippable(error: Error, args: &Args, config: &Resolved) -> Error {
         false => "",
     };
     Error::Unusable(Unusable { way_out: format!("{skip}`{}` lists all", words.join(" ")), ..unusable })
+}
+
+/// An error where a place is neither there nor a data set.
+pub fn is_there(place: &Path) -> ganvas::Result<()> {
+    if place.exists() || meant(place)?.is_some() {
+        return Ok(());
+    }
+    let (place, sets) = (place.display(), SETS.iter().map(|set| set.name).collect::<Vec<_>>().join(", "));
+    Err(Error::input(format!("{place} does not exist, and is no data set; those are: {sets}")))
 }
 
 /// The folder of the data set that `path` names, or of a part of it, fetched, where it names one and no file.

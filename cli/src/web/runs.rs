@@ -134,7 +134,8 @@ impl Runs {
 
     fn look(&self) {
         let entries = self.root().and_then(|root| fs::read_dir(root).ok()).into_iter().flatten().flatten();
-        let names = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect::<Vec<_>>();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let names = names.filter(|name| !name.starts_with('.')).collect::<Vec<_>>(); // not those that are being made
         let mut present = BTreeMap::new();
         for name in names {
             let known = self.run(&name);

@@ -10,7 +10,7 @@ mod foreign;
 use ganvas_kernels::{Act, bias_act};
 
 use crate::data::images::{self, Batch, Images, Shape};
-use crate::foreign::Foreign;
+use crate::foreign::Candidate;
 use crate::loss::penalty::{self, Penalty};
 use crate::nn::{
     BatchNorm, Conv2d, ConvConfig, ConvTranspose2d, Init, Norm, Normalization, Pullback, Statistics, chain,
@@ -260,10 +260,9 @@ impl Recipe for Dcgan {
         Some(Game::of(config.loss))
     }
 
-    fn adopt(foreign: &Foreign, device: &Device) -> Option<Adopted<Self>> {
-        let Foreign::StateDict(tensors) = foreign else { return None };
-        let within = tensors.keys().find_map(|name| name.strip_suffix("main.0.weight"))?;
-        Some(foreign::generator(tensors, within, device))
+    fn adopt(candidate: &Candidate, device: &Device) -> Option<Adopted<Self>> {
+        let Candidate::Tensors(part) = candidate else { return None };
+        foreign::generator(part, device)
     }
 
     fn new(config: &Config, model: Generator, setup: &Setup<Batch>) -> Result<Self> {

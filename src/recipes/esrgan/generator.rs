@@ -9,10 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::device;
-use crate::foreign::of_shape;
+use crate::foreign::Part;
 use crate::ncnn::{Layer, Op};
 use crate::nn::{Conv2d, ConvConfig, Init, Prelu};
-use crate::parts::Tensors;
 use crate::random::Draws;
 
 pub const CHANNELS: usize = 3;
@@ -213,63 +212,82 @@ impl Generator {
         Ok(generator)
     }
 
-    /// The network of a state dict as ESRGAN's and Real-ESRGAN's authors save it; none where the names are no such
+    /// The network of ESRGAN's and Real-ESRGAN's authors, by their names or by whatever others; none where the shapes are no such
     /// network's.
-    pub fn of_state_dict(tensors: &Tensors, device: &Device) -> Option<Result<Self, String>> {
-        // What a training saves lies one level deeper, the average of the weights before the last weights.
-        let within = ["params_ema.", "params.", ""].into_iter().find(|within| {
-            let has = |name: &str| tensors.contains_key(&format!("{within}{name}"));
-            has("conv_first.weight") || has("body.0.weight")
-        })?;
-        let of = |name: &str| tensors.get(&format!("{within}{name}"));
-        let side = |name: &str, axis: usize| of(name).and_then(|tensor| tensor.shape().get(axis).copied());
-        let count = |is_there: &dyn Fn(usize) -> bool| (0..).take_while(|i| is_there(*i)).count();
-        let names;
-        let sizes = if side("conv_first.weight", 0).is_some() {
-            let old = ["RRDB_trunk", "trunk_conv", "upconv1", "upconv2", "HRconv"]; // what the first release calls them
-            let new = ["body", "conv_body", "conv_up1", "conv_up2", "conv_hr"];
-            let called = if of("trunk_conv.weight").is_some() { old } else { new };
-            let dense = |i: usize| match called == old {
-                true => format!("RRDB_trunk.{}.RDB{}.conv{}", i / 15, i / 5 % 3 + 1, i % 5 + 1),
-                false => format!("body.{}.rdb{}.conv{}", i / 15, i / 5 % 3 + 1, i % 5 + 1),
-            };
-            let blocks = count(&|block| of(&format!("{}.weight", dense(15 * block))).is_some());
-            let after = called[1..].iter().map(ToString::to_string);
-            let all = ["conv_first".to_owned()].into_iter().chain((0..15 * blocks).map(dense)).chain(after);
-            names = all.chain(["conv_last".to_owned()]).collect::<Vec<_>>();
-            let growth = side(&format!("{}.weight", dense(0)), 0).unwrap_or(1);
-            Sizes { network: Network::Rrdb, blocks, width: side("conv_first.weight", 0)?, growth, shrink: 1.0 }
-        } else {
-            let layers = count(&|i| of(&format!("body.{}.weight", 2 * i)).is_some());
-            names = (0..layers).map(|i| format!("body.{}", 2 * i)).collect();
-            let width = side("body.0.weight", 0)?;
-            Sizes { network: Network::Compact, blocks: layers.saturating_sub(2), width, growth: 1, shrink: 1.0 }
-        };
-        Some(sizes.problem().map_or(Ok(()), Err).and_then(|()| {
-            let tensor = |name: String, wanted: &[usize]| of_shape(tensors, &format!("{within}{name}"), wanted);
-            // All is looked at before any room is made for it.
-            let plan = plan(&sizes);
-            let convolutions = plan.iter().filter_map(|(op, _)| match op {
-                Op::Convolution { inputs, outputs, kernel, .. } => Some([*outputs, *inputs, *kernel, *kernel]),
-                _ => None,
-            });
-            let numbers = convolutions.zip(&names).map(|(shape, name)| {
-                Ok([tensor(format!("{name}.weight"), &shape)?, tensor(format!("{name}.bias"), &shape[..1])?])
-            });
-            let numbers = numbers.collect::<Result<Vec<_>, String>>()?;
-            let slopes = plan.iter().filter(|(op, _)| matches!(op, Op::Prelu { .. })).enumerate();
-            let slopes = slopes.map(|(i, _)| tensor(format!("body.{}.weight", 2 * i + 1), &[sizes.width]));
-            let slopes = slopes.collect::<Result<Vec<_>, String>>()?;
+    pub fn of_tensors(part: &Part, device: &Device) -> Option<Result<Self, String>> {
+        let sizes = sizes_of_shapes(part)?;
+        if let Some(problem) = sizes.problem() {
+            return Some(Err(problem));
+        }
+        let (convolutions, slopes) = names(&sizes, part.sides().any(|(name, _)| name == "trunk_conv.weight"));
+        // All is looked at before any room is made for it.
+        let shapes = plan(&sizes).into_iter().filter_map(|(op, _)| match op {
+            Op::Convolution { inputs, outputs, kernel, .. } => Some([outputs, inputs, kernel, kernel]),
+            _ => None,
+        });
+        // In the order of the modules: a slope comes after its convolution.
+        let wanted = convolutions.iter().zip(shapes).enumerate().flat_map(|(i, (name, shape))| {
+            let slope = slopes.get(i).map(|slope| (format!("{slope}.weight"), vec![sizes.width]));
+            let convolution = [("weight", shape.to_vec()), ("bias", shape[..1].to_vec())];
+            convolution.map(|(role, sides)| (format!("{name}.{role}"), sides)).into_iter().chain(slope)
+        });
+        Some(part.tensors(&wanted.collect::<Vec<_>>()).map(|tensors| {
             let mut generator = Generator::new(sizes, &Draws::new(0, 0), device);
-            for (layer, [weight, bias]) in generator.convolutions().into_iter().zip(numbers) {
-                fill(layer, weight, bias, device);
+            for (layer, name) in generator.convolutions().into_iter().zip(&convolutions) {
+                fill(layer, &tensors[&format!("{name}.weight")], &tensors[&format!("{name}.bias")], device);
             }
-            for (layer, slope) in generator.slopes.iter_mut().zip(slopes) {
-                layer.slope = parameter(slope, device);
+            for (layer, name) in generator.slopes.iter_mut().zip(&slopes) {
+                layer.slope = parameter(&tensors[&format!("{name}.weight")], device);
             }
-            Ok(generator)
+            generator
         }))
     }
+}
+
+/// What the shapes of a network's tensors say, in whatever order they are: of one kernel that takes a picture, and of one that makes
+/// it of dense blocks' channels or the pixels of a square each.
+fn sizes_of_shapes(part: &Part) -> Option<Sizes> {
+    let kernels = part.sides().filter_map(|(_, sides)| match *sides {
+        [outputs, inputs, 3, 3] => Some([outputs, inputs]),
+        _ => None,
+    });
+    let kernels = kernels.collect::<Vec<_>>();
+    let count = |wanted: [usize; 2]| kernels.iter().filter(|kernel| **kernel == wanted).count();
+    let width = kernels.iter().find(|[outputs, inputs]| *inputs == CHANNELS && *outputs != CHANNELS)?[0];
+    let last_of_five = |growth: usize| [width, width.saturating_add(growth.saturating_mul(4))];
+    let grows = |[outputs, inputs]: &&[usize; 2]| *inputs == width && count(last_of_five(*outputs)) > 0;
+    if let Some([growth, _]) = kernels.iter().find(grows) {
+        let blocks = count(last_of_five(*growth)).div_ceil(3);
+        return Some(Sizes { network: Network::Rrdb, blocks, width, growth: *growth, shrink: 1.0 });
+    }
+    let last = [CHANNELS * TIMES * TIMES, width];
+    let blocks = count([width, width]).checked_sub(usize::from(last == [width, width]))?;
+    let sizes = Sizes { network: Network::Compact, blocks, width, growth: 1, shrink: 1.0 };
+    (count(last) > 0).then_some(sizes)
+}
+
+/// What PyTorch calls the convolutions, in their order, and the slopes; as in the first release of ESRGAN or as since.
+fn names(sizes: &Sizes, is_first_release: bool) -> (Vec<String>, Vec<String>) {
+    if sizes.network == Network::Compact {
+        let body = |i: usize| format!("body.{i}");
+        return (
+            (0..sizes.blocks + 2).map(|i| body(2 * i)).collect(),
+            (0..=sizes.blocks).map(|i| body(2 * i + 1)).collect(),
+        );
+    }
+    let dense = |i: usize| {
+        let (block, dense, layer) = (i / 15, i / 5 % 3 + 1, i % 5 + 1);
+        match is_first_release {
+            true => format!("RRDB_trunk.{block}.RDB{dense}.conv{layer}"),
+            false => format!("body.{block}.rdb{dense}.conv{layer}"),
+        }
+    };
+    let after = match is_first_release {
+        true => ["trunk_conv", "upconv1", "upconv2", "HRconv"],
+        false => ["conv_body", "conv_up1", "conv_up2", "conv_hr"],
+    };
+    let after = after.into_iter().chain(["conv_last"]).map(str::to_owned);
+    (["conv_first".to_owned()].into_iter().chain((0..15 * sizes.blocks).map(dense)).chain(after).collect(), Vec::new())
 }
 
 impl Sizes {
@@ -412,17 +430,17 @@ fn plan(sizes: &Sizes) -> Vec<(Op, Vec<usize>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::foreign::Foreign;
-    use crate::golden::floats;
+    use crate::foreign::{Candidate, Foreign};
+    use crate::golden::{checkpoints, floats, numbers};
     use crate::import::Found;
+    use crate::parts::Tensors;
     use serde_json::Value;
 
     const SMALL: Sizes = Sizes { network: Network::Rrdb, blocks: 2, width: 4, growth: 2, shrink: 1.0 };
 
     fn layers(name: &str) -> Vec<Layer> {
-        let Foreign::Ncnn(layers) = Foreign::decode(&Found::find(name, &mut |_| ()).unwrap().files).unwrap() else {
-            panic!("{name} is not ncnn's")
-        };
+        let found = Found::find(name, &mut |_| ()).unwrap();
+        let Foreign::Ncnn(layers) = Foreign::decode(&found.files).unwrap() else { panic!("{name} is not ncnn's") };
         layers
     }
 
@@ -497,6 +515,44 @@ mod tests {
         assert!(refused(&more).contains("after what should be the last"), "{}", refused(&more));
     }
 
+    /// The network in a file of these tensors: none, or the first, or the first reason.
+    fn read(tensors: &Tensors) -> Option<Result<Generator, String>> {
+        let files = [("net.safetensors".to_owned(), crate::safetensors::encode(tensors).unwrap())];
+        let foreign = Foreign::decode(&files).unwrap();
+        let of = |candidate: &Candidate| match candidate {
+            Candidate::Tensors(part) => Generator::of_tensors(part, &Device::flex()),
+            Candidate::Layers(_) => None,
+        };
+        let mut found = foreign.candidates().iter().filter_map(of).collect::<Vec<_>>();
+        let first = found.iter().position(Result::is_ok).unwrap_or(0);
+        (!found.is_empty()).then(|| found.swap_remove(first))
+    }
+
+    /// Files and numbers made by tests/golden/checkpoints.py.
+    #[test]
+    fn an_enlarger_is_read_from_every_file_that_people_have_and_makes_what_pytorch_makes_of_it() {
+        let golden = serde_json::from_str::<Value>(include_str!("../../../tests/golden/checkpoints.json")).unwrap();
+        let (device, files) = (Device::flex(), checkpoints("compact/"));
+        assert_eq!(files.len(), 16);
+        for (file, bytes) in files {
+            let named = [(file.clone(), bytes)];
+            let foreign = Foreign::decode(&named).unwrap_or_else(|why| panic!("{file}: {why}"));
+            let of = |candidate: &Candidate| match candidate {
+                Candidate::Tensors(part) => Generator::of_tensors(part, &device)?.ok(),
+                Candidate::Layers(_) => None,
+            };
+            let generator =
+                foreign.candidates().iter().find_map(of).unwrap_or_else(|| panic!("{file} holds no enlarger"));
+            let x = (0..60).map(|i| (0.3 * f64::from(i)).sin().abs() as f32).collect::<Vec<f32>>();
+            let y = floats(generator.forward(Tensor::from_data(TensorData::new(x, [1, 3, 4, 5]), &device)));
+            let found = y.iter().step_by(golden["compact"]["every"].as_u64().unwrap() as usize);
+            let wanted = numbers(&golden["compact"]["values"]);
+            let apart = found.clone().zip(&wanted).map(|(a, b)| (a - b).abs() / (1.0 + b.abs()));
+            let worst = apart.fold(0.0, f64::max);
+            assert!(found.len() == wanted.len() && worst < 1e-5, "{file} is off by {worst}");
+        }
+    }
+
     /// A network's tensors under other names.
     fn named(generator: &mut Generator, name: impl Fn(usize) -> String) -> Tensors {
         let convolutions = generator.convolutions().into_iter().enumerate().flat_map(|(i, layer)| {
@@ -534,16 +590,16 @@ mod tests {
             named(&mut generator, |i| format!("params_ema.{}", new(i))),
         ];
         for dict in &dicts {
-            let found = Generator::of_state_dict(dict, &device).unwrap().unwrap();
+            let found = read(dict).unwrap().unwrap();
             assert_eq!((found.sizes(), floats(found.forward(x.clone()))), (SMALL, wanted.clone()));
         }
         let mut lacking = dicts[0].clone();
         lacking.remove("conv_up2.bias");
-        assert!(Generator::of_state_dict(&lacking, &device).unwrap().unwrap_err().contains("has no conv_up2.bias"));
+        assert!(read(&lacking).unwrap().unwrap_err().contains("has no conv_up2.bias"));
         let mut wrong = dicts[0].clone();
         wrong.insert("conv_hr.weight".to_owned(), wrong["conv_last.weight"].clone());
-        assert!(Generator::of_state_dict(&wrong, &device).unwrap().unwrap_err().contains("should be [4, 4, 3, 3]"));
-        assert!(Generator::of_state_dict(&Tensors::new(), &device).is_none());
+        assert!(read(&wrong).unwrap().unwrap_err().contains("should be [4, 4, 3, 3]"));
+        assert!(read(&Tensors::new()).is_none());
     }
 
     #[test]
@@ -559,7 +615,7 @@ mod tests {
         for (i, slope) in generator.slopes.iter().enumerate() {
             dict.insert(format!("body.{}.weight", 2 * i + 1), slope.slope.val().into_data());
         }
-        let found = Generator::of_state_dict(&dict, &device).unwrap().unwrap();
+        let found = read(&dict).unwrap().unwrap();
         let x = draws.uniform("x", [2, 3, 4, 5], (0.0, 1.0), &device);
         let apart = (found.forward(x.clone()) - generator.forward(x)).abs().max().into_scalar::<f32>();
         assert_eq!((found.sizes(), apart), (sizes, 0.0));

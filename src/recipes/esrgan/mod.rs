@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use crate::data::enlarged::{self, Degradation, Enlarged};
 use crate::data::images::{Crop, Images};
 use crate::data::source::Asked;
-use crate::foreign::Foreign;
+use crate::foreign::Candidate;
 use crate::looks::Look;
 use crate::loss::penalty::Penalty;
 use crate::loss::perceptual;
@@ -151,8 +151,8 @@ pub struct Enlarger {
 
 impl Enlarger {
     fn new(config: &Config, device: &Device) -> Self {
-        let last = Generator::new(config.sizes(), &Draws::new(config.train.seed, 0), device);
-        Enlarger { first: (config.psnr_kimg > 0.0).then(|| last.clone().no_grad()), last }
+        let drawn = || Generator::new(config.sizes(), &Draws::new(config.train.seed, 0), device); // the same every time
+        Enlarger { first: (config.psnr_kimg > 0.0).then(|| drawn().no_grad()), last: drawn() }
     }
 
     /// The network with so much of the second stage.
@@ -247,10 +247,10 @@ impl Recipe for Esrgan {
         Enlarger::new(config, device)
     }
 
-    fn adopt(foreign: &Foreign, device: &Device) -> Option<Adopted<Self>> {
-        let generator = match foreign {
-            Foreign::Ncnn(layers) => Generator::of_ncnn(layers, device),
-            Foreign::StateDict(tensors) => Generator::of_state_dict(tensors, device)?,
+    fn adopt(candidate: &Candidate, device: &Device) -> Option<Adopted<Self>> {
+        let generator = match candidate {
+            Candidate::Layers(layers) => Generator::of_ncnn(layers, device),
+            Candidate::Tensors(part) => Generator::of_tensors(part, device)?,
         };
         Some(generator.map(|generator| {
             let Sizes { network, blocks, width, growth, shrink } = generator.sizes();

@@ -4,14 +4,17 @@
 //! Equilibrium", equation 6: |μ₁ - μ₂|² + Tr(Σ₁ + Σ₂ - 2 (Σ₁ Σ₂)^½). With features of the Inception network of 2015 it is
 //! the FID, with others it is not.
 
-use faer::linalg::matmul::triangular;
-use faer::linalg::matmul::triangular::BlockStructure::{
-    self, Rectangular, StrictTriangularUpper, TriangularLower, TriangularUpper,
-};
-use faer::{Accum, Mat, MatRef, Side, get_global_parallelism};
+mod few;
+mod root;
+
+use faer::linalg::matmul::triangular::BlockStructure::{Rectangular, TriangularLower};
+use faer::{Mat, MatRef};
 use rayon::prelude::*;
 
+use self::few::Few;
+use self::root::{add_product, nuclear_norm, root_by_eigenvalues, root_trace, trace};
 use super::Like;
+use super::arrays::{Given, Statistics};
 use super::estimate::{Estimate, GROUPS, groups};
 use super::features::Features;
 use crate::error::{Error, Result};
@@ -22,6 +25,8 @@ const RIDGE: f64 = 1e-10;
 /// What rounding may make of the root's trace, relative to the covariances' traces, before it is taken the slow way.
 const ROUNDING: f64 = 1e-9;
 const ROWS_AT_A_TIME: usize = 512; // a part of 2048 features is 8 MB
+/// The side of the matrices whose roots are taken: at 4096 an estimate takes minutes on two cores.
+const MOST: usize = 4096;
 
 /// The distance as a tool computes it; exactly, in f64, where none is named.
 ///
@@ -29,33 +34,53 @@ const ROWS_AT_A_TIME: usize = 512; // a part of 2048 features is 8 MB
 /// than two samples on a side, or features of different widths.
 pub fn distance(a: &Features, b: &Features, like: Option<Like>) -> Result<f64> {
     a.comparable(b, 2)?;
+    if are_few(a, b) {
+        let (few, all) = (Few::of(a, b), [a, b].map(|x| (0..x.rows()).collect::<Vec<_>>()));
+        return few.distance([&all[0], &all[1]], like);
+    }
     let [of_a, of_b] = [a, b].map(|x| Moments::of(x, &(0..x.rows()).collect::<Vec<_>>(), mean(x)));
     between((a, &of_a), (b, &of_b), like)
 }
 
-/// The distance of two sets, each with the moments of all its rows.
-fn between((a, of_a): (&Features, &Moments), (b, of_b): (&Features, &Moments), like: Option<Like>) -> Result<f64> {
-    let (rounded, divisor) = match like {
+/// Whether a tool takes the mean in f32, and what it takes from n before it divides by it.
+fn habits(like: Option<Like>) -> (bool, f64) {
+    match like {
         None => (false, 1.0),
         Some(Like::TorchFidelity | Like::CleanFid | Like::StudioGan) => (true, 1.0),
         Some(Like::Nvidia) => (false, 0.0),
-    };
-    let apart = if rounded {
-        let means = rounded_mean(a).into_iter().zip(rounded_mean(b));
-        f64::from(means.map(|(a, b)| (a - b).powi(2)).sum::<f32>())
-    } else {
-        (of_a.mean() - of_b.mean()).squared_norm_l2()
-    };
+    }
+}
+
+/// The squared distance of the means, in f32.
+fn rounded_apart(a: &Features, b: &Features) -> f64 {
+    let means = rounded_mean(a).into_iter().zip(rounded_mean(b));
+    f64::from(means.map(|(a, b)| (a - b).powi(2)).sum::<f32>())
+}
+
+/// The distance of two sets, each with the moments of all its rows.
+fn between((a, of_a): (&Features, &Moments), (b, of_b): (&Features, &Moments), like: Option<Like>) -> Result<f64> {
+    let (rounded, divisor) = habits(like);
+    let apart = if rounded { rounded_apart(a, b) } else { (of_a.mean() - of_b.mean()).squared_norm_l2() };
     let covariances = [of_a.covariance(divisor), of_b.covariance(divisor)];
-    let total = covariances.iter().map(trace).sum::<f64>();
+    let total = finite(covariances.iter().map(trace).sum())?;
     let root = match root_trace(&covariances)? {
-        Some(root) if root.rounding < ROUNDING * total => root.value,
+        Some(root) if root.rounding <= ROUNDING * total => root.value,
         _ => {
             drop(covariances);
             nuclear_norm(centred(a, divisor), centred(b, divisor))?
         }
     };
-    Ok(apart + total - 2.0 * root)
+    finite(apart + total - 2.0 * root)
+}
+
+/// An error for a distance of features so large that their squares are no numbers.
+fn finite(distance: f64) -> Result<f64> {
+    match distance.is_finite() {
+        true => Ok(distance),
+        false => {
+            Err(Error::input("the features are so large that their squares are no numbers; scale both sides down"))
+        }
+    }
 }
 
 /// `[width, 1]`.
@@ -82,76 +107,48 @@ fn centred(x: &Features, divisor: f64) -> Mat<f64> {
     Mat::from_fn(x.rows(), x.width(), |i, j| (x.row(i)[j] - mean[(j, 0)]) * scale)
 }
 
-/// Tr (Σ₁ Σ₂)^½ for Σ = XᵀX: the sum of the singular values of X₁ X₂ᵀ, whatever their rank. Orthogonal factors change
-/// no singular value, so a tall X is replaced by the triangle of its QR decomposition.
-fn nuclear_norm(x: Mat<f64>, y: Mat<f64>) -> Result<f64> {
-    let short = |x: Mat<f64>| if x.nrows() > x.ncols() { x.qr().thin_R().to_owned() } else { x };
-    let product = short(x) * short(y).transpose();
-    let values = product.singular_values().map_err(|error| Error::failed(format!("no singular values: {error:?}")))?;
-    Ok(values.iter().sum())
+/// Whether there are so few samples that their products with one another are less work than covariances of the features.
+fn are_few(a: &Features, b: &Features) -> bool {
+    let [rows, others, width] = [a.rows(), b.rows(), a.width()].map(|side| side as u128);
+    rows * others * rows.min(others) < width.pow(3)
 }
 
-/// Tr (Σ₁ Σ₂)^½, and by how much rounding may have moved it.
-struct Root {
-    value: f64,
-    rounding: f64,
-}
-
-/// The same by the roots of the eigenvalues of Lᵀ Σ₂ L with L Lᵀ = Σ₁, of which the lower halves are given: some half of
-/// the work. `None` where Σ₁ has no such L. An eigenvalue is off by some ε |Σ₁| |Σ₂|, so the root of a small one by more.
-fn root_trace([a, b]: &[Mat<f64>; 2]) -> Result<Option<Root>> {
-    let n = a.nrows();
-    let Ok(factor) = a.llt(Side::Lower) else { return Ok(None) };
-    let (l, mut right, mut product) = (factor.L(), Mat::zeros(n, n), Mat::zeros(n, n));
-    add_product(&mut right, TriangularLower, (b.as_ref(), TriangularLower), (l, TriangularLower));
-    add_product(&mut right, Rectangular, (b.transpose(), StrictTriangularUpper), (l, TriangularLower));
-    add_product(&mut product, TriangularLower, (l.transpose(), TriangularUpper), (right.as_ref(), Rectangular));
-    drop(right);
-    let values = product.self_adjoint_eigenvalues(Side::Lower);
-    let values = values.map_err(|error| Error::failed(format!("no eigenvalues: {error:?}")))?;
-    let size = |m: &Mat<f64>| {
-        let squares = |j: usize| m.col(j).subrows(j, n - j).squared_norm_l2() * 2.0 - m[(j, j)].powi(2);
-        (0..n).map(squares).sum::<f64>().sqrt()
+/// An error when an estimate takes more than `room` bytes, or hours: pixels of pictures are soon too many features.
+fn fits([rows, others, width]: [usize; 3], room: u64) -> Result<()> {
+    let [a, b, d] = [rows, others, width].map(|side| side as u128);
+    let by_samples = a * b * a.min(b);
+    let (work, needed) = match by_samples < d.pow(3) {
+        true => (by_samples, 8 * (4 * a * b + 2 * d * (a + b))),
+        false => (d.pow(3), (2 * GROUPS as u128 + 4) * d.pow(2) * 8),
     };
-    let off = 4.0 * f64::EPSILON * size(a) * size(b);
-    let rounding = values.iter().map(|value| off / value.max(off).sqrt()).sum();
-    Ok(Some(Root { value: values.iter().map(|value| value.max(0.0).sqrt()).sum(), rounding }))
-}
-
-/// Adds to this part of `into` the product of these parts of two matrices.
-fn add_product(
-    into: &mut Mat<f64>,
-    part: BlockStructure,
-    (a, of_a): (MatRef<'_, f64>, BlockStructure),
-    (b, of_b): (MatRef<'_, f64>, BlockStructure),
-) {
-    triangular::matmul(into, part, Accum::Add, a, of_a, b, of_b, 1.0, get_global_parallelism());
-}
-
-fn trace(m: &Mat<f64>) -> f64 {
-    (0..m.nrows()).map(|i| m[(i, i)]).sum()
-}
-
-/// An error when the moments of every group take more than `room` bytes: pixels of pictures are soon too many features.
-fn fits(width: usize, room: u64) -> Result<()> {
-    let needed = (2 * GROUPS as u64 + 4) * (width as u64).pow(2) * 8;
-    if needed <= room {
-        return Ok(());
+    let way_out = format!("give --features squeezenet, --samples {MOST} or fewer, or measure kid");
+    if needed > u128::from(room) {
+        return Err(Error::input(format!(
+            "fd of {width} features needs {:.1} GB of memory, and {:.1} GB may be taken; {way_out}",
+            needed as f64 / 1e9,
+            room as f64 / 1e9
+        )));
     }
-    Err(Error::input(format!(
-        "fd of {width} features needs {:.1} GB of memory, and {:.1} GB may be taken; give --features squeezenet, or measure kid",
-        needed as f64 / 1e9,
-        room as f64 / 1e9
-    )))
+    let most = (MOST as u128).pow(3);
+    if work > most {
+        let times = (work as f64 / most as f64).ceil();
+        return Err(Error::input(format!(
+            "fd of {width} features of {rows} and {others} samples is {times} times the work of {MOST} features, which              takes minutes; {way_out}"
+        )));
+    }
+    Ok(())
 }
 
 /// The distance with its interval, as a tool computes it or exactly, and what it would be with endlessly many samples (its
 /// bias goes with 1/n; Chong and Forsyth 2020, "Effectively Unbiased FID and Inception Score"). An error as for
-/// [`distance`], and with less than 20 samples on a side, or features so wide that their covariances find no room in memory.
+/// [`distance`], and with less than 20 samples on a side, or features so many that it takes more memory than there is, or hours.
 pub fn estimate(a: &Features, b: &Features, like: Option<Like>) -> Result<Estimate> {
     a.comparable(b, 2 * GROUPS)?;
-    fits(a.width(), memory::half_of_free())?;
-    let (of_a, of_b) = (Moments::by_group(a, "frechet.a"), Moments::by_group(b, "frechet.b"));
+    fits([a.rows(), b.rows(), a.width()], memory::half_of_free())?;
+    if are_few(a, b) {
+        return Few::of(a, b).estimate(like);
+    }
+    let (of_a, of_b) = (Moments::by_group(a, NAMES[0]), Moments::by_group(b, NAMES[1]));
     let (all_a, all_b) = (Moments::sum(&of_a), Moments::sum(&of_b));
     let mut without = [0.0; GROUPS];
     for ((without, a), b) in without.iter_mut().zip(&of_a).zip(&of_b) {
@@ -160,6 +157,41 @@ pub fn estimate(a: &Features, b: &Features, like: Option<Like>) -> Result<Estima
     // The moments' own value cancels their rounding out of the differences.
     Ok(Estimate::jackknife(all_a.distance(&all_b)?, &without).moved_to(between((a, &all_a), (b, &all_b), like)?))
 }
+
+/// The distance of Gaussians, at least one of them given by its mean and covariance: of samples there may be none to put an
+/// interval on it.
+pub fn of_gaussians(a: &Given, b: &Given) -> Result<f64> {
+    let width = |given: &Given| match given {
+        Given::Features(features) => features.width(),
+        Given::Statistics(statistics) => statistics.mean.len(),
+    };
+    if width(a) != width(b) {
+        let (name, width, other, others) = (a.name(), width(a), b.name(), width(b));
+        return Err(Error::input(format!(
+            "{name} is of {width} features, {other} of {others}; compare features of one network"
+        )));
+    }
+    fits([1 << 24, 1 << 24, width(a)], memory::half_of_free())?; // as of endlessly many samples
+    let gaussian = |given: &Given| match given {
+        Given::Features(x) => {
+            x.at_least(2)?;
+            let moments = Moments::of(x, &(0..x.rows()).collect::<Vec<_>>(), mean(x));
+            Ok((moments.mean(), moments.covariance(1.0)))
+        }
+        Given::Statistics(Statistics { mean, covariance, .. }) => {
+            let n = mean.len();
+            let mean = Mat::from_fn(n, 1, |i, _| mean[i]);
+            Ok::<_, Error>((mean, Mat::from_fn(n, n, |i, j| (covariance[i * n + j] + covariance[j * n + i]) / 2.0)))
+        }
+    };
+    let ((mean_a, of_a), (mean_b, of_b)) = (gaussian(a)?, gaussian(b)?);
+    let covariances = [of_a, of_b];
+    let total = finite(covariances.iter().map(trace).sum())?;
+    finite((mean_a - mean_b).squared_norm_l2() + total - 2.0 * root_by_eigenvalues(&covariances)?)
+}
+
+/// What the groups of either side are drawn by.
+const NAMES: [&str; 2] = ["frechet.a", "frechet.b"];
 
 /// What the Gaussian of some rows follows from, in a form that groups can be taken out of.
 struct Moments {
@@ -233,27 +265,31 @@ impl Moments {
         all
     }
 
-    /// With a first covariance that always has a root: good to half the digits where there are more features than rows.
+    /// With a first covariance lifted so that it has a root: good to half the digits where there are more features than rows.
     fn distance(&self, other: &Self) -> Result<f64> {
         let mut covariances = [self.covariance(1.0), other.covariance(1.0)];
-        let total = covariances.iter().map(trace).sum::<f64>();
+        let total = finite(covariances.iter().map(trace).sum())?;
         let lifted = &mut covariances[0];
         let ridge = (trace(lifted) / lifted.nrows() as f64).max(f64::MIN_POSITIVE) * RIDGE;
         (0..lifted.nrows()).for_each(|i| lifted[(i, i)] += ridge);
-        let root = root_trace(&covariances)?.ok_or_else(|| Error::failed("the covariance has no root"))?;
-        Ok((self.mean() - other.mean()).squared_norm_l2() + total - 2.0 * root.value)
+        let root = match root_trace(&covariances)? {
+            Some(root) => root.value,
+            None => root_by_eigenvalues(&covariances)?,
+        };
+        finite((self.mean() - other.mean()).squared_norm_l2() + total - 2.0 * root)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::root::Root;
     use super::*;
     use crate::eval::features::tests::golden;
 
     #[test]
     fn features_whose_covariances_find_no_room_are_refused_before_the_memory_is_taken() {
-        assert!(fits(2048, 1 << 30).is_ok());
-        let error = fits(12_288, 4_000_000_000).unwrap_err();
+        assert!(fits([10_000, 10_000, 2048], 1 << 32).is_ok());
+        let error = fits([50_000, 50_000, 12_288], 4_000_000_000).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(
             error.to_string().starts_with("fd of 12288 features needs 29.0 GB of memory, and 4.0 GB may"),
@@ -332,5 +368,100 @@ mod tests {
         assert!(few.contains("golden-1 has 1 samples") && few.contains("at least 2"), "{few}");
         let other = distance(&golden(1, 9, 4, 1.0, 0.0), &golden(2, 9, 5, 1.0, 0.0), None).unwrap_err().to_string();
         assert!(other.contains("golden-1 has 4 features") && other.contains("golden-2 has 5"), "{other}");
+    }
+
+    /// Numbers made by tests/golden/frechet.py.
+    #[test]
+    fn features_that_do_not_vary_have_a_distance_in_both_directions() {
+        let repeated = |seed: u64, rows: usize, width: usize, times: usize| {
+            let some = golden(seed, rows, width, 1.0, 0.0);
+            let rows = (0..rows * times).map(|i| i / times).collect::<Vec<_>>();
+            some.select(&rows)
+        };
+        let many = golden(1, 200, 16, 1.0, 0.0);
+        let flat = golden(5, 150, 16, 1.0, 0.0);
+        let values =
+            flat.values().iter().enumerate().map(|(i, value)| if (3..9).contains(&(i % 16)) { 0.25 } else { *value });
+        let flat = Features::new("flat", 16, values.collect()).unwrap();
+        let few = golden(2, 30, 60, 1.0, 0.0);
+        for (what, a, b, wanted) in [
+            ("one row", &many, &repeated(3, 1, 16, 150), 3.039944439609945),
+            ("two rows", &many, &repeated(4, 2, 16, 75), 2.614681261556689),
+            ("columns", &many, &flat, 2.1211150659384215),
+            ("one row, few", &few, &repeated(3, 1, 60, 40), 11.190488739751936),
+            ("few rows", &few, &golden(6, 40, 60, 1.0, 0.0), 4.957707778915063),
+        ] {
+            for (a, b) in [(a, b), (b, a)] {
+                let found = estimate(a, b, None).unwrap();
+                assert!((found.value / wanted - 1.0).abs() < 1e-7, "{what}: {found:?}, not {wanted}");
+                assert!(found.low.is_finite() && found.high.is_finite() && found.extrapolated.is_finite(), "{found:?}");
+            }
+        }
+        let one = repeated(3, 1, 16, 150);
+        assert!(estimate(&one, &one, None).unwrap().value.abs() < 1e-12);
+        // Of any size that numbers have; squares that have none are refused.
+        let scaled =
+            |x: &Features, by: f64| Features::new("x", 16, x.values().iter().map(|v| v * by).collect()).unwrap();
+        for by in [1e-200, 1e-100, 1e100] {
+            let found = estimate(&scaled(&many, by), &scaled(&flat, by), None).unwrap().value;
+            let wanted = 2.1211150659384215 * by * by;
+            assert!((found - wanted).abs() <= 1e-7 * wanted, "{found}, not {wanted}");
+        }
+        let error = estimate(&scaled(&many, 1e200), &scaled(&flat, 1e200), None).unwrap_err();
+        assert!(error.exit_code() == 2 && error.to_string().contains("scale both sides down"), "{error}");
+    }
+
+    #[test]
+    fn few_samples_of_many_features_give_what_covariances_give() {
+        let (a, b) = (golden(6, 64, 128, 1.0, 0.0), golden(7, 64, 128, 0.75, 0.25));
+        assert!(are_few(&a, &b));
+        let few = Few::of(&a, &b);
+        let rows = (0..64).filter(|row| row % 7 != 0).collect::<Vec<_>>();
+        for like in [None, Some(Like::Nvidia)] {
+            let found = few.distance([&rows, &rows], like).unwrap();
+            let (a, b) = (a.select(&rows), b.select(&rows));
+            let moments = |x: &Features| Moments::of(x, &(0..x.rows()).collect::<Vec<_>>(), mean(x));
+            let wanted = between((&a, &moments(&a)), (&b, &moments(&b)), like).unwrap();
+            assert!((found / wanted - 1.0).abs() < 1e-10, "{found}, not {wanted}");
+        }
+    }
+
+    #[test]
+    fn what_would_take_hours_is_refused_with_the_ways_out() {
+        let refused = |sizes: [usize; 3]| fits(sizes, 1 << 40).err().map(|error| error.to_string());
+        assert_eq!(refused([10_000, 10_000, 2048]), None);
+        assert_eq!(refused([4096, 4096, 100_000]), None, "few samples of many features are little work");
+        let said = refused([10_000, 10_000, 12_288]).unwrap();
+        assert!(said.contains("fd of 12288 features of 10000 and 10000 samples is 15 times the work"), "{said}");
+        assert!(said.contains("give --features squeezenet, --samples 4096 or fewer, or measure kid"), "{said}");
+    }
+
+    /// The number of tests/golden/frechet.py.
+    #[test]
+    fn a_mean_and_a_covariance_stand_for_their_samples() {
+        let (a, b) = (golden(7, 100, 8, 1.0, 0.0), golden(8, 120, 8, 0.75, 0.25));
+        let statistics = |x: &Features| {
+            let moments = Moments::of(x, &(0..x.rows()).collect::<Vec<_>>(), mean(x));
+            let (mean, lower) = (moments.mean(), moments.covariance(1.0));
+            let covariance = (0..64).map(|i| lower[((i / 8).max(i % 8), (i / 8).min(i % 8))]).collect();
+            Given::Statistics(Statistics {
+                name: "mu and sigma".into(),
+                mean: (0..8).map(|i| mean[(i, 0)]).collect(),
+                covariance,
+            })
+        };
+        let given = |x: &Features| Given::Features(x.clone());
+        for (a, b) in [
+            (statistics(&a), statistics(&b)),
+            (given(&a), statistics(&b)),
+            (statistics(&a), given(&b)),
+            (given(&a), given(&b)),
+        ] {
+            let found = of_gaussians(&a, &b).unwrap();
+            assert!((found - 0.1378828886426322).abs() < 1e-9, "{found}");
+        }
+        let other = golden(9, 20, 5, 1.0, 0.0);
+        let error = of_gaussians(&statistics(&a), &given(&other)).unwrap_err().to_string();
+        assert!(error.contains("mu and sigma is of 8 features, golden-9 of 5"), "{error}");
     }
 }
