@@ -95,6 +95,22 @@ fn weights(start: usize, length: usize, whole: usize, reach: usize, seam: usize)
 /// What a model turns a picture into, with all else that is `asked`: a picture for each of the things shown, by their names, or
 /// what the model makes first. The picture is mirrored at its edges up to the sides that the model takes, and the results cut.
 /// Panics for a model that cannot go through a picture in tiles.
+///
+/// ```
+/// use ganvas::apply::{Plan, apply};
+/// use ganvas::media::Image;
+/// use ganvas::{Resolved, Sample, device, recipe};
+///
+/// # fn main() -> ganvas::Result<()> {
+/// let small = ["resolution=16", "blocks=1", "width=4"].map(str::to_owned);
+/// let model = Resolved::new(recipe("esrgan")?, None, &small)?.model(&device::cpu())?; // with the weights it begins with
+/// let picture = Image::new(20, 10, 3, vec![128; 20 * 10 * 3]);
+/// let plan = Plan::new(&model.tiling().unwrap(), [20, 10], 1_000_000_000)?; // in 1 GB of memory
+/// let made = apply(model.as_ref(), (&Sample::seed(0), &[None]), &picture, &plan, &mut |_| ())?;
+/// assert_eq!((made[0].width, made[0].height), (80, 40));
+/// # Ok(())
+/// # }
+/// ```
 pub fn apply(
     model: &dyn Model,
     (asked, shown): (&Sample, &[Option<&str>]),

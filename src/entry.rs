@@ -135,6 +135,18 @@ impl Entry {
 }
 
 /// A complete configuration, read once: as text, as the part the trainer reads, and as what it opens.
+///
+/// ```
+/// use ganvas::{Resolved, recipe};
+///
+/// # fn main() -> ganvas::Result<()> {
+/// let config = Resolved::new(recipe("mnist")?, None, &["learning_rate=0.0004".to_owned()])?;
+/// assert!(config.text.contains("learning_rate = 0.0004"));
+/// let wrong = config.with("lerning_rate=1").err().unwrap();
+/// assert!(wrong.to_string().contains("did you mean `learning_rate`?"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Resolved {
     /// The recipe it configures.

@@ -190,6 +190,18 @@ pub struct Imported {
 
 /// A run directory at this path, which must not be there yet, with the model that these files hold. Of the networks in a file the
 /// first that a recipe knows is taken; the recipes are asked in their order. An error leaves nothing behind.
+///
+/// ```no_run
+/// use ganvas::RECIPES;
+/// use ganvas::import::{Found, import};
+///
+/// # fn main() -> ganvas::Result<()> {
+/// let found = Found::find("RealESRGAN_x4plus.pth", &mut |_| ())?; // or a name of `ganvas import --list`
+/// let imported = import(&found, RECIPES, "runs/upscaler".as_ref())?;
+/// println!("{}", imported.card.line());
+/// # Ok(())
+/// # }
+/// ```
 pub fn import(found: &Found, recipes: &[Entry], root: &Path) -> Result<Imported> {
     RunDir::is_free(root)?;
     let refused = |why: &str| Error::input(format!("{} cannot be imported: {}", found.card.source, printable(why)));

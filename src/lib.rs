@@ -1,21 +1,25 @@
 //! Ganvas trains, watches and uses generative adversarial networks (GANs), offline, on a laptop's CPU.
 //!
-//! Train a GAN and sample from it:
+//! This is the library behind the command `ganvas`. A [`RunDir`] is one training: a folder with its configuration, its log, its previews
+//! and its checkpoints. A [recipe](RECIPES) says how a kind of GAN is trained, [`Resolved`] is its configuration once it is checked,
+//! and a [`Model`] is what was learned: it answers a [`Request`] with samples.
+//!
+//! # Train a GAN, and draw samples
 //!
 //! ```
 //! use std::ops::ControlFlow;
-//! use ganvas::{Device, Request, Resolved, RunDir, recipe, sample, train};
+//! use ganvas::{Request, Resolved, RunDir, device, recipe, sample, train};
 //!
 //! # fn main() -> ganvas::Result<()> {
 //! # let runs = std::env::temp_dir().join(format!("ganvas-doc-{}", std::process::id()));
 //! let sets = ["train.steps=20".to_owned()];
 //! let config = Resolved::new(recipe("ring")?, None, &sets)?;
-//! let device = Device::flex();
-//! let session = config.open(&device)?;
+//! let device = device::cpu();
+//! let session = config.open(&device)?; // the networks and the data
 //! let run = RunDir::create(&runs, "toy", &config)?;
 //! train(&run, &run.lock()?, &config, session, None, &device, &mut |progress| {
 //!     assert!(progress.step <= progress.total_steps);
-//!     ControlFlow::Continue(())
+//!     ControlFlow::Continue(()) // Break ends the training with a checkpoint
 //! })?;
 //!
 //! let model = sample::model(&config, &sample::checkpoint(&run, None)?, &device)?;
@@ -25,6 +29,26 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A run that was stopped goes on from [`RunDir::checkpoint`], which `train` takes in place of `None`; every number is then what it
+//! would have been without the stop.
+//!
+//! # Where things are
+//!
+//! | to ... | see |
+//! |---|---|
+//! | choose a recipe and set its keys | [`recipe`](recipe()), [`Resolved`], [`config`] |
+//! | draw samples, between two seeds, by a class or above chords | [`sample`], [`Request`], [`Value`] |
+//! | write pictures, animations, MIDI and sound | [`media`] |
+//! | turn one picture into another, of any size and in bounded memory | [`mod@apply`] |
+//! | use a network that somebody trained with PyTorch or ncnn | [`mod@import`] |
+//! | measure samples, with intervals | [`eval`] |
+//! | know what goes wrong in a training | [`doctor`] |
+//! | look at the data before they are learned from | [`data::check`] |
+//! | write a recipe of your own | [`Recipe`], [`prelude`], and the example `own_recipe` |
+//!
+//! The examples `sample`, `own_data`, `own_recipe` and `serve_a_model` are whole programs. What a user can cause is an [`Error`] with a
+//! sentence that says what is wrong and what to do; nothing panics but for what its documentation names.
 #![warn(missing_docs)]
 
 pub mod apply;

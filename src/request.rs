@@ -9,7 +9,18 @@ pub const PICTURE: &str = "picture";
 /// The name under which a request says which of several things that a model makes is shown.
 pub const SHOW: &str = "show";
 
-/// What to generate.
+/// What to generate: a list of [`Sample`]s, each with its latent vector and with what is given beside it.
+///
+/// ```
+/// use ganvas::{Latent, Request, Sample, Value};
+///
+/// let eight = Request::seeds(0..8);
+/// let film = Request::interpolation(3, 9, 60);
+/// let above_chords = Request::seeds([1, 2]).with("chords", &Value::from("Am F C G"));
+/// assert_eq!([&eight, &film, &above_chords].map(|request| request.samples.len()), [8, 60, 2]);
+/// assert_eq!(above_chords.samples[1], Sample::seed(2).with("chords", "Am F C G"));
+/// assert_eq!(film.samples[0].latent.seed(), 3);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
     /// One result for each.

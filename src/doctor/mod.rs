@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use self::history::History;
+pub use self::limits::BEGINNING;
 use self::rules::{Finding, NOT_FINITE, RULES, Rule, tried};
 pub use self::samples::Examiner;
 use crate::run::{Diagnosis, Event, Record};
@@ -180,6 +181,19 @@ fn last<'a>(all: &'a mut [Episode], name: &str) -> Option<&'a mut Episode> {
 }
 
 /// All illnesses that these records tell of, in the order of their finding.
+///
+/// ```no_run
+/// use ganvas::run::{read_events, standing};
+/// use ganvas::{RunDir, doctor};
+///
+/// # fn main() -> ganvas::Result<()> {
+/// let run = RunDir::open("runs/0001-mnist".as_ref())?;
+/// for episode in doctor::episodes(&standing(read_events(&run.events())?)) {
+///     println!("{}: {}", episode.diagnosis.name, episode.diagnosis.sentence);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub fn episodes(records: &[Record]) -> Vec<Episode> {
     Episodes::of(records).all
 }

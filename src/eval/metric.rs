@@ -271,6 +271,19 @@ pub const METRICS: &[Metric] = &[
 ];
 
 /// The metric called `name`.
+///
+/// ```
+/// use ganvas::eval::features::Features;
+/// use ganvas::eval::{Seen, metric, of_features};
+///
+/// # fn main() -> ganvas::Result<()> {
+/// let wave = |from: f64| (0..200).map(|i| (from + f64::from(i) * 0.7).sin()).collect::<Vec<_>>();
+/// let [made, real] = [wave(0.0), wave(0.1)].map(|values| Features::new("waves", 2, values));
+/// let passports = of_features(&metric("kid")?, &Seen::given(made?), &Seen::given(real?), None)?;
+/// assert!(passports[0].low <= passports[0].value && passports[0].value <= passports[0].high);
+/// # Ok(())
+/// # }
+/// ```
 pub fn metric(name: &str) -> Result<Metric> {
     METRICS.iter().find(|metric| metric.name == name).copied().ok_or_else(|| {
         let names = METRICS.iter().map(|metric| metric.name).collect::<Vec<_>>().join(", ");

@@ -15,6 +15,19 @@ const LARGE: usize = 1 << 20;
 pub const GAP_LEVEL: u8 = 32;
 
 /// A picture, 8 bits a channel.
+///
+/// ```
+/// use ganvas::media::{Image, grid};
+///
+/// # fn main() -> ganvas::Result<()> {
+/// let red = Image::new(2, 1, 3, vec![255, 0, 0, 255, 0, 0]);
+/// let large = red.enlarged(8);
+/// assert_eq!((large.width, large.height), (16, 8));
+/// let four = grid(&vec![large; 4], 2);
+/// assert!(four.to_png()?.starts_with(b"\x89PNG"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     /// Pixels in a row.
