@@ -29,6 +29,6 @@ pub fn named(name: &str) -> Result<Device> {
     match name {
         "cpu" => Ok(cpu()),
         "gpu" => Err(Error::input("this build computes on the processor alone; leave --device out, or give cpu")),
-        other => Err(Error::input(format!("there is no device `{other}`; give one of {}", NAMES.join(", ")))),
+        other => Err(Error::input(format!("there is no device `{other}`; this build has: {}", NAMES.join(", ")))),
     }
 }

@@ -13,6 +13,9 @@ pub enum Error {
     /// Some of the data cannot be used; nothing was started (exit code 2).
     #[error("{0}")]
     Unusable(Unusable),
+    /// What is needed could not be fetched (exit code 2). A command adds the ways out that it has with [`Error::or`].
+    #[error("{0}")]
+    Unfetched(String),
     /// The work began and could not go on (exit code 1).
     #[error("{0}")]
     Failed(String),
@@ -88,10 +91,18 @@ impl Error {
         }
     }
 
+    /// The same with one more way out where something could not be fetched: "Or ...", on a line of its own.
+    pub fn or(self, way_out: &str) -> Self {
+        match self {
+            Error::Unfetched(said) => Error::Input(format!("{said}\nOr {way_out}")),
+            other => other,
+        }
+    }
+
     /// The process's exit code: 2 when the command, config or data was wrong, 1 when the run failed.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Input(_) | Error::Unusable(_) => 2,
+            Error::Input(_) | Error::Unfetched(_) | Error::Unusable(_) => 2,
             Error::Failed(_) | Error::Full(..) => 1,
         }
     }

@@ -74,7 +74,7 @@ fn a_run_longer_than_a_day_names_the_preset_and_every_run_says_its_time_and_memo
 /// A folder as one of the people of docs/tour.md has it: their own pictures, and the command as `ganvas` in a folder of its own.
 fn home_of(folder: &Path) {
     let faces = ganvas_made_up::faces().join("train");
-    for (name, pictures) in [("photos", 40), ("album", 2)] {
+    for (name, pictures) in [("my-photos", 40), ("album", 2)] {
         fs::create_dir(folder.join(name)).unwrap();
         let mut files = fs::read_dir(&faces).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
         files.sort();
@@ -173,4 +173,65 @@ fn every_other_command_of_the_tour_is_one_that_the_command_knows() {
             assert!(help.contains(flag), "`ganvas {line}`: {} has no {flag}", words[0]);
         }
     }
+}
+
+#[test]
+fn what_cannot_be_fetched_is_answered_by_every_way_out_of_the_command() {
+    let folder = tempfile::tempdir().unwrap();
+    for i in 0..3_u8 {
+        let file = folder.path().join(format!("{i}.png"));
+        image::RgbImage::from_pixel(16, 16, image::Rgb([60 * i; 3])).save(file).unwrap();
+    }
+    for (args, client, way_out) in [
+        (["train", "pix2pix", "--preset", "laptop"], "npm", "Or train on data of your own: --data FOLDER"),
+        (["eval", ".", "--against", "."], "pip", "Or measure without a trained network: --features pixels"),
+    ] {
+        let refused = alone(folder.path(), &args);
+        let said = said(&refused);
+        assert!(refused.status.code() == Some(2) && said.contains(client) && said.contains(way_out), "{said}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_not_taken_for_the_public_set_of_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for args in [&["train", "stylegan2", "--data", "photos/"][..], &["data", "check", "photos/"]] {
+        let refused = alone(folder.path(), args);
+        let said = said(&refused);
+        assert!(refused.status.code() == Some(2) && said.contains("photos/ does not exist"), "{said}");
+    }
+}
+
+#[test]
+fn a_name_that_no_run_can_have_is_refused_before_anything_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = alone(folder.path(), &["train", "ring", "--name", "a/b"]);
+    assert_eq!((refused.status.code(), said(&refused).lines().count()), (Some(2), 1), "{}", said(&refused));
+    assert!(said(&refused).contains("`a/b` cannot name a run"));
+}
+
+#[test]
+fn the_doctor_says_when_it_is_too_early_to_judge() {
+    let folder = tempfile::tempdir().unwrap();
+    let trained = alone(folder.path(), &["train", "ring", "--steps", "3"]);
+    assert!(trained.status.success(), "{}", said(&trained));
+    let judged = String::from_utf8(alone(folder.path(), &["doctor", "latest"]).stdout).unwrap();
+    assert!(judged.contains("too early to be sure"), "{judged}");
+}
+
+#[test]
+fn a_run_goes_on_for_longer_and_never_for_less_and_says_when_it_begins_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let trained = alone(folder.path(), &["train", "ring", "--steps", "20"]);
+    assert!(trained.status.success(), "{}", said(&trained));
+    let checkpoints = folder.path().join("runs/0001-ring/checkpoints");
+    let config = || fs::read_to_string(folder.path().join("runs/0001-ring/config.toml")).unwrap();
+    let before = config();
+    let refused = alone(folder.path(), &["resume", "latest", "--steps", "5"]);
+    assert!(refused.status.code() == Some(2) && said(&refused).contains("(20 steps) already"), "{}", said(&refused));
+    assert!(checkpoints.is_dir() && config() == before);
+
+    fs::remove_dir_all(&checkpoints).unwrap();
+    let anew = alone(folder.path(), &["resume", "latest"]);
+    assert!(anew.status.success() && said(&anew).contains("the training begins anew"), "{}", said(&anew));
 }

@@ -27,6 +27,15 @@ pub struct Checked {
 
 /// Decodes everything in a folder or zip. It is held to be what its layout says: MNIST's files, music, two sets without pairs,
 /// pairs in two folders, pairs side by side, single pictures. An error when there is no music at all in a folder of music.
+///
+/// ```
+/// # let folder = std::env::temp_dir().join(format!("ganvas-doc-check-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder).unwrap();
+/// std::fs::write(folder.join("cat.png"), "not a picture").unwrap();
+/// let found = ganvas::data::check::check(&folder).unwrap();
+/// assert_eq!(found.problems, ["cat.png is not a picture, whatever its name says"]);
+/// # std::fs::remove_dir_all(&folder).ok();
+/// ```
 pub fn check(path: &Path) -> Result<Checked> {
     if holds_digits(path) {
         let report = mnist::check(path);

@@ -255,7 +255,7 @@ impl Archive {
             Client::Apt => ("Debian", "Try again on Debian 12", apt_download(APT, package, expected, &cache, report)),
         };
         let bytes = fetched.map_err(|error| {
-            Error::input(format!(
+            Error::Unfetched(format!(
                 "the {registry} package {package}, {purpose}, could not be fetched: {error}. {way_out}, or bring {} yourself:{}",
                 if all.len() == 1 { "this file" } else { "these files" },
                 to_bring(all, &cache)

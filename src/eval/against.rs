@@ -190,7 +190,10 @@ pub(super) fn of_images(
 ) -> Result<Vec<Passport>> {
     let (measured, by) = match metric.measure {
         Measure::Pairs(measure) => {
-            let cropped = format!("none, without a border of {border}");
+            let cropped = match border {
+                0 => "none".to_owned(),
+                border => format!("none, without a border of {border}"),
+            };
             (measure(pairs, border)?, By { resize: Some(cropped), ..nothing("none") })
         }
         Measure::Masks(measure) => (measure(pairs)?, By { resize: Some("none".to_owned()), ..nothing("none") }),

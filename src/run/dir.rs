@@ -11,6 +11,21 @@ use crate::entry::{Entry, Resolved};
 use crate::error::{Error, Result};
 
 /// A run directory. See `docs/run-directory.md` for the contract.
+///
+/// ```
+/// use ganvas::{RECIPES, Resolved, RunDir, recipe};
+///
+/// # fn main() -> ganvas::Result<()> {
+/// # let runs = std::env::temp_dir().join(format!("ganvas-doc-rundir-{}", std::process::id()));
+/// let made = RunDir::create(&runs, "toy", &Resolved::new(recipe("ring")?, None, &[])?)?;
+/// assert!(made.path().ends_with("0001-toy"));
+/// let run = RunDir::open(made.path())?;
+/// assert_eq!(run.config(RECIPES)?.entry.info.name, "ring");
+/// assert!(run.checkpoint(None)?.is_none() && !run.is_training());
+/// # std::fs::remove_dir_all(&runs).ok();
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct RunDir {
     root: PathBuf,
@@ -55,7 +70,7 @@ pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
 impl RunDir {
     /// Makes the next numbered directory under `runs`, such as `runs/0007-mnist`, and writes the configuration there.
     pub fn create(runs: &Path, name: &str, config: &Resolved) -> Result<Self> {
-        check_name(name)?;
+        Self::check_name(name)?;
         let fail = |error: std::io::Error| Error::io("make a run directory", runs, &error);
         fs::create_dir_all(runs).map_err(fail)?;
         let numbers = fs::read_dir(runs).map_err(fail)?.filter_map(|entry| number(&entry.ok()?.path()));
@@ -71,6 +86,14 @@ impl RunDir {
         Self::furnish(root, config)
     }
 
+    /// An error for a name that no directory should have.
+    pub fn check_name(name: &str) -> Result<()> {
+        if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
+            return Err(Error::input(format!("`{name}` cannot name a run; use letters, digits, - and _")));
+        }
+        Ok(())
+    }
+
     /// An error where a run directory of this very path cannot be made because something is there, or the path ends with no name.
     pub fn is_free(root: &Path) -> Result<()> {
         if root.symlink_metadata().is_ok() {
@@ -78,7 +101,7 @@ impl RunDir {
             return Err(Error::input(format!("{root} is there already; give another place with -o, or remove it")));
         }
         let name = root.file_name().unwrap_or_default().to_string_lossy();
-        check_name(&name)
+        Self::check_name(&name)
     }
 
     /// Makes a run directory of this very path, which must not be there yet: `fill` writes beside the configuration what belongs
@@ -126,7 +149,7 @@ impl RunDir {
 
     /// The run by another name, after the same number. Errors when a trainer has it, and when there is one of that name.
     pub fn renamed(self, name: &str) -> Result<Self> {
-        check_name(name)?;
+        Self::check_name(name)?;
         self.has_name()?;
         drop(self.lock()?); // nobody trains it
         let name = match number_text(&self.root) {
@@ -238,12 +261,4 @@ fn number(root: &Path) -> Option<u32> {
 /// Whether a folder is one that is being made, or was when its process was killed.
 fn is_aside(root: &Path) -> bool {
     root.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
-}
-
-/// An error for a name that no directory should have.
-fn check_name(name: &str) -> Result<()> {
-    if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
-        return Err(Error::input(format!("`{name}` cannot name a run; use letters, digits, - and _")));
-    }
-    Ok(())
 }

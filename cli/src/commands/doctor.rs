@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ganvas::doctor::{Episode, episodes};
+use ganvas::doctor::{BEGINNING, Episode, episodes};
 use ganvas::import::Card;
 use ganvas::run::{Event, read_events, standing};
 
@@ -36,7 +36,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             return super::print(&format!("There is no training to judge: the network was imported ({card}).\n"));
         }
         let looks = records.iter().filter(|record| matches!(record.event, Event::Scalars { .. })).count();
+        let (least_looks, least_kimg) = BEGINNING;
         return super::print(&match (looks, records.last()) {
+            (1.., Some(last)) if looks < least_looks || last.kimg < least_kimg => format!(
+                "Nothing is wrong so far, but it is too early to be sure: most faults are looked for from {least_looks} \
+                 looks and {least_kimg:.0} kimg on, and this run has {looks} and {:.1}.\n",
+                last.kimg
+            ),
             (1.., Some(last)) => format!(
                 "Nothing is wrong as far as the doctor can see, by {looks} looks up to step {} ({:.1} kimg).\n",
                 last.step, last.kimg

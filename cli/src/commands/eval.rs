@@ -16,15 +16,13 @@ use ganvas::eval::{
 use ganvas::import::Card;
 use ganvas::looks::Network;
 use ganvas::report::Report;
-use ganvas::{Error, Example, Model, RECIPES, RunDir, sample};
+use ganvas::{Error, Example, Model, RECIPES, RunDir, Unusable, sample};
 
 use super::Computing;
 use crate::progress::{Work, say};
 
 const MOST_SAMPLES: usize = 10_000;
 const ARRAYS: &[&str] = &["npz", "npy"];
-/// What the library advises where a folder holds files that cannot be used, and how it is written here.
-const SKIPPED: [&str; 2] = ["--set data.skip_broken=true", "--skip-broken"];
 
 /// Measure generated samples against real ones, with intervals.
 #[derive(clap::Args)]
@@ -171,11 +169,14 @@ pub fn run(mut args: Args) -> anyhow::Result<()> {
     super::print(&passports.iter().map(line).collect::<String>())
 }
 
-/// An error with the advice that this command takes.
+/// An error with the ways out that this command has.
 fn advised(error: anyhow::Error) -> anyhow::Error {
     match error.downcast::<Error>() {
-        Ok(Error::Input(sentence)) => Error::input(sentence.replace(SKIPPED[0], SKIPPED[1])).into(),
-        Ok(other) => other.into(),
+        Ok(Error::Unusable(unusable)) => {
+            let way_out = format!("{} `--skip-broken` goes on without them.", unusable.way_out);
+            Error::Unusable(Unusable { way_out, ..unusable }).into()
+        }
+        Ok(other) => other.or("measure without a trained network: --features pixels, or for pairs --metric l1").into(),
         Err(other) => other,
     }
 }
@@ -360,7 +361,7 @@ impl Measuring<'_> {
             let place = super::train::named_set(&name)?.unwrap_or(name);
             config = config.with(&super::train::data_setting(&place)?)?;
         } else if real.is_none() && (self.named.is_empty() || !self.named.iter().all(is_of_styles)) {
-            super::train::fetch_own(&config)?;
+            super::train::fetch_own(&config).map_err(|error| error.or("compare with others: --against FOLDER"))?;
         }
         if self.args.skip_broken {
             config = config.with("data.skip_broken=true").unwrap_or(config); // some data have no such key

@@ -383,8 +383,8 @@ fn extension(path: &Path) -> Option<String> {
 fn grid_ending(extension: Option<&str>) -> ganvas::Result<()> {
     match extension.filter(|extension| *extension != "png") {
         Some(other) => Err(Error::input(format!(
-            "a grid is a .png, not a .{other}; end -o in .png (or music in .mid or .wav), or give a folder without a \
-             dot in its name"
+            "a grid is written as .png, and not as .{other}; end -o in .png (music in .mid or .wav), or give a folder without \
+             a dot in its name"
         ))),
         None => Ok(()),
     }

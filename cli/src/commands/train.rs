@@ -89,7 +89,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let given = config.clone();
     let suited = |error| skippable(error, &args, &given);
     chosen.iter().for_each(|line| say(line));
-    let mut work = Work::new("trying".to_owned());
+    if let Some(name) = &args.name {
+        RunDir::check_name(name)?;
+    }
+    let mut work = Work::new("measuring a few steps".to_owned());
     let trial = ganvas::try_out(&config, &device, &mut |progress| {
         memory::give_back(); // or what the steps before freed counts for the next ones
         work.show(&progress);
@@ -214,11 +217,12 @@ pub fn prepare(config: &Resolved) -> anyhow::Result<()> {
     if config.train.eval_every_kimg > 0.0 {
         config.train.eval_metrics.iter().try_for_each(|name| ganvas::eval::metric(name).map(drop))?;
     }
-    fetch_own(config)
+    fetch_own(config).map_err(|error| error.or("train on data of your own: --data FOLDER"))?;
+    Ok(())
 }
 
 /// Fetches the set that the configuration names, or the recipe's own, where no other data are named.
-pub fn fetch_own(config: &Resolved) -> anyhow::Result<()> {
+pub fn fetch_own(config: &Resolved) -> ganvas::Result<()> {
     match (config.data_path(), config.entry.info.dataset) {
         (Some(path), _) => drop(named_set(&path)?),
         (None, Some(name)) => {

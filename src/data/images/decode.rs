@@ -38,7 +38,9 @@ pub fn decoded(bytes: &[u8], smallest_side: u32) -> Result<Decoded, String> {
     match reader.format() {
         Some(ImageFormat::Jpeg) if !jpeg_ends(bytes) => return Err("is cut short: its end is missing".to_owned()),
         Some(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP | ImageFormat::Gif) => (),
-        Some(other) => return Err(format!("is {other:?} inside, which is not read; convert it to PNG or JPEG")),
+        Some(other) => {
+            return Err(format!("is a picture in the format {other:?}, which is not read; convert it to PNG or JPEG"));
+        }
         None => return Err("is not a picture, whatever its name says".to_owned()),
     }
     let mut limits = Limits::no_limits();

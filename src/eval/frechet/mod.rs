@@ -133,7 +133,8 @@ fn fits([rows, others, width]: [usize; 3], room: u64) -> Result<()> {
     if work > most {
         let times = (work as f64 / most as f64).ceil();
         return Err(Error::input(format!(
-            "fd of {width} features of {rows} and {others} samples is {times} times the work of {MOST} features, which              takes minutes; {way_out}"
+            "fd of {width} features of {rows} and {others} samples is {times} times the work of {MOST} features, which takes \
+             minutes; {way_out}"
         )));
     }
     Ok(())
