@@ -9,7 +9,7 @@ mod web;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Train, watch and use generative adversarial networks, offline.
 #[derive(Parser)]
@@ -33,6 +33,7 @@ enum Command {
     Import(commands::import::Args),
     Doctor(commands::doctor::Args),
     Data(commands::data::Args),
+    Completions(commands::completions::Args),
 }
 
 /// What `--version` prints, beside the version alone of `-V`. It lives as long as the process, as clap asks.
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         Command::Import(args) => commands::import::run(args),
         Command::Doctor(args) => commands::doctor::run(args),
         Command::Data(args) => commands::data::run(args),
+        Command::Completions(args) => commands::completions::run(args, Cli::command()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -100,7 +100,7 @@ pub fn try_out(config: &Resolved, device: &Device, report: Report) -> Result<Tri
     let most = (batch / 2).max(2 * size).min(batch);
     while tried.len() < MOST_SIZES {
         if let Ok(smaller) = config.with(&format!("train.batch={size}")) {
-            let what = format!("a few steps on {size} of {batch} images");
+            let what = format!("steps with {size} of {batch} images");
             report(Progress { done: 0, total: None, what: &what });
             tried.push(steps(&smaller, config, device, tried.last(), &mut trial)?);
         }

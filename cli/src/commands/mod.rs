@@ -1,6 +1,7 @@
 //! One file per verb.
 
 pub mod apply;
+pub mod completions;
 pub mod data;
 pub mod doctor;
 pub mod eval;

@@ -92,7 +92,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if let Some(name) = &args.name {
         RunDir::check_name(name)?;
     }
-    let mut work = Work::new("measuring a few steps".to_owned());
+    let mut work = Work::new("measuring time and memory".to_owned());
     let trial = ganvas::try_out(&config, &device, &mut |progress| {
         memory::give_back(); // or what the steps before freed counts for the next ones
         work.show(&progress);
