@@ -2,7 +2,6 @@
 
 pub(in crate::data) mod decode;
 mod domains;
-pub mod file;
 pub(in crate::data) mod folder;
 mod pack;
 mod paired;
@@ -24,7 +23,7 @@ use crate::data::source::{Asked, Drawing, Order, Sampling, Source, Split};
 use crate::data::{cache, holds_digits, mnist, place_of};
 use crate::device;
 use crate::error::{Error, Result};
-use crate::media::{Image, Media};
+use crate::media::{Image, Media, Profile};
 use crate::random::Draws;
 use crate::request::{self, Example};
 use crate::shell;
@@ -33,14 +32,12 @@ use self::folder::Listing;
 use self::pack::Pack;
 
 const SHOWN: usize = 20; // problems in one error
-/// The endings of the files that are read, in small letters.
-pub const READ: &[&str] = &["png", "jpg", "jpeg", "jfif", "webp", "gif"];
 
 /// The pictures a recipe learns from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Images {
-    /// Folder or zip of pictures (PNG, JPEG, WebP, GIF), or folder of MNIST's files; empty for the recipe's own set, fetched once into the cache.
+    /// Folder or zip of pictures (PNG, JPEG, WebP, GIF, BMP, TIFF), or folder of MNIST's files; empty for the recipe's own set, fetched once into the cache.
     pub path: PathBuf,
     /// How the folder is laid out.
     pub layout: Layout,
@@ -151,8 +148,8 @@ impl Images {
 
 /// The batches of the training pictures, or of those held out: the same for the same `seed` and step.
 ///
-/// Every picture is decoded, turned upright as its EXIF data say, laid over white where it is transparent, cut to the
-/// largest square in the middle, resized with a Lanczos filter and packed into a file in the cache; later calls read that
+/// Every picture is decoded, turned upright as its EXIF data say, brought to sRGB by its colour profile, laid over white where
+/// it is transparent, cut to the largest square in the middle, resized with a Lanczos filter and packed into a file in the cache; later calls read that
 /// file. A random crop and mirroring happen at the draw, and not to pictures held out. `set` is the name of the recipe's
 /// own data set, used when no path is given. CMYK in a JPEG is read as Adobe writes it, inverted. In a folder of idx
 /// files, such as MNIST's, the pictures are its training digits, of which the last are held out.
@@ -489,6 +486,14 @@ pub struct Survey {
     pub problems: Vec<String>,
 }
 
+/// What pictures may have beside what is learned from, and what training does about it.
+const BESIDE: [[&str; 2]; 4] = [
+    ["pictures that are transparent in part", "training lays them over white"],
+    ["pictures with a colour profile other than sRGB", "training converts them to sRGB"],
+    ["pictures with a colour profile that cannot be used", "training takes their colours for sRGB"],
+    ["animations, or files of several pages", "training sees the first picture of each"],
+];
+
 /// Decodes everything in a folder or zip, for `data check` and for choosing settings. `set` is as for [`open`].
 /// An error when there is nothing that could be decoded, as in a missing or empty folder.
 pub fn survey(images: &Images, set: &str) -> Result<Survey> {
@@ -508,9 +513,15 @@ pub fn survey(images: &Images, set: &str) -> Result<Survey> {
     }
     let listing = Listing::of(&place, images.layout, images.validation_share)?;
     let seen = listing.each(|file, bytes| {
-        let picture = decode::picture(bytes)?;
-        let side = picture.width().min(picture.height());
-        Ok((side, decode::has_colour(&picture), file.label as usize, file.held_out))
+        let seen = decode::seen(bytes)?;
+        let side = seen.picture.width().min(seen.picture.height());
+        let beside = [
+            seen.is_transparent,
+            seen.profile == Profile::Converted,
+            seen.profile == Profile::Unusable,
+            seen.frames > 1,
+        ];
+        Ok((side, decode::has_colour(&seen.picture), file.label as usize, file.held_out, beside))
     });
     let mut problems = listing.problems.clone();
     let mut notes = listing.notes.clone();
@@ -520,10 +531,11 @@ pub fn survey(images: &Images, set: &str) -> Result<Survey> {
         None => (),
     }
     let mut counts = vec![0; listing.classes.len()];
-    let (mut sides, mut colour, mut held_out) = (Vec::new(), 0, 0);
+    let (mut sides, mut colour, mut held_out, mut besides) = (Vec::new(), 0, 0, [0; BESIDE.len()]);
     for result in seen {
         match result {
-            Ok((side, coloured, label, held)) => {
+            Ok((side, coloured, label, held, beside)) => {
+                besides.iter_mut().zip(beside).for_each(|(count, is_so)| *count += usize::from(is_so));
                 sides.push(side);
                 colour += usize::from(coloured);
                 held_out += usize::from(held);
@@ -534,6 +546,8 @@ pub fn survey(images: &Images, set: &str) -> Result<Survey> {
             Err(problem) => problems.push(problem),
         }
     }
+    let told = BESIDE.iter().zip(besides).filter(|(_, count)| *count > 0);
+    notes.extend(told.map(|([what, done], count)| format!("{what}: {count}; {done}")));
     sides.sort_unstable();
     let at = |share: usize| sides.get(sides.len().saturating_sub(1) * share / 2).copied().unwrap_or(0);
     Ok(Survey {
@@ -632,7 +646,7 @@ mod tests {
             ("text.png", b"not a picture".to_vec()),
             ("dot.png", png(&RgbImage::new(1, 1).into())),
             ("nothing.webp", Vec::new()),
-            ("scan.tiff", b"II*\0".to_vec()),
+            ("scan.heic", b"passed over".to_vec()),
             ("deep/er/fine.jpg", whole.clone()),
             ("jpeg-inside.png", whole.clone()),
             ("cmyk.jpg", include_bytes!("../../../tests/data/cmyk.jpg").to_vec()),
@@ -645,7 +659,7 @@ mod tests {
             error(&all(), folder.path()),
             format!(
                 "5 of 8 files in {place} cannot be used:\n  \
-                 scan.tiff is of a kind that is not read; convert it to PNG or JPEG\n  \
+                 scan.heic is of a kind that is not read; convert it to PNG or JPEG\n  \
                  cut.jpg is cut short: its end is missing\n  \
                  dot.png is 1 x 1 pixels; 8 x 8 are the least one can learn from\n  \
                  nothing.webp is empty (0 bytes)\n  \
@@ -968,6 +982,28 @@ mod tests {
         let facts = survey.facts();
         assert!(facts[0].starts_with("pictures: 3 (2 in colour, 1 grey)"), "{facts:?}");
         assert!(facts[1].contains("a model for more than 20 would see most pictures enlarged"), "{facts:?}");
+    }
+
+    #[test]
+    fn a_survey_said_nothing_of_transparency_profiles_and_animations_and_says_what_training_does() {
+        let glass = image::RgbaImage::from_pixel(16, 16, image::Rgba([9, 9, 9, 128]));
+        let opaque = image::RgbaImage::from_pixel(16, 16, image::Rgba([9, 9, 9, 255]));
+        let folder = folder(&[
+            ("glass.png", png(&glass.into())),
+            ("opaque.png", png(&opaque.into())),
+            ("film.gif", include_bytes!("../../../tests/data/film.gif").to_vec()),
+            ("adobe.png", include_bytes!("../../../tests/data/adobe.png").to_vec()),
+            ("pages.tif", include_bytes!("../../../tests/data/pages.tif").to_vec()),
+            ("small.bmp", include_bytes!("../../../tests/data/small.bmp").to_vec()),
+        ]);
+        let survey = survey_of(folder.path(), Layout::Folder);
+        assert_eq!((survey.pictures, survey.problems.len()), (6, 0));
+        let wanted = [
+            "pictures that are transparent in part: 1; training lays them over white",
+            "pictures with a colour profile other than sRGB: 1; training converts them to sRGB",
+            "animations, or files of several pages: 2; training sees the first picture of each",
+        ];
+        assert_eq!(survey.notes, wanted);
     }
 
     #[test]
