@@ -181,6 +181,9 @@ pub(crate) fn with_set(text: &str, set: &str, recipe: &str, keys: &Keys) -> Resu
         let nearest = keys.nearest(key).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         return Err(failed(&format!("{recipe} has no key `{key}`{nearest}")));
     }
+    if value.parse::<i64>().is_err() && !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(failed(&format!("the largest whole number that a configuration holds is {}", i64::MAX)));
+    }
     let value = toml::from_str::<toml::Table>(&format!("v = {value}"))
         .ok()
         .and_then(|mut table| table.remove("v"))

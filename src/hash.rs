@@ -1,9 +1,10 @@
 //! SHA-256 of bytes and files, in digits.
 
-use std::fs::File;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
+
+use crate::aside::open_file;
 
 /// The SHA-256 of some bytes, as 64 lower-case hexadecimal digits.
 pub fn sha256(bytes: &[u8]) -> String {
@@ -13,7 +14,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// The SHA-256 of a file, read piece by piece.
 pub fn file_sha256(path: &Path) -> std::io::Result<String> {
     let mut hash = Sha256::new();
-    std::io::copy(&mut File::open(path)?, &mut hash)?;
+    std::io::copy(&mut open_file(path)?, &mut hash)?;
     Ok(hexadecimal(&hash.finalize()))
 }
 

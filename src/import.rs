@@ -109,7 +109,7 @@ pub struct Card {
 impl Card {
     /// That of a run that was imported, empty where it cannot be read; none of a run that was trained.
     pub fn of(run: &RunDir) -> Option<Self> {
-        let text = std::fs::read_to_string(run.path().join("card.toml")).ok()?;
+        let text = crate::aside::read_text(&run.path().join("card.toml")).ok()?;
         Some(toml::from_str(&text).unwrap_or_default())
     }
 

@@ -17,6 +17,9 @@ use crate::request::{Latent, PICTURE, Request, SHOW, Sample, Value};
 
 /// Samples at a time, so that a long request needs no more memory than a short one; and of those made out of pictures.
 const AT_A_TIME: [usize; 2] = [256, 16];
+/// Pixels of the pictures that are made at a time, unless one alone has more. It is the same on every machine, for the last
+/// digits of a sample may depend on how many are made with it.
+const PIXELS_AT_A_TIME: usize = 1 << 18;
 /// Twelve roots, one of them on, and whether the chord is minor.
 const CHORD: usize = 13;
 /// How far styles go from their average, as a share: 1 as they are drawn, 0 for the average itself. Less gives better and less
@@ -251,18 +254,52 @@ pub fn taken_picture(model: &dyn Model) -> Option<(usize, Option<usize>)> {
     })
 }
 
+/// Width, height and channels of the pictures that a model makes; none where it makes something else, and where the sides are
+/// those of what it is given.
+pub fn made_picture(model: &dyn Model) -> Option<[usize; 3]> {
+    match model.makes().first()?.kind {
+        Kind::Picture { channels, side: Some(side), .. } => Some([side, side, channels]),
+        _ => None,
+    }
+}
+
 /// One medium for each sample of the request, in its order. An error where the request does not fit the model; the sentence
 /// says the way out.
 pub fn generate(model: &dyn Model, request: &Request) -> Result<Vec<Media>> {
-    let takes = model.takes();
-    check(model, request)?;
-    let most = AT_A_TIME[usize::from(named(&takes, PICTURE).is_some())];
-    let alike = |a: &Sample, b: &Sample| shape(a, &takes) == shape(b, &takes) && a.text(SHOW) == b.text(SHOW);
     let mut all = Vec::with_capacity(request.samples.len());
-    for samples in request.samples.chunk_by(alike).flat_map(|samples| samples.chunks(most)) {
-        all.extend(made(model, samples, &[samples[0].text(SHOW)])?.remove(0));
+    for some in in_pieces(model, request)? {
+        all.extend(some?);
     }
     Ok(all)
+}
+
+/// How many samples a model makes at a time.
+fn at_a_time(model: &dyn Model) -> usize {
+    let most = AT_A_TIME[usize::from(taken_picture(model).is_some())];
+    made_picture(model).map_or(most, |[width, height, _]| most.min(PIXELS_AT_A_TIME / (width * height)).max(1))
+}
+
+/// The pixels of the pictures that a model makes at a time where it is asked for so many samples; 0 of one that makes other things.
+pub(crate) fn pixels_at_a_time(model: &dyn Model, samples: usize) -> usize {
+    made_picture(model).map_or(0, |[width, height, _]| width * height * samples.min(at_a_time(model)))
+}
+
+/// The same, as many at a time as the model makes in one go: who writes each piece down needs no memory for the whole.
+pub fn in_pieces<'a>(
+    model: &'a dyn Model,
+    request: &'a Request,
+) -> Result<impl Iterator<Item = Result<Vec<Media>>> + 'a> {
+    check(model, request)?;
+    let (takes, most) = (model.takes(), at_a_time(model));
+    let mut left = request.samples.as_slice();
+    Ok(std::iter::from_fn(move || {
+        let first = left.first()?;
+        let alike =
+            |other: &&Sample| shape(first, &takes) == shape(other, &takes) && first.text(SHOW) == other.text(SHOW);
+        let (some, rest) = left.split_at(left.iter().take(most).take_while(alike).count());
+        left = rest;
+        Some(made(model, some, &[first.text(SHOW)]).map(|mut made| made.remove(0)))
+    }))
 }
 
 /// What a model makes of samples of one shape, as few as are made at a time: a list for each of the things shown, by the names of

@@ -103,6 +103,74 @@ fn a_run_without_its_pointer_to_the_latest_checkpoint_takes_the_newest_whole_one
 }
 
 #[test]
+fn what_says_which_checkpoint_is_the_latest_cannot_lead_out_of_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, run) = twenty_steps(folder.path());
+    let (_, other) = twenty_steps(folder.path());
+    let latest = run.checkpoints().join("latest");
+    let elsewhere = other.checkpoint(None).unwrap().unwrap().path().to_owned();
+    let beside = format!("../../{}/checkpoints/{}", other.path().file_name().unwrap().display(), "00000005k120");
+    for path in [elsewhere.to_str().unwrap(), &beside, "..", ".", "../checkpoints", "parts/..", "\u{1b}[2J/x"] {
+        fs::write(&latest, path).unwrap();
+        let (code, said) = sentence(run.checkpoint(None));
+        assert!(code == 2 && said.contains("use --checkpoint 00000005k120"), "{path}: {said}");
+        assert!(run.checkpoint(Some(path)).is_err(), "{path} by name");
+    }
+    #[cfg(unix)]
+    {
+        // A link is no folder of the run's own, whatever it is called.
+        fs::write(&latest, "00000099k000").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, run.checkpoints().join("00000099k000")).unwrap();
+        assert_eq!(run.checkpoint(None).unwrap().unwrap().name(), "00000005k120");
+        assert_eq!(Checkpoint::all(&run.checkpoints()).len(), 2);
+        assert!(run.checkpoint(Some("00000099k000")).is_err());
+    }
+    assert!(elsewhere.join("model.safetensors").exists());
+}
+
+#[test]
+fn a_seed_changed_by_hand_is_refused_on_a_resume() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, run) = twenty_steps(folder.path());
+    let from = run.checkpoint(None).unwrap().unwrap();
+    let (code, said) = sentence(go(&run, &ring(&["train.seed=7", "train.steps=30"]), Some(&from)));
+    assert!(code == 2 && said.contains("was made with train.seed = 0, and config.toml says 7"), "{said}");
+    // A checkpoint from before seeds were written down goes on.
+    let state = from.path().join("state.toml");
+    let text = fs::read_to_string(&state).unwrap();
+    fs::write(&state, text.replace("seed = 0\n", "")).unwrap();
+    let from = run.checkpoint(None).unwrap().unwrap();
+    assert_eq!((from.seed(), text.contains("seed = 0\n")), (None, true));
+    go(&run, &ring(&["train.steps=30"]), Some(&from)).unwrap();
+}
+
+#[test]
+fn folders_removed_while_a_run_trains_are_made_again_and_so_is_its_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = ring(&["train.steps=20", "train.checkpoint_every_kimg=0.5", "train.preview_every_kimg=0.5"]);
+    let run = RunDir::create(folder.path(), "ring", &config).unwrap();
+    let lock = run.lock().unwrap();
+    let outcome = train(&run, &lock, &config, open(&config), None, &Device::flex(), &mut |progress| {
+        if progress.step == 9 {
+            fs::remove_dir_all(run.previews()).unwrap();
+            fs::remove_dir_all(run.checkpoints()).unwrap();
+            fs::remove_file(run.path().join(".lock")).unwrap();
+        }
+        ControlFlow::Continue(())
+    });
+    outcome.unwrap();
+    assert_eq!(run.checkpoint(None).unwrap().unwrap().step(), 20);
+    assert!(fs::read_dir(run.previews()).unwrap().count() > 1);
+    #[cfg(unix)]
+    assert!(sentence(run.lock()).1.contains("another process is training"), "the lock is held again");
+    drop(lock);
+    fs::remove_dir_all(run.previews()).unwrap();
+    let from = run.checkpoint(None).unwrap();
+    go(&run, &ring(&["train.steps=21"]), from.as_ref()).unwrap();
+    assert!(run.previews().is_dir());
+}
+
+#[test]
 fn a_checkpoint_of_another_shape_is_refused_with_the_tensors_name() {
     let folder = tempfile::tempdir().unwrap();
     let (_, run) = twenty_steps(folder.path());

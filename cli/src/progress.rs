@@ -21,9 +21,16 @@ const COUNTED_IN_STEPS: u64 = 10_000;
 /// Scalars shown beside the bar; the rest is in events.jsonl.
 const SHOWN: usize = 4;
 
-/// Says something on standard error; a reader that has gone away must not end a training.
+/// Says something on standard error; a reader that has gone away must not end a training. What would steer a terminal, as the name
+/// of a file may, is written out.
 pub fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", plain(text));
+}
+
+/// A text without characters that steer a terminal, but for the ends of lines.
+fn plain(text: &str) -> String {
+    let steers = |c: char| c.is_control() && c != '\n';
+    text.chars().map(|c| if steers(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 /// "1 h 04 min", "12 min 30 s" or "8 s".
@@ -239,6 +246,11 @@ mod tests {
     use ganvas::Scalars;
 
     use super::*;
+
+    #[test]
+    fn what_is_said_does_not_steer_the_terminal() {
+        assert_eq!(plain("a\u{1b}[31m.png\r is\nred\t\u{9b}"), "a\\u{1b}[31m.png\\r is\nred\\t\\u{9b}");
+    }
 
     fn training(sets: &[&str]) -> Training {
         let sets = sets.iter().map(|set| set.to_string()).collect::<Vec<_>>();

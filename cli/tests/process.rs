@@ -287,6 +287,117 @@ fn small_pictures_are_enlarged_until_one_can_see_them_but_for_those_of_a_folder(
 }
 
 #[test]
+fn seeds_are_listed_as_in_other_tools_and_what_no_seed_can_be_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    done(folder.path(), &["train", "ring", "--steps", "1"]);
+    let json = done(folder.path(), &["sample", "latest", "--seeds", "85,3-4,85", "-o", "some", "--json"]);
+    let told = serde_json::from_str::<serde_json::Value>(&json).unwrap();
+    let seeds = told["written"].as_array().unwrap().iter().map(|one| one["seed"].as_u64().unwrap());
+    assert_eq!(seeds.collect::<Vec<_>>(), [85, 3, 4, 85]);
+    let mut files = fs::read_dir(folder.path().join("some")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(files.any(|name| name == "seed-000085.png"));
+    for (args, wanted) in [
+        (&["train", "ring", "--seed", "18446744073709551615"][..], "the largest whole number"),
+        (&["sample", "latest", "--seeds", "18446744073709551616", "-o", "x.png"], "from 0 to 18446744073709551615"),
+        (&["sample", "latest", "--seeds", "5-2", "-o", "x.png"], "as in 2-5"),
+        (&["sample", "latest", "--seeds", "0-100000", "-o", "x.png"], "more than 100000 seeds"),
+    ] {
+        let refused = output(folder.path(), args);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && said.contains(wanted), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn progress_counts_samples_and_not_the_three_files_of_each_piece_of_music() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = ganvas::recipe("midinet").unwrap().info.small.iter().flat_map(|set| ["--set", set]);
+    let sets = small.chain(["--set", "train.steps=1"]).collect::<Vec<_>>();
+    done(folder.path(), &train("midinet", &made_up_data("midinet"), &sets));
+    let sampled = output(folder.path(), &["sample", "latest", "--seeds", "1-3", "-o", "tunes"]);
+    let said = String::from_utf8_lossy(&sampled.stderr).into_owned();
+    assert!(said.contains("drawing: 3 samples, 100%"), "{said}");
+    assert_eq!(fs::read_dir(folder.path().join("tunes")).unwrap().count(), 9);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_one_file_cannot_hold_is_refused_before_anything_is_drawn_and_a_folder_is_written_piece_by_piece() {
+    let folder = tempfile::tempdir().unwrap();
+    train_small_stylegan2_and_ring(folder.path());
+    for more in
+        [&["--seeds", "0-99999", "--zoom", "32"][..], &["--interpolate", "0-1", "--frames", "65535", "--zoom", "32"]]
+    {
+        let out = if more[0] == "--seeds" { "x.png" } else { "x.gif" };
+        let args = [&["sample", "runs/0001-stylegan2", "-o", out], more].concat();
+        let refused = output(folder.path(), &args);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        let expected = said.contains("GB of memory") && said.contains("give fewer");
+        assert!(refused.status.code() == Some(2) && expected, "{args:?}: {said}");
+        assert!(!folder.path().join(out).exists());
+    }
+    let many = done(folder.path(), &["sample", "runs/0001-stylegan2", "--seeds", "0-299", "-o", "many", "--json"]);
+    let told = serde_json::from_str::<serde_json::Value>(&many).unwrap();
+    assert_eq!(told["written"].as_array().unwrap().len(), 300, "more than are drawn at a time");
+    let one = done(folder.path(), &["sample", "runs/0001-stylegan2", "--seeds", "299", "-o", "one"]);
+    let file = |folder_of: &str| fs::read(folder.path().join(folder_of).join("seed-000299.png")).unwrap();
+    assert_eq!((file("many"), one), (file("one"), "one".to_owned()));
+}
+
+#[test]
+#[cfg(unix)]
+fn names_that_are_not_utf8_are_as_good_as_others() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let bad = |text: &[u8]| PathBuf::from(OsStr::from_bytes(text));
+    let train = train("pix2pix", &made_up_data("pix2pix"), &[]).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let small = ganvas::recipe("pix2pix").unwrap().info.small.iter().flat_map(|set| ["--set", set]);
+    let sets = small.chain(["--set", "train.steps=1"]).map(str::to_owned);
+    let runs = bad(b"r\xff");
+    fs::create_dir(folder.path().join(&runs)).unwrap();
+    let work = folder.path().join(&runs); // and so is the folder that it works in
+    let args = train.into_iter().chain(sets).collect::<Vec<_>>();
+    done(&work, &args.iter().map(String::as_str).collect::<Vec<_>>());
+
+    let pictures = work.join(bad(b"p\xfe"));
+    fs::create_dir(&pictures).unwrap();
+    let picture = ganvas::media::Image::new(16, 16, 3, vec![90; 16 * 16 * 3]).to_png().unwrap();
+    for name in [&b"a.png"[..], b"b\xff.png", b"c.png", b"line\nbreak \x1b[31m.png"] {
+        fs::write(pictures.join(bad(name)), &picture).unwrap();
+    }
+    let run = |args: &[&OsStr]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ganvas"));
+        let output =
+            made_up::prepare(&mut command).current_dir(&work).args(args).stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let word = OsStr::new;
+    let out = bad(b"o\xff");
+    let told = run(&[word("apply"), word("latest"), pictures.as_os_str(), word("-o"), out.as_os_str(), word("--json")]);
+    let told = serde_json::from_str::<serde_json::Value>(&told).unwrap();
+    assert_eq!(told.as_array().unwrap().len(), 4, "all of the folder is done");
+    assert_eq!(told[1]["output_is_lossy"], true, "{}", told[1]);
+    assert!(work.join(&out).join(bad(b"b\xff.png")).exists());
+    for out in [bad(b"one\xff.png"), bad(b"way\xff.gif"), bad(b"pieces\xff")] {
+        let way =
+            if out.extension().is_some_and(|it| it == "gif") { ["--interpolate", "0-1"] } else { ["--seeds", "0-1"] };
+        done(&work, &["train", "ring", "--steps", "1"]);
+        run(&[word("sample"), word("latest"), word("-o"), out.as_os_str(), word(way[0]), word(way[1]), word("--json")]);
+        assert!(work.join(out).exists());
+    }
+    run(&[word("runs"), work.join("runs").as_os_str(), word("--json")]);
+    run(&[word("doctor"), word("latest")]);
+    run(&[word("data"), word("check"), pictures.as_os_str()]);
+    let mut train = Command::new(env!("CARGO_BIN_EXE_ganvas"));
+    train.current_dir(&work).args([word("train"), word("dcgan"), word("--data"), pictures.as_os_str()]);
+    let refused = made_up::prepare(&mut train).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && said.contains("a name that is not UTF-8"), "{said}");
+}
+
+#[test]
 fn a_short_run_counts_its_steps_and_the_end_says_what_all_of_it_took() {
     let folder = tempfile::tempdir().unwrap();
     let trained = output(folder.path(), &["train", "ring", "--kimg", "2.56"]);

@@ -448,11 +448,21 @@ fn other_hosts_other_sites_and_everything_that_would_write_are_refused() {
     ] {
         assert_eq!(status("GET", &[foreign]), 403, "{foreign}");
     }
-    assert_eq!(
-        status("GET", &["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"]),
-        200,
-        "a link to it may be followed"
-    );
+    // A link to the page itself may be followed. Nothing else: not a frame, and not an address that costs something.
+    let navigate = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"];
+    assert_eq!(served.ask("GET", "/", &navigate).status, 200);
+    for path in ["/api/runs", "/api/runs/0001-toy/sample?seeds=0-255", "/api/live", "/assets/app.js"] {
+        assert_eq!(served.ask("GET", path, &navigate).status, 403, "{path}");
+    }
+    for within in ["iframe", "object", "embed", "frame", "empty"] {
+        let dest = format!("Sec-Fetch-Dest: {within}");
+        assert_eq!(served.ask("GET", "/", &[navigate[0], navigate[1], &dest]).status, 403, "{within}");
+    }
+    assert_eq!(served.ask("GET", "/", &navigate[..2]).status, 403, "nobody says what for");
+    for path in ["/api/runs/%ff", "/api/runs/0001-toy/files/%c3%28.png", "/assets/%80", "/%fe"] {
+        let answer = served.get(path);
+        assert!(answer.status == 400 && answer.json()["error"].as_str().unwrap().contains("UTF-8"), "{path}");
+    }
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECTED"] {
         assert_eq!(status(method, &["Content-Length: 0", "Origin: http://evil.example"]), 405, "{method}");
         assert_eq!(status(method, &["Content-Length: 0"]), 405, "{method}");
@@ -497,6 +507,77 @@ fn a_client_that_does_not_finish_its_question_is_let_go_and_holds_nobody_up() {
     _ = first.read_to_end(&mut rest);
     assert!(begun.elapsed() < Duration::from_secs(45), "let go after {:?}", begun.elapsed());
     assert_eq!(served.get("/api/runs").status, 200, "and others are answered");
+    // Again: who asks while the places are taken does not wait until all those are let go.
+    let slow = (0..600).map(|_| served.connect()).collect::<Vec<_>>();
+    assert_eq!(served.get("/api/runs").status, 200);
+    let mut first = &slow[0];
+    first.set_nonblocking(true).unwrap();
+    let waits = first.read(&mut [0]).unwrap_err();
+    assert_eq!(waits.kind(), std::io::ErrorKind::WouldBlock, "the first of them is still given its time");
+}
+
+#[test]
+#[cfg(unix)]
+fn odd_files_in_the_folder_of_the_runs_hide_no_run() {
+    let odd = |folder: &Path| {
+        for (run, file) in [("0002-log", "events.jsonl"), ("0003-lock", ".lock"), ("0004-card", "card.toml")] {
+            let path = folder.join("runs").join(run);
+            fs::create_dir_all(path.join("checkpoints")).unwrap();
+            fs::copy(folder.join("runs/0001-toy/config.toml"), path.join("config.toml")).unwrap();
+            for pipe in [path.join(file), path.join("checkpoints/latest")] {
+                assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+            }
+        }
+        fs::create_dir(folder.join("runs/0005-config")).unwrap();
+        let pipe = folder.join("runs/0005-config/config.toml");
+        assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+        std::os::unix::fs::symlink("/dev/zero", folder.join("runs/0001-toy/previews/zero.png")).unwrap();
+    };
+    let served = Served::with(odd, &[]);
+    let runs = served.get("/api/runs").json();
+    let ids = runs.as_array().unwrap().iter().map(|run| run["id"].as_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(ids, ["0004-card", "0003-lock", "0002-log", "0001-toy"]);
+    for id in ids {
+        assert_eq!(served.get(&format!("/api/runs/{id}")).status, 200, "{id}");
+        assert!([200, 500].contains(&served.get(&format!("/api/runs/{id}/scalars")).status), "{id}");
+    }
+    let list = ganvas(served.folder.path(), &["runs", "--json"]).output().unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&list.stdout).unwrap().as_array().unwrap().len(), 4);
+    for verb in [&["resume", "runs/0002-log"][..], &["resume", "runs/0003-lock"], &["doctor", "runs/0002-log"]] {
+        let refused = ganvas(served.folder.path(), verb).status().unwrap();
+        assert_eq!(refused.code(), Some(2), "{verb:?}");
+    }
+}
+
+#[test]
+fn what_a_request_would_cost_is_known_before_anything_is_drawn() {
+    let others = |folder: &Path| {
+        for name in ["midinet", "mnist"] {
+            let recipe = ganvas::recipe(name).unwrap();
+            let keys = ganvas::Resolved::new(recipe, None, &[]).unwrap().keys();
+            let data = ganvas_made_up::settings(recipe.info.dataset, &keys);
+            let small = recipe.info.small.iter().map(ToString::to_string);
+            let sets = small.chain(data).chain(["train.steps=1".to_owned()]).flat_map(|set| ["--set".to_owned(), set]);
+            let args = ["train", name].map(str::to_owned).into_iter().chain(sets).collect::<Vec<_>>();
+            let args = args.iter().map(String::as_str).collect::<Vec<_>>();
+            assert!(ganvas(folder, &args).stdout(Stdio::null()).status().unwrap().success());
+        }
+    };
+    let served = Served::with(others, &[]);
+    let answer = served.get("/api/runs/0003-mnist/sample?seeds=0-255&zoom=32");
+    assert_eq!(answer.status, 400);
+    assert!(answer.json()["error"].as_str().unwrap().contains("too large; ask for fewer samples"));
+    assert_eq!(served.get("/api/runs/0003-mnist/sample?seeds=0-255&zoom=2").status, 200);
+    let long = "C%20".repeat(3000);
+    let answer = served.get(&format!("/api/runs/0002-midinet/sample?seed=1&as=mid&with.chords={long}"));
+    assert_eq!(answer.status, 400);
+    assert!(answer.json()["error"].as_str().unwrap().starts_with("these are 3000 bars of music"));
+    assert_eq!(served.get("/api/runs/0002-midinet/sample?seed=1&as=mid&with.chords=C%20G").status, 200);
+    // What is wrong with a file is said without where the runs lie.
+    fs::write(served.run().join("checkpoints/latest"), "../elsewhere").unwrap();
+    let answer = served.get("/api/runs/0001-toy/sample?seed=1");
+    let said = answer.json()["error"].as_str().unwrap().to_owned();
+    assert!(answer.status == 400 && said.starts_with("0001-toy/checkpoints/latest says `../elsewhere`"), "{said}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::aside::Aside;
+use crate::aside::{Aside, remove_leftovers};
 use crate::data::fetch;
 use crate::error::{Error, Result};
 
@@ -45,7 +45,7 @@ impl Drawn<'_> {
         }
         let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(parent).map_err(|error| Error::io("make the data folder", parent, &error))?;
-        fetch::remove_leftovers(parent);
+        remove_leftovers(parent);
         let make = |path: &Path| {
             fs::create_dir(path)?;
             self.parts.iter().try_for_each(|part| fs::create_dir_all(path.join(part)))

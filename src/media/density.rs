@@ -94,7 +94,10 @@ fn bmp(bytes: &[u8]) -> Option<Density> {
 fn tiff(bytes: &[u8]) -> Option<Density> {
     let mut decoder = tiff::decoder::Decoder::new(Cursor::new(bytes)).ok()?;
     let unit = decoder.find_tag_unsigned::<u16>(Tag::ResolutionUnit).ok()?.unwrap_or(2);
-    let mut number = |tag| decoder.get_tag_f64(tag).ok();
+    let mut number = |tag| match decoder.get_tag_u32_vec(tag).ok()?.as_slice() {
+        [number, of] => Some(f64::from(*number) / f64::from(*of)),
+        _ => None,
+    };
     Density::of_unit([number(Tag::XResolution)?, number(Tag::YResolution)?], u32::from(unit))
 }
 

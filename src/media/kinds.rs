@@ -130,7 +130,7 @@ fn in_boxes(bytes: &[u8]) -> Option<&'static str> {
     Some(if has(&[b"avif", b"avis"]) {
         "AVIF"
     } else if has(&[b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"]) {
-        "HEIC, as iPhones take pictures,"
+        "HEIC (an iPhone's pictures)"
     } else {
         "a film"
     })

@@ -409,7 +409,9 @@ mod tests {
             assert_eq!(delays, [Delay::new(70, 1000), Delay::new(130, 1000), Delay::new(400, 1000)], "{name}");
             for ((picture, _), colour) in frames.iter().zip([[220, 30, 40], [20, 60, 210], [250, 250, 240]]) {
                 let image = picture.raster.clone().into_image();
-                assert!(image.pixels.chunks(3).all(|pixel| pixel == colour), "{name}: {:?}", &image.pixels[..3]);
+                // The WebP decoder lays frames over each other to the nearest level but one.
+                let near = |pixel: &[u8]| pixel.iter().zip(colour).all(|(found, wanted)| found.abs_diff(wanted) <= 1);
+                assert!(image.pixels.chunks(3).all(near), "{name}: {:?}", &image.pixels[..3]);
                 assert!(picture.alpha.is_none(), "{name}");
             }
         }
@@ -512,6 +514,8 @@ mod tests {
                 for format in [Format::Png, Format::Tiff] {
                     let bytes = picture.encode(format, None).unwrap();
                     let found = opened(&bytes).picture().unwrap();
+                    let is_stored_in_rgb = format == Format::Tiff && alpha.is_some();
+                    let raster = if is_stored_in_rgb { raster.clone().in_colour() } else { raster.clone() };
                     assert!((&found.raster, &found.alpha) == (&raster, &alpha), "{format:?} {channels} {is_deep}");
                 }
             }

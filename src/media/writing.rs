@@ -92,9 +92,13 @@ fn png(picture: &Picture) -> std::result::Result<Vec<u8>, png::EncodingError> {
     Ok(bytes)
 }
 
-/// A TIFF, deflated, with the tags of its density and of an alpha that is not multiplied in.
+/// A TIFF, deflated, with the tags of its density and of an alpha that is not multiplied in. Grey with transparency is stored in
+/// RGB, since many readers, ours among them, know no other.
 fn tiff(picture: &Picture) -> tiff::TiffResult<Vec<u8>> {
     use colortype::{Gray8, Gray16, RGB8, RGB16};
+    let in_colour =
+        picture.alpha.is_some().then(|| picture.with(picture.raster.clone().in_colour(), picture.alpha.clone()));
+    let picture = in_colour.as_ref().unwrap_or(picture);
     match (joined(picture), picture.raster.channels) {
         (Levels::Eight(all), 1) => tiff_of::<Gray8>(picture, &all),
         (Levels::Eight(all), _) => tiff_of::<RGB8>(picture, &all),

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::aside::{write_aside, write_flushed};
+use crate::aside::{read_file, read_text, write_aside, write_flushed};
 use crate::error::{Error, Result};
 use crate::hash::{file_sha256, sha256};
 use crate::parts::{MODEL, Saved, Tensors};
@@ -32,6 +32,9 @@ struct State {
     version: String,
     step: u64,
     images: u64,
+    /// The seed of its draws; none of a checkpoint from before it was written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
     /// SHA-256 of every file beside this one.
     #[serde(default)]
     files: BTreeMap<String, String>,
@@ -42,6 +45,7 @@ struct State {
 pub struct Writing {
     folder: PathBuf,
     aside: PathBuf,
+    seed: Option<u64>,
     files: BTreeMap<String, String>,
 }
 
@@ -52,10 +56,15 @@ impl Writing {
         if aside.exists() {
             fs::remove_dir_all(&aside).map_err(|error| Error::io("remove what a crash left", &aside, &error))?;
         }
-        let writing = Writing { folder: folder.to_owned(), aside, files: BTreeMap::new() };
+        let writing = Writing { folder: folder.to_owned(), aside, seed: None, files: BTreeMap::new() };
         let parts = writing.aside.join("parts");
         fs::create_dir_all(&parts).map_err(|error| writing.failed(&parts, &error))?;
         Ok(writing)
+    }
+
+    /// Writes down the seed of the run, too.
+    pub fn with_seed(self, seed: u64) -> Self {
+        Writing { seed: Some(seed), ..self }
     }
 
     /// Writes one part. The file is on the disk when this returns.
@@ -73,7 +82,7 @@ impl Writing {
     /// It gets its name when every file is on the disk, so a crash at any moment leaves the latest one as it was.
     pub fn finish(mut self, step: u64, images: u64, keep: usize) -> Result<Checkpoint> {
         let (version, files) = (env!("CARGO_PKG_VERSION").to_owned(), std::mem::take(&mut self.files));
-        let state = State { format: FORMAT, version, step, images, files };
+        let state = State { format: FORMAT, version, step, images, seed: self.seed, files };
         let text = toml::to_string(&state)
             .map_err(|error| Error::failed(format!("the state cannot be written as TOML: {error}")))?;
         let path = self.aside.join("state.toml");
@@ -112,27 +121,39 @@ impl Checkpoint {
     pub fn find(folder: &Path, name: Option<&str>) -> Result<Option<Checkpoint>> {
         if let Some(name) = name {
             let path = folder.join(name);
-            if name.contains(['/', '\\']) || !path.is_dir() {
+            if !is_name(name) || !is_folder(&path) {
                 let names = Self::all(folder).iter().map(Checkpoint::name).collect::<Vec<_>>().join(", ");
                 return Err(Error::input(format!("there is no checkpoint {name}; there are: {names}")));
             }
             return Self::read(&path).map(Some);
         }
-        let latest = fs::read_to_string(folder.join(LATEST)).unwrap_or_default();
-        let exists = |path: &PathBuf| !latest.trim().is_empty() && path.is_dir();
-        match Some(folder.join(latest.trim())).filter(exists) {
-            Some(path) => Self::read(&path).map(Some),
+        let newest = || Self::all(folder).into_iter().rev().find(Self::is_whole);
+        let latest = read_text(&folder.join(LATEST)).unwrap_or_default();
+        let path = folder.join(latest.trim());
+        match latest.trim() {
+            latest if is_name(latest) && is_folder(&path) => Self::read(&path).map(Some),
             // A crashed run, or one copied in part: the newest that is whole.
-            None => Ok(Self::all(folder).into_iter().rev().find(Self::is_whole)),
+            latest if latest.is_empty() || is_name(latest) => Ok(newest()),
+            latest => {
+                let way_out = newest().map(|newest| format!("use --checkpoint {}, or", newest.name()));
+                Err(Error::input(format!(
+                    "{} says `{}`, which is not the name of a folder beside it; {} remove that file to take the newest \
+                     checkpoint that is whole",
+                    folder.join(LATEST).display(),
+                    latest.chars().take(80).collect::<String>().escape_debug(),
+                    way_out.unwrap_or_default()
+                )))
+            }
         }
     }
 
     /// Every checkpoint whose state can be read, oldest first.
     pub fn all(folder: &Path) -> Vec<Checkpoint> {
         let entries = fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-        let named = entries.filter(|path| path.is_dir() && ![ASIDE, REMOVING].iter().any(|name| path.ends_with(name)));
+        let named =
+            entries.filter(|path| is_folder(path) && ![ASIDE, REMOVING].iter().any(|name| path.ends_with(name)));
         let readable = |path: PathBuf| {
-            let state = toml::from_str::<State>(&fs::read_to_string(path.join("state.toml")).ok()?).ok()?;
+            let state = toml::from_str::<State>(&read_text(&path.join("state.toml")).ok()?).ok()?;
             (state.format <= FORMAT).then_some(Checkpoint { path, state })
         };
         let mut all = named.filter_map(readable).collect::<Vec<_>>();
@@ -142,7 +163,7 @@ impl Checkpoint {
 
     fn read(path: &Path) -> Result<Checkpoint> {
         let file = path.join("state.toml");
-        let text = fs::read_to_string(&file).map_err(|error| match error.kind() {
+        let text = read_text(&file).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => damaged(path, "state.toml", "it is missing"),
             _ => Error::io("read the checkpoint", &file, &error),
         })?;
@@ -168,6 +189,11 @@ impl Checkpoint {
         &self.path
     }
 
+    /// Bytes of the model alone.
+    pub fn model_bytes(&self) -> u64 {
+        fs::metadata(self.path.join(file_of(MODEL))).map_or(0, |data| data.len())
+    }
+
     /// Bytes of all its files.
     pub fn bytes(&self) -> u64 {
         let files = self.state.files.keys().map(|file| fs::metadata(self.path.join(file)).map_or(0, |data| data.len()));
@@ -177,6 +203,11 @@ impl Checkpoint {
     /// Steps done when it was written.
     pub fn step(&self) -> u64 {
         self.state.step
+    }
+
+    /// The seed of the run when it was written, where it was written down.
+    pub fn seed(&self) -> Option<u64> {
+        self.state.seed
     }
 
     /// Images seen when it was written.
@@ -202,7 +233,7 @@ impl Checkpoint {
 
     fn tensors(&self, file: &str) -> Result<Tensors> {
         let path = self.path.join(file);
-        let bytes = fs::read(&path).map_err(|error| match error.kind() {
+        let bytes = read_file(&path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => damaged(&self.path, file, "it is missing"),
             _ => Error::io("read the checkpoint", &path, &error),
         })?;
@@ -211,6 +242,17 @@ impl Checkpoint {
         }
         safetensors::decode(&bytes).map_err(|reason| damaged(&self.path, file, &reason))
     }
+}
+
+/// Whether a text is the name of something in a folder, and not a path that leads elsewhere.
+fn is_name(text: &str) -> bool {
+    let mut parts = Path::new(text).components();
+    !text.contains('\\') && matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
+}
+
+/// Whether there is a folder at a path, and no link to one elsewhere.
+fn is_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|data| data.is_dir())
 }
 
 /// A checkpoint that cannot be used, and what to use instead.

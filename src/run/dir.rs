@@ -2,10 +2,11 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Checkpoint;
-use crate::aside::write_aside;
+use crate::aside::{is_no_pipe, open_file, read_text, write_aside};
 use crate::entry::{Entry, Resolved};
 use crate::error::{Error, Result};
 
@@ -17,7 +18,34 @@ pub struct RunDir {
 
 /// Held by the one trainer of a run; the operating system lets it go when the process ends, however it ends.
 #[derive(Debug)]
-pub struct Lock(#[allow(dead_code)] File);
+pub struct Lock(Mutex<File>);
+
+impl Lock {
+    /// Takes the run again where somebody removed the file that is locked: without it another trainer would not see this one.
+    /// Errors when another has taken it meanwhile.
+    pub(crate) fn renew(&self, run: &RunDir) -> Result<()> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_at(&held, &run.root.join(".lock")) {
+            *held = run.locked()?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether an open file is the one at a path; where the system does not tell them apart, whether there is one.
+fn is_at(file: &File, path: &Path) -> bool {
+    let Ok(there) = fs::metadata(path) else { return false };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        file.metadata().is_ok_and(|own| (own.dev(), own.ino()) == (there.dev(), there.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        _ = file;
+        there.is_file()
+    }
+}
 
 /// Bytes left on the disk of a folder, where the system tells.
 pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
@@ -137,7 +165,7 @@ impl RunDir {
     /// The configuration the run was made with.
     pub fn config(&self, recipes: &[Entry]) -> Result<Resolved> {
         let path = self.root.join("config.toml");
-        let text = fs::read_to_string(&path).map_err(|error| Error::io("read the configuration", &path, &error))?;
+        let text = read_text(&path).map_err(|error| Error::io("read the configuration", &path, &error))?;
         Resolved::of_run(Resolved::recipe_of(&text, &path, recipes)?, &text, &path)
     }
 
@@ -148,8 +176,13 @@ impl RunDir {
 
     /// Takes the run for one trainer. Errors when another process has it.
     pub fn lock(&self) -> Result<Lock> {
+        self.locked().map(|file| Lock(Mutex::new(file)))
+    }
+
+    fn locked(&self) -> Result<File> {
         let path = self.root.join(".lock");
-        let file = File::create(&path).map_err(|error| Error::io("lock the run", &path, &error))?;
+        let file = is_no_pipe(&path).and_then(|()| File::create(&path));
+        let file = file.map_err(|error| Error::io("lock the run", &path, &error))?;
         let mut locked = file.try_lock();
         for _ in 0..20 {
             if !matches!(locked, Err(TryLockError::WouldBlock)) {
@@ -159,7 +192,7 @@ impl RunDir {
             locked = file.try_lock();
         }
         match locked {
-            Ok(()) => Ok(Lock(file)),
+            Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(Error::input(format!(
                 "another process is training {}; wait for it or stop it (Ctrl-C) first",
                 self.root.display()
@@ -170,7 +203,7 @@ impl RunDir {
 
     /// Whether a trainer on this machine has the run. Where that cannot be found out, nobody does.
     pub fn is_training(&self) -> bool {
-        let file = File::open(self.root.join(".lock"));
+        let file = open_file(&self.root.join(".lock"));
         file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 

@@ -8,6 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::Data;
+use crate::aside::{is_no_pipe, read_file};
 use crate::config::Change;
 use crate::error::{Error, Result};
 use crate::passport::Passport;
@@ -97,6 +99,13 @@ pub enum Event {
         /// What the run's configuration has from here on.
         changes: Vec<Change>,
     },
+    /// The run goes on with data that lie elsewhere or are others, as it was told to.
+    DataChanged {
+        /// What it learned from; none where an earlier version did not keep it.
+        from: Option<Data>,
+        /// What it learns from.
+        to: Data,
+    },
     /// The trainer ended.
     Finished {
         /// `done`, `stopped` (by the user) or `failed`.
@@ -153,6 +162,7 @@ impl EventLog {
     /// Opens or begins a log. A last line that a crash cut short is ended, so that the next record has its own line.
     pub fn open(path: &Path) -> Result<Self> {
         let fail = |error: &std::io::Error| Error::io("open the run's log", path, error);
+        is_no_pipe(path).map_err(|error| fail(&error))?;
         let mut file =
             OpenOptions::new().create(true).read(true).append(true).open(path).map_err(|error| fail(&error))?;
         let length = file.seek(SeekFrom::End(0)).map_err(|error| fail(&error))?;
@@ -191,7 +201,7 @@ pub fn standing(records: Vec<Record>) -> Vec<Record> {
 
 /// The records of a log in their order. Lines that are cut short or of an unknown kind are passed over.
 pub fn read_events(path: &Path) -> Result<Vec<Record>> {
-    let bytes = std::fs::read(path).map_err(|error| Error::io("read the run's log", path, &error))?;
+    let bytes = read_file(path).map_err(|error| Error::io("read the run's log", path, &error))?;
     let text = String::from_utf8_lossy(&bytes);
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
@@ -212,6 +222,17 @@ mod tests {
         std::fs::write(&path, [std::fs::read(&path).unwrap(), b"{\"time\": 2, \"st".to_vec()].concat()).unwrap();
         EventLog::open(&path).unwrap().append(&record(3)).unwrap();
         assert_eq!(read_events(&path).unwrap(), [record(1), record(3)]);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_pipe_in_place_of_a_log_is_an_error_and_nobody_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        for error in [read_events(&path).unwrap_err(), EventLog::open(&path).unwrap_err()] {
+            assert!(error.exit_code() == 2 && error.to_string().contains("not a regular file"), "{error}");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ impl<'a> Trainer<'a> {
         session: &mut dyn Session,
         device: &'a Device,
     ) -> Result<Self> {
+        run.same_data(config, session.data())?;
         let events = EventLog::open(&run.events())?;
         let folder = config.pictures().ok().flatten().map(|(images, _)| images.path);
         let mut trainer = Trainer {
@@ -61,6 +62,13 @@ impl<'a> Trainer<'a> {
                         checkpoint.images(),
                         checkpoint.step(),
                         config.train.batch
+                    )));
+                }
+                if let Some(seed) = checkpoint.seed().filter(|seed| *seed != config.train.seed) {
+                    return Err(Error::input(format!(
+                        "{} was made with train.seed = {seed}, and config.toml says {}; put the seed back into config.toml",
+                        checkpoint.name(),
+                        config.train.seed
                     )));
                 }
                 let heard = standing(read_events(&run.events())?).into_iter();

@@ -58,7 +58,7 @@ pub enum Outcome {
 /// changes the run's config.toml. Errors: see [`crate::Error`]; whatever happens, the run can go on from its last checkpoint.
 pub fn train(
     run: &RunDir,
-    _lock: &Lock,
+    lock: &Lock,
     config: &Resolved,
     mut session: Box<dyn Session>,
     from: Option<&Checkpoint>,
@@ -74,7 +74,7 @@ pub fn train(
                 trainer.log(Event::RolledBack { because, changes: Vec::clone(&changes) })?;
                 trainer.rolled_back = Some(changes);
             }
-            let outcome = match trainer.steps(session.as_mut(), watch) {
+            let outcome = match trainer.steps(session.as_mut(), lock, watch) {
                 Ok(Ended::Trouble(trouble)) => match trainer.way_back(&trouble, rollbacks) {
                     Ok((checkpoint, (slower, changes))) => {
                         drop((trainer, session)); // before the next one is in memory
@@ -130,7 +130,7 @@ struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    fn steps(&mut self, session: &mut dyn Session, watch: &mut Watch) -> Result<Ended> {
+    fn steps(&mut self, session: &mut dyn Session, lock: &Lock, watch: &mut Watch) -> Result<Ended> {
         let train = &self.config.train;
         let total_steps = train.total_steps();
         while self.step < total_steps {
@@ -160,6 +160,9 @@ impl<'a> Trainer<'a> {
             let trouble = trouble.filter(|_| train.on_trouble != OnTrouble::Continue);
             let goes_back = trouble.is_some() && train.on_trouble == OnTrouble::Rollback;
             let is_due = (last || measured || self.is_due(train.checkpoint_every_kimg)) && !goes_back;
+            if is_due || looks {
+                lock.renew(self.run)?; // before another trainer's checkpoints and these are in one folder
+            }
             if is_due && let Some(trouble) = self.checkpoint(session)? {
                 return Ok(Ended::Trouble(trouble));
             }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Trainer;
 use super::health::{first_not_finite, gap, layers};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::media::{Media, sheet};
 use crate::parts::{Parts, Saved};
 use crate::run::{Diagnosis, Event, Record, Writing, free_bytes, name_after};
@@ -57,6 +57,8 @@ impl Trainer<'_> {
     pub(super) fn show(&mut self, samples: Vec<Media>, session: &dyn Session) -> Result<()> {
         let path = PathBuf::from("previews").join(name_after(self.images()) + ".png");
         let (media, columns) = session.laid_out(samples);
+        let folder = self.run.previews(); // somebody may have removed it
+        std::fs::create_dir_all(&folder).map_err(|error| Error::io("make the folder for previews", &folder, &error))?;
         sheet(&media, columns)?.write_png(&self.run.path().join(&path))?;
         self.log(Event::Preview { path })
     }
@@ -66,7 +68,7 @@ impl Trainer<'_> {
         if self.saved.as_ref().is_some_and(|(step, _)| *step == self.step) {
             return Ok(None);
         }
-        let mut writing = Writing::begin(&self.run.checkpoints())?;
+        let mut writing = Writing::begin(&self.run.checkpoints())?.with_seed(self.config.train.seed);
         let mut not_finite = None;
         let mut sink = |part: &str, tensors: &BTreeMap<String, Saved>| {
             not_finite = not_finite.take().or_else(|| first_not_finite(part, tensors));

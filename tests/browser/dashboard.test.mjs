@@ -5,6 +5,8 @@
 // It needs Chromium, found as `chromium` or named by CHROMIUM. Screenshots are kept in target/browser.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { execFileSync, spawn } from "node:child_process";
 import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -400,6 +402,33 @@ test("the keyboard reaches the content first", async () => {
   assert.equal(await page.evaluate(() => document.activeElement.id), "skip");
   await page.keyboard.press("Enter");
   assert.equal(await page.evaluate(() => document.activeElement.id), "main");
+});
+
+test("a page of another site reaches nothing but the page itself, by a link", async () => {
+  const costly = new URL(`/api/runs/${RUN}/sample?seeds=0-255`, address).href;
+  const tags = `<iframe src="${costly}"></iframe><object data="${costly}"></object><embed src="${costly}"><img src="${costly}">
+    <script src="${costly}"></script><iframe src="${address}"></iframe><a id="costly" href="${costly}">x</a><a id="page" href="${address}">x</a>`;
+  const site = createServer((_, response) => response.setHeader("Content-Type", "text/html").end(tags)).listen(0);
+  site.unref(); // it keeps nobody waiting at the end
+  await once(site, "listening");
+  for (const host of ["localhost", "127.0.0.1"]) { // another site, and another origin of the same
+    const other = await browser.newPage();
+    const answers = [];
+    other.on("response", (response) => answers.push([response.url(), response.status()]));
+    const here = `http://${host}:${site.address().port}/`;
+    await other.goto(here, { waitUntil: "networkidle" });
+    await other.click("#costly");
+    await other.waitForURL(costly);
+    const refused = answers.filter(([url]) => !url.startsWith(here));
+    assert.ok(refused.length >= 4, `${host}: ${JSON.stringify(answers)}`);
+    assert.deepEqual(refused.filter(([, status]) => status !== 403), []);
+    await other.goto(here);
+    await other.click("#page");
+    await other.waitForSelector("main:not([aria-busy]) h1");
+    await other.close();
+  }
+  site.close();
+  site.closeAllConnections();
 });
 
 test("a run that was interrupted is shown as stopped by another server", async () => {

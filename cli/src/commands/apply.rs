@@ -16,7 +16,7 @@ use ganvas::request::SHOW;
 use ganvas::{Error, Model, RECIPES, Request, Sample, Tiling, Value, sample, write_aside};
 use serde_json::json;
 
-use super::Computing;
+use super::{Computing, told_path};
 use crate::asked::named;
 use crate::memory;
 use crate::progress::{Work, say};
@@ -242,7 +242,8 @@ fn one(
         });
         Ok::<_, Error>(scaled.collect::<Vec<Picture>>())
     };
-    let mut told = json!({ "input": task.input, "output": task.output, "tiles": plan.count() });
+    let told = told_path(json!({ "tiles": plan.count() }), "input", &task.input);
+    let mut told = told_path(told, "output", &task.output);
     let mut files = Vec::new();
     match film {
         None => {
@@ -278,7 +279,7 @@ fn one(
         write_aside(path, &bytes, "write the picture")?;
     }
     if let Some(mask) = &task.mask {
-        told["mask"] = json!(mask);
+        told = told_path(told, "mask", mask);
     }
     Ok(told)
 }

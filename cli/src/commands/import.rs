@@ -41,7 +41,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let found = found?;
     let run = import(&found, RECIPES, &output)?;
     if args.json {
-        return super::print_json(&json!({ "run": run.path(), "card": found.card }));
+        return super::print_json(&super::told_path(json!({ "card": found.card }), "run", run.path()));
     }
     say(&found.card.line());
     if found.card.licence.is_empty() {

@@ -60,6 +60,16 @@ pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
+/// The object with a path under a name. JSON has no way to write a name that is not UTF-8: what can be read of it is given, and
+/// `NAME_is_lossy` says so.
+pub fn told_path(mut told: serde_json::Value, name: &str, path: &Path) -> serde_json::Value {
+    told[name] = path.to_string_lossy().into();
+    if path.to_str().is_none() {
+        told[format!("{name}_is_lossy")] = true.into();
+    }
+    told
+}
+
 /// The command that shows what a run's model makes, by what it takes and makes.
 pub fn first_use(run: &RunDir, model: &dyn Model) -> String {
     let run = shell::path(run.path());

@@ -7,9 +7,8 @@ use ganvas::apply::size;
 use ganvas::data::cache::bytes_below;
 use ganvas::{Error, RunDir};
 use serde::Deserialize;
-use serde_json::json;
 
-use super::{RUNS, open_run};
+use super::{RUNS, open_run, told_path};
 use crate::web;
 
 /// List the runs of a folder, rename or remove them.
@@ -95,13 +94,13 @@ fn list(given: Option<&Path>, as_json: bool) -> anyhow::Result<()> {
     let summaries = web::summaries(folder)?;
     let mut rows = Vec::new();
     let mut objects = Vec::new();
-    for mut summary in summaries {
+    for summary in summaries {
         let Summary { id, recipe, state, step, total_steps, total_kimg, started, metric } =
             Summary::deserialize(&summary)?;
         let path = folder.join(&id);
         let bytes = bytes_below(&path);
-        summary["path"] = json!(path);
-        summary["bytes"] = json!(bytes);
+        let mut summary = told_path(summary, "path", &path);
+        summary["bytes"] = bytes.into();
         objects.push(summary);
         let begun = total_steps.filter(|_| started.is_some());
         let progress = begun.map_or("-".to_owned(), |total| progress(step, total, total_kimg));

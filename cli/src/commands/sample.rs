@@ -1,19 +1,20 @@
 //! `ganvas sample`: pictures and music from a run.
 
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context;
 use ganvas::field::Kind;
 use ganvas::media::{GAP_LEVEL, Image, Media, grid, sheet, write_animation};
+use ganvas::model::made_picture;
 use ganvas::project;
+use ganvas::report::Progress;
 use ganvas::run::Checkpoint;
 use ganvas::{Error, Latent, Model, RECIPES, Request, RunDir, Value, sample};
 use serde_json::json;
 
-use super::Computing;
-use crate::asked::{Music, Seeds, given, named, truncation};
+use super::{Computing, told_path};
+use crate::asked::{Ends, MOST_SAMPLES, Music, Seeds, given, named, truncation};
 use crate::progress::Work;
 
 const FRAMES_PER_SEC: u32 = 20;
@@ -32,6 +33,7 @@ const ROWS_OF_A_RANGE: u32 = 5;
   ganvas sample runs/0001-mnist -o grid.png
   ganvas sample latest -o grid.png
   ganvas sample runs/0001-mnist --seeds 100-163 --grid 16x4 -o grid.png
+  ganvas sample runs/0001-mnist --seeds 85,265,300-320 -o chosen.png
   ganvas sample runs/0001-mnist --interpolate 3-9 -o between.gif
   ganvas sample runs/0001-mnist --seeds 0-999 -o pictures/
   ganvas sample runs/0004-songs --seeds 7 -o song.mid
@@ -46,15 +48,15 @@ pub struct Args {
     /// folder for single pictures or pieces of music, each as .mid, .wav and .png.
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
-    /// The seeds, such as 7 or 0-63, one sample each; 0-63 by default, and 0 for a .mid or .wav.
-    #[arg(long, value_name = "A-B")]
+    /// The seeds, such as 7, 0-63 or 85,265,300-320, one sample each; 0-63 by default, and 0 for a .mid or .wav.
+    #[arg(long, value_name = "SEEDS")]
     seeds: Option<Seeds>,
     /// Columns x rows of a grid; as near to square as the seeds allow by default.
     #[arg(long, value_name = "CxR")]
     grid: Option<Grid>,
     /// An animation of the way from one seed to another and back.
     #[arg(long, value_name = "A-B", conflicts_with_all = ["grid", "seeds"])]
-    interpolate: Option<Seeds>,
+    interpolate: Option<Ends>,
     /// A grid of mixed styles: a row for each of the first seeds, which gives the coarse layers' style, a column for each of
     /// the second ones, which gives that of the others.
     #[arg(long, value_name = "A-BxC-D", conflicts_with_all = ["grid", "seeds", "interpolate"])]
@@ -98,19 +100,19 @@ pub struct Args {
 /// Seeds of rows and of columns.
 #[derive(Clone)]
 struct Mix {
-    coarse: RangeInclusive<u64>,
-    fine: RangeInclusive<u64>,
+    coarse: Vec<u64>,
+    fine: Vec<u64>,
 }
 
 impl FromStr for Mix {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let Some((coarse, fine)) = text.split_once('x') else {
-            return Err("write two ranges of seeds with an x between them, as in 0-4x10-17".into());
+            return Err("write two lists of seeds with an x between them, as in 0-4x10-17 or 85,100,75x55,821".into());
         };
         let (Seeds(coarse), Seeds(fine)) = (coarse.parse()?, fine.parse()?);
-        if coarse.is_empty() || fine.is_empty() {
-            return Err("write seeds from low to high, as in 0-4x10-17".into());
+        if (coarse.len() * fine.len()) as u64 > MOST_SAMPLES {
+            return Err(format!("these are more than {MOST_SAMPLES} mixtures, the most at once; give fewer seeds"));
         }
         Ok(Mix { coarse, fine })
     }
@@ -120,10 +122,10 @@ impl Mix {
     /// The seeds themselves along both edges, and between them every mixture; one more of the first comes at the corner.
     fn latents(&self, cut: usize) -> Vec<Latent> {
         let Mix { coarse, fine } = self;
-        let corner = Latent::Seed(*coarse.start());
-        let first = [corner].into_iter().chain(fine.clone().map(Latent::Seed));
-        let rows = coarse.clone().flat_map(|coarse| {
-            let mixed = fine.clone().map(move |fine| Latent::Mixed { coarse, fine, cut });
+        let corner = Latent::Seed(coarse[0]); // a list of seeds is never empty
+        let first = [corner].into_iter().chain(fine.iter().copied().map(Latent::Seed));
+        let rows = coarse.iter().flat_map(|&coarse| {
+            let mixed = fine.iter().map(move |&fine| Latent::Mixed { coarse, fine, cut });
             [Latent::Seed(coarse)].into_iter().chain(mixed)
         });
         first.chain(rows).collect()
@@ -157,20 +159,19 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let written = project(model.as_ref(), &args)?;
         return tell(&args, &run, &checkpoint, &written);
     }
-    let mut written = Vec::new();
     let extension = extension(&args.output);
     let music = extension.as_deref().and_then(Music::of);
     let seeds = match &args.seeds {
         Some(Seeds(seeds)) => seeds.clone(),
-        None if music.is_some() => 0..=0,
-        None if args.rows.is_some() => 0..=SEEDS_OF_A_ROW - 1,
-        None => 0..=SEEDS - 1,
+        None if music.is_some() => vec![0],
+        None if args.rows.is_some() => (0..SEEDS_OF_A_ROW).collect(),
+        None => (0..SEEDS).collect(),
     };
 
     let request = match (&args.interpolate, &args.mix) {
-        (Some(Seeds(ends)), _) => Request::interpolation(*ends.start(), *ends.end(), usize::from(args.frames)),
+        (Some(Ends { from, to }), _) => Request::interpolation(*from, *to, usize::from(args.frames)),
         (_, Some(mix)) => Request::of(mix.latents(args.cut)),
-        _ => Request::seeds(seeds.clone()),
+        _ => Request::seeds(seeds.iter().copied()),
     };
     let with = args.with.iter().map(|(name, value)| (name.as_str(), value.clone()));
     let request = given(request, with, args.truncation);
@@ -178,9 +179,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Some(name) => rows(request, name, model.as_ref())?,
         None => (request, 1),
     };
-    if request.samples.is_empty() {
-        return Err(Error::input("no seeds: write them from low to high, as in 0-63").into());
-    }
     if args.mix.is_some() && extension.as_deref() != Some("png") {
         return Err(Error::input("mixed styles make one grid; end -o in .png").into());
     }
@@ -192,67 +190,129 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         None if args.interpolate.is_none() => grid_ending(extension.as_deref())?,
         _ => (),
     }
-    let mut samples = sample::generate(model.as_ref(), &request)?;
-    if let (Some(_), Some(Media::Image(corner))) = (&args.mix, samples.first_mut()) {
-        corner.pixels.fill(GAP_LEVEL);
-    }
-    if let Some(Media::Point(_)) = samples.first().filter(|_| args.zoom > Some(4) && args.interpolate.is_some()) {
-        return Err(Error::input("points are drawn large already; give --zoom 4 or less").into());
-    }
 
     let title = config.entry.info.title;
-
-    if let Some(music) = music {
-        let Some(Media::Notes(notes)) = samples.first() else {
-            let sentence = "this model makes no music; end -o in .png, or give a folder without a dot in its name";
-            return Err(Error::input(sentence).into());
-        };
-        ganvas::write_aside(&args.output, &music.bytes(notes, title)?, "write the music")?;
-        written.push(json!({ "path": args.output, "seed": seeds.start() }));
-    } else if args.interpolate.is_some() {
-        let mut frames = samples
-            .iter()
-            .map(|sample| Ok(visible(sample.picture()?, args.zoom)))
-            .collect::<ganvas::Result<Vec<_>>>()?;
-        frames.extend(frames.iter().rev().skip(1).take(frames.len().saturating_sub(2)).cloned().collect::<Vec<_>>());
-        write_animation(&frames, FRAMES_PER_SEC, &args.output)?;
-        written.push(json!({ "path": args.output, "frames": frames.len() }));
-    } else if extension.is_some() {
-        let columns = args.mix.as_ref().map(|mix| mix.fine.clone().count() + 1);
-        let columns = columns.or((args.rows.is_some()).then(|| samples.len() / rows));
-        let laid = columns.map(|columns| Grid { columns, rows: samples.len() / columns });
-        let grid = args.grid.or(laid).unwrap_or_else(|| nearly_square(samples.len()));
-        if grid.columns.saturating_mul(grid.rows) < samples.len() {
-            let sentence = format!(
-                "a grid of {}x{} has no room for {} seeds; give fewer with --seeds or more rows with --grid",
-                grid.columns,
-                grid.rows,
-                samples.len()
-            );
-            return Err(Error::input(sentence).into());
-        }
-        let picture = visible(sheet(&samples, grid.columns.min(samples.len()))?, args.zoom);
-        picture.write_png(&args.output)?;
-        written.push(json!({
-            "path": args.output, "width": picture.width, "height": picture.height, "samples": samples.len(),
-        }));
+    let written = if extension.is_none() && args.interpolate.is_none() {
+        singles(model.as_ref(), &request, &seeds, &args, title)?
     } else {
-        make_folder(&args.output)?;
-        for (seed, sample) in seeds.zip(&samples) {
+        let grid = match extension {
+            Some(_) if music.is_none() && args.interpolate.is_none() => {
+                Some(laid_out(&args, rows, request.samples.len())?)
+            }
+            _ => None,
+        };
+        affordable(model.as_ref(), request.samples.len(), grid, args.zoom)?;
+        together(model.as_ref(), &request, (grid, music), &args, title)?
+    };
+    tell(&args, &run, &checkpoint, &written)
+}
+
+/// A folder of single samples, each written as soon as it is made.
+fn singles(
+    model: &dyn Model,
+    request: &Request,
+    seeds: &[u64],
+    args: &Args,
+    title: &str,
+) -> anyhow::Result<Vec<serde_json::Value>> {
+    make_folder(&args.output)?;
+    let (mut seeds, mut written) = (seeds.iter().cycle(), Vec::new()); // with --rows each seed comes once for each value
+    let (mut done, all) = (0, request.samples.len() as u64);
+    let mut work = Work::new("drawing".to_owned());
+    for some in sample::in_pieces(model, request)? {
+        let some = some?;
+        done += some.len() as u64;
+        for (sample, seed) in some.iter().zip(seeds.by_ref()) {
             let path = args.output.join(format!("seed-{seed:06}.png"));
             if let Media::Notes(notes) = sample {
                 for (music, ending) in Music::ALL {
                     let path = path.with_extension(ending);
                     ganvas::write_aside(&path, &music.bytes(notes, title)?, "write the music")?;
-                    written.push(json!({ "path": path, "seed": seed }));
+                    written.push(told_path(json!({ "seed": seed }), "path", &path));
                 }
             }
             sample.picture()?.enlarged(args.zoom.map_or(1, usize::from)).write_png(&path)?;
             let point = if let Media::Point(point) = sample { Some(point) } else { None };
-            written.push(json!({ "path": path, "seed": seed, "point": point }));
+            written.push(told_path(json!({ "seed": seed, "point": point }), "path", &path));
         }
+        work.show(&Progress { what: &format!("{all} samples"), done, total: Some(all) });
     }
-    tell(&args, &run, &checkpoint, &written)
+    work.end();
+    Ok(written)
+}
+
+/// One file: a piece of music, an animation, or a grid.
+fn together(
+    model: &dyn Model,
+    request: &Request,
+    (grid, music): (Option<Grid>, Option<Music>),
+    args: &Args,
+    title: &str,
+) -> anyhow::Result<Vec<serde_json::Value>> {
+    let mut samples = sample::generate(model, request)?;
+    if let (Some(_), Some(Media::Image(corner))) = (&args.mix, samples.first_mut()) {
+        corner.pixels.fill(GAP_LEVEL);
+    }
+    let told = if let Some(grid) = grid {
+        let picture = visible(sheet(&samples, grid.columns)?, args.zoom);
+        picture.write_png(&args.output)?;
+        json!({ "width": picture.width, "height": picture.height, "samples": samples.len() })
+    } else if args.interpolate.is_some() {
+        if let Some(Media::Point(_)) = samples.first().filter(|_| args.zoom > Some(4)) {
+            return Err(Error::input("points are drawn large already; give --zoom 4 or less").into());
+        }
+        let frames = samples.iter().map(|sample| Ok(visible(sample.picture()?, args.zoom)));
+        let mut frames = frames.collect::<ganvas::Result<Vec<_>>>()?;
+        frames.extend(frames.iter().rev().skip(1).take(frames.len().saturating_sub(2)).cloned().collect::<Vec<_>>());
+        write_animation(&frames, FRAMES_PER_SEC, &args.output)?;
+        json!({ "frames": frames.len() })
+    } else {
+        let (Some(Media::Notes(notes)), Some(music)) = (samples.first(), music) else {
+            let sentence = "this model makes no music; end -o in .png, or give a folder without a dot in its name";
+            return Err(Error::input(sentence).into());
+        };
+        ganvas::write_aside(&args.output, &music.bytes(notes, title)?, "write the music")?;
+        json!({ "seed": request.samples[0].latent.seed() })
+    };
+    Ok(vec![told_path(told, "path", &args.output)])
+}
+
+/// The columns and rows of a grid of so many samples.
+fn laid_out(args: &Args, rows: usize, samples: usize) -> ganvas::Result<Grid> {
+    let columns = args.mix.as_ref().map(|mix| mix.fine.len() + 1).or(args.rows.is_some().then(|| samples / rows));
+    let laid = columns.map(|columns| Grid { columns, rows: samples / columns });
+    let grid = args.grid.or(laid).unwrap_or_else(|| nearly_square(samples));
+    if grid.columns.saturating_mul(grid.rows) < samples {
+        return Err(Error::input(format!(
+            "a grid of {}x{} has no room for {samples} seeds; give fewer with --seeds or more rows with --grid",
+            grid.columns, grid.rows,
+        )));
+    }
+    Ok(Grid { columns: grid.columns.min(samples), rows: samples.div_ceil(grid.columns.min(samples)) })
+}
+
+/// An error where one file of all samples, a grid or an animation, needs more memory than is free. Nothing has been drawn yet.
+fn affordable(model: &dyn Model, samples: usize, grid: Option<Grid>, zoom: Option<u8>) -> ganvas::Result<()> {
+    let (Some([width, height, channels]), Some(free)) = (made_picture(model), ganvas::memory::free()) else {
+        return Ok(());
+    };
+    let longer = grid.map_or(width.max(height), |grid| (width * grid.columns).max(height * grid.rows));
+    let zoom = zoom.map_or(SEEN.div_ceil(longer), usize::from) as u64;
+    let one = (width * height * channels) as u64;
+    // The samples, all of them in one picture or there and back in frames, enlarged, and the file.
+    let needed = (samples as u64).saturating_mul(one).saturating_mul(2 + 3 * zoom * zoom);
+    if needed <= free {
+        return Ok(());
+    }
+    let [needed, free] = [needed, free].map(|bytes| bytes as f64 / 1e9);
+    let (what, way_out) = match grid {
+        Some(_) => ("a grid", "fewer seeds, a smaller --zoom, or a folder with -o, where each is written by itself"),
+        None => ("an animation", "fewer --frames or a smaller --zoom"),
+    };
+    Err(Error::input(format!(
+        "{what} of {samples} pictures of {width}x{height} pixels needs about {needed:.1} GB of memory, and {free:.1} GB are free; \
+         give {way_out}"
+    )))
 }
 
 /// The samples of a request again for each value of one of the model's fields, a row for each, and how many rows there are.
@@ -276,7 +336,7 @@ fn rows(request: Request, name: &str, model: &dyn Model) -> ganvas::Result<(Requ
 fn tell(args: &Args, run: &RunDir, checkpoint: &Checkpoint, written: &[serde_json::Value]) -> anyhow::Result<()> {
     if args.json {
         let (run, step) = (run.path(), checkpoint.step());
-        return super::print_json(&json!({ "run": run, "step": step, "written": written }));
+        return super::print_json(&told_path(json!({ "step": step, "written": written }), "run", run));
     }
     super::print(&format!("{}\n", args.output.display()))
 }
@@ -303,7 +363,8 @@ fn project(model: &dyn Model, args: &Args) -> anyhow::Result<Vec<serde_json::Val
     }
     let told = args.project.iter().zip(&projected).enumerate();
     let told = told.map(|(i, (picture, one))| {
-        json!({ "path": path(i), "picture": picture, "perceptual_distance": one.distance, "style": one.style })
+        let told = json!({ "perceptual_distance": one.distance, "style": one.style });
+        told_path(told_path(told, "path", &path(i)), "picture", picture)
     });
     Ok(told.collect())
 }

@@ -1,7 +1,10 @@
 //! What the server says when it cannot do what was asked.
 
+use std::path::MAIN_SEPARATOR;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use ganvas::RunDir;
 use serde_json::json;
 
 /// A status and one sentence with the way out.
@@ -38,13 +41,20 @@ impl Refusal {
         &self.sentence
     }
 
-    /// An error of the library: the asker's fault, or not.
-    pub fn of(error: &ganvas::Error) -> Self {
+    /// An error of the library about a run: the asker's fault, or not.
+    pub fn of(error: &ganvas::Error, run: &RunDir) -> Self {
         match error.exit_code() {
-            2 => Refusal::wrong(error.to_string()),
-            _ => Refusal::broken(error.to_string()),
+            2 => Refusal::wrong(without_place(error, run)),
+            _ => Refusal::broken(without_place(error, run)),
         }
     }
+}
+
+/// The sentence of an error, with the run's files named from the folder of the runs on: whoever sees the page need not learn
+/// where that lies.
+pub fn without_place(error: &ganvas::Error, run: &RunDir) -> String {
+    let above = run.path().parent().map(|above| format!("{}{MAIN_SEPARATOR}", above.display()));
+    above.map_or_else(|| error.to_string(), |above| error.to_string().replace(&above, ""))
 }
 
 impl IntoResponse for Refusal {

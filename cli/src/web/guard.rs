@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
 
 use super::answer::Refusal;
 use super::pages::MOST_UPLOADED;
@@ -60,11 +61,21 @@ impl Guard {
         if text(header::ORIGIN).is_some_and(|origin| !own(origin)) {
             return Some(Refusal::new(StatusCode::FORBIDDEN, "pages of other origins may not ask"));
         }
-        let site = text(HeaderName::from_static("sec-fetch-site"));
-        let moved = text(HeaderName::from_static("sec-fetch-mode")) == Some("navigate");
-        let elsewhere = site.is_some_and(|site| !["same-origin", "none"].contains(&site));
-        (elsewhere && (posts || !moved))
-            .then(|| Refusal::new(StatusCode::FORBIDDEN, "pages of other sites may not ask"))
+        let fetch = |name: &'static str| text(HeaderName::from_static(name));
+        let elsewhere = fetch("sec-fetch-site").is_some_and(|site| !["same-origin", "none"].contains(&site));
+        // A link to the page itself may stand anywhere, but nothing else: a frame, an object or a link on another site could
+        // have this machine draw samples again and again.
+        let follows_a_link = fetch("sec-fetch-mode") == Some("navigate")
+            && fetch("sec-fetch-dest") == Some("document")
+            && uri.path() == "/"
+            && !posts;
+        if elsewhere && !follows_a_link {
+            return Some(Refusal::new(StatusCode::FORBIDDEN, "pages of other sites may not ask"));
+        }
+        percent_decode_str(uri.path())
+            .decode_utf8()
+            .is_err()
+            .then(|| Refusal::wrong("the address is not written in UTF-8"))
     }
 
     /// Whether a request has the token: in its address, its cookie or as a bearer.

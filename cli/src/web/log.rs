@@ -1,7 +1,6 @@
 //! What a run's events.jsonl says, followed as it grows.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -73,7 +72,7 @@ pub enum News {
 impl Log {
     /// Reads what was appended since the last call. A file that became shorter is read anew.
     pub fn follow(&mut self, path: &Path) -> std::io::Result<Vec<News>> {
-        let mut file = File::open(path)?;
+        let mut file = ganvas::open_file(path)?;
         let length = file.metadata()?.len();
         if length < self.offset {
             *self = Log { columns: self.columns.as_ref().map(|_| Columns::default()), ..Log::default() };
@@ -88,7 +87,7 @@ impl Log {
         self.cut = bytes.split_off(whole);
         let mut news = bytes.split(|&byte| byte == b'\n').filter_map(|line| self.take(line)).collect::<Vec<_>>();
         if matches!(self.doctor, Care::Rests) && !news.is_empty() {
-            let mut all = std::fs::read(path)?;
+            let mut all = ganvas::read_file(path)?;
             all.truncate(self.offset as usize - self.cut.len()); // no line twice: the next look reads on from here
             let records = all.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
             self.doctor = Care::Hears(Episodes::of(&standing(records.collect())));

@@ -45,6 +45,8 @@ const CONNECTIONS: usize = 512;
 const PICTURES: usize = 4;
 /// How long a client may take to ask, and to take in a piece of the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it may take to ask where half of the connections are taken, so that who opens many holds nobody up.
+const SHORT_PATIENCE: Duration = Duration::from_millis(500);
 
 /// What every handler sees.
 #[derive(Clone)]
@@ -138,6 +140,8 @@ async fn accept(listener: TcpListener, app: Router) {
             continue;
         };
         let app = app.clone();
+        let is_crowded = connections.available_permits() < CONNECTIONS / 2;
+        let to_ask = if is_crowded { SHORT_PATIENCE } else { PATIENCE };
         tokio::spawn(async move {
             let mut stream = TimeoutStream::new(stream);
             stream.set_write_timeout(Some(PATIENCE));
@@ -147,7 +151,7 @@ async fn accept(listener: TcpListener, app: Router) {
             });
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
+                .header_read_timeout(to_ask)
                 .max_buf_size(64 << 10)
                 .serve_connection(TokioIo::new(Box::pin(stream)), service);
             _ = connection.await; // a client that went away

@@ -6,9 +6,9 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use ganvas::apply::{Need, Plan, apply};
 use ganvas::field::{Field, Kind};
-use ganvas::media::{Format, Media, Opened, sheet};
+use ganvas::media::{Chord, Format, Media, Opened, sheet};
 use ganvas::memory::half_of_free;
-use ganvas::model::{TRUNCATION, check, taken_picture};
+use ganvas::model::{TRUNCATION, check, made_picture, taken_picture};
 use ganvas::request::{PICTURE, SHOW};
 use ganvas::run::Checkpoint;
 use ganvas::{Error, Model, RECIPES, Request, RunDir, Sample, Value, device, sample};
@@ -26,6 +26,8 @@ const MODELS: usize = 2;
 pub const MOST_SAMPLES: usize = 256;
 /// Pixels of one picture, all channels together.
 const MOST_PIXELS: usize = 1 << 26;
+/// Bars of music of one request, all samples together.
+const MOST_BARS: usize = 2048;
 /// Pixels of a picture that is given, before it is brought to a side.
 const MOST_GIVEN: usize = 50_000_000;
 
@@ -70,6 +72,7 @@ impl Player {
     /// The answer, when its turn has come; refused at once where too many wait.
     pub async fn ask(&self, run: RunDir, checkpoint: Option<String>, ask: Ask) -> Result<Answer, Refusal> {
         let (answer, wait) = oneshot::channel();
+        let asked = run.clone();
         match self.0.try_send(Job { run, checkpoint, ask, answer }) {
             Ok(()) => (),
             Err(TrySendError::Full(_)) => {
@@ -78,7 +81,7 @@ impl Player {
             Err(TrySendError::Disconnected(_)) => return Err(Refusal::broken("no samples can be drawn any more")),
         }
         let drawn = wait.await.map_err(|_| Refusal::broken("the samples could not be drawn"))?;
-        drawn.map_err(|error| Refusal::of(&error))
+        drawn.map_err(|error| Refusal::of(&error, &asked))
     }
 }
 
@@ -122,15 +125,10 @@ fn draw(loaded: &mut VecDeque<Loaded>, job: &Job) -> ganvas::Result<Answer> {
             Ok(Answer::Inputs(inputs))
         }
         Ask::Picture { request, columns, zoom } => {
-            let samples = sample::generate(model, request)?;
             let zoom = usize::from(*zoom);
-            let pixels = match samples.first() {
-                Some(Media::Point(_)) | None => 0,
-                Some(one) => one.picture()?.pixels.len() * samples.len() * zoom * zoom,
-            };
-            if pixels > MOST_PIXELS {
-                return Err(Error::input("this picture would be too large; ask for fewer samples or a smaller zoom"));
-            }
+            is_small(model, request, zoom)?;
+            affordable(sample::working_bytes(model, request.samples.len()))?;
+            let samples = sample::generate(model, request)?;
             let picture = match (samples.as_slice(), columns) {
                 ([one], None) => one.picture()?,
                 _ => sheet(&samples, columns.unwrap_or(1).min(samples.len()))?,
@@ -138,11 +136,51 @@ fn draw(loaded: &mut VecDeque<Loaded>, job: &Job) -> ganvas::Result<Answer> {
             Ok(Answer::File(picture.enlarged(zoom).to_png()?))
         }
         Ask::Apply { picture, side, asked } => turned(model, picture, *side, asked).map(Answer::File),
-        Ask::Music { request, music } => match sample::generate(model, request)?.as_slice() {
-            [Media::Notes(notes)] => Ok(Answer::File(music.bytes(notes, job.run.config(RECIPES)?.entry.info.title)?)),
-            _ => Err(Error::input("only one sample of a model that makes music can be heard")),
-        },
+        Ask::Music { request, music } => {
+            is_small(model, request, 1)?;
+            affordable(sample::working_bytes(model, request.samples.len()))?;
+            let made = sample::generate(model, request)?;
+            let [Media::Notes(notes)] = made.as_slice() else {
+                return Err(Error::input("only one sample of a model that makes music can be heard"));
+            };
+            Ok(Answer::File(music.bytes(notes, job.run.config(RECIPES)?.entry.info.title)?))
+        }
     }
+}
+
+/// An error for a request that would take long or make a large picture, from what the model takes and makes.
+fn is_small(model: &dyn Model, request: &Request, zoom: usize) -> ganvas::Result<()> {
+    let values = made_picture(model).map_or(0, |[width, height, channels]| width * height * channels);
+    if values.saturating_mul(request.samples.len() * zoom * zoom) > MOST_PIXELS {
+        return Err(Error::input("this picture would be too large; ask for fewer samples or a smaller zoom"));
+    }
+    let mut bars = 0;
+    for Field { name, kind } in model.takes() {
+        let Kind::Chords { usual } = kind else { continue };
+        for sample in &request.samples {
+            bars += Chord::sequence(sample.text(&name).unwrap_or(&usual))?.len();
+        }
+    }
+    if bars > MOST_BARS {
+        return Err(Error::input(format!(
+            "these are {bars} bars of music, and one request may have {MOST_BARS}; ask for fewer samples or chords"
+        )));
+    }
+    Ok(())
+}
+
+/// An error where drawing may take more than half of the memory that is free: a trainer in this process must not end for want
+/// of it. One thread draws all requests, so no two share it.
+fn affordable(needed: u64) -> ganvas::Result<()> {
+    let had = half_of_free();
+    if needed > had {
+        let [needed, had] = [needed, had].map(|bytes| bytes as f64 / 1e9);
+        return Err(Error::input(format!(
+            "drawing with this model may need {needed:.1} GB of memory, and {had:.1} GB may be used now, which is half of \
+             what is free; close other programs and try again"
+        )));
+    }
+    Ok(())
 }
 
 /// The PNG of what a model turns a picture's file into.
@@ -187,11 +225,12 @@ fn model<'a>(loaded: &'a mut VecDeque<Loaded>, run: &RunDir, checkpoint: &Checkp
     let at = loaded.iter().position(|one| one.run == run.path() && one.checkpoint == name);
     let one = match at.and_then(|at| loaded.remove(at)) {
         Some(one) => one,
-        None => Loaded {
-            run: run.path().to_owned(),
-            checkpoint: name,
-            model: sample::model(&run.config(RECIPES)?, checkpoint, &device::cpu())?,
-        },
+        None => {
+            loaded.truncate(MODELS - 1);
+            affordable(sample::loading_bytes(checkpoint))?;
+            let model = sample::model(&run.config(RECIPES)?, checkpoint, &device::cpu())?;
+            Loaded { run: run.path().to_owned(), checkpoint: name, model }
+        }
     };
     loaded.push_front(one);
     loaded.truncate(MODELS);

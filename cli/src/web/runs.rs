@@ -14,6 +14,7 @@ use ganvas::{Error, RECIPES, Resolved, RunDir};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
+use super::answer::without_place;
 use super::log::{Log, News, SPEED};
 
 /// How often the folder is looked at.
@@ -276,9 +277,9 @@ impl Run {
             "parameters": story.parameters,
             "threads": story.threads,
             "version": story.version,
-            "config": fs::read_to_string(self.dir.path().join("config.toml")).unwrap_or_default(),
+            "config": ganvas::read_text(&self.dir.path().join("config.toml")).unwrap_or_default(),
             "changes": config.and_then(|config| config.changes().ok()).unwrap_or_default(),
-            "path": self.path,
+            "path": self.path.to_string_lossy(),
             "fields": [],
             "illnesses": self.log.illnesses,
             "scalars": story.latest.keys().collect::<Vec<_>>(),
@@ -299,5 +300,5 @@ impl Run {
 
 /// The configuration of a run, or why this Ganvas cannot read it.
 fn config(run: &RunDir) -> Result<Resolved, String> {
-    run.config(RECIPES).map_err(|error| error.to_string())
+    run.config(RECIPES).map_err(|error| without_place(&error, run))
 }

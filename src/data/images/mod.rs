@@ -1,10 +1,12 @@
 //! Pictures to learn from: a folder or zip of them, checked whole before step 0, packed once, drawn in batches.
 
 pub(in crate::data) mod decode;
-mod domains;
+pub(in crate::data) mod domains;
 pub(in crate::data) mod folder;
+mod look;
 mod pack;
-mod paired;
+pub(in crate::data) mod paired;
+mod seam;
 
 pub use domains::{A_TO_B, B_TO_A, DIRECTION, DomainBatch, Domains};
 pub use paired::{Direction, PairBatch, Pairs};
@@ -17,21 +19,21 @@ use image::RgbImage;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::data::mnist::Digits;
 use crate::data::source::{Asked, Drawing, Order, Sampling, Source, Split};
 use crate::data::{cache, holds_digits, mnist, place_of};
 use crate::device;
-use crate::error::{Error, Result};
-use crate::media::{Image, Media, Profile};
+use crate::error::{Error, Result, Unusable, listed};
+use crate::media::{Image, Media};
 use crate::random::Draws;
 use crate::request::{self, Example};
 use crate::shell;
 
 use self::folder::Listing;
+use self::look::{Look, remarks, seen, wide};
 use self::pack::Pack;
-
-const SHOWN: usize = 20; // problems in one error
 
 /// The pictures a recipe learns from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -149,9 +151,9 @@ impl Images {
 /// The batches of the training pictures, or of those held out: the same for the same `seed` and step.
 ///
 /// Every picture is decoded, turned upright as its EXIF data say, brought to sRGB by its colour profile, laid over white where
-/// it is transparent, cut to the largest square in the middle, resized with a Lanczos filter and packed into a file in the cache; later calls read that
-/// file. A random crop and mirroring happen at the draw, and not to pictures held out. `set` is the name of the recipe's
-/// own data set, used when no path is given. CMYK in a JPEG is read as Adobe writes it, inverted. In a folder of idx
+/// it is transparent, cut to the largest square in the middle, resized with a Lanczos filter and packed into a file in the
+/// cache; later calls read that file. Of an animation the first frame is learned from. A random crop and mirroring happen at
+/// the draw, and not to pictures held out. `set` is the name of the recipe's own data set, used when no path is given. CMYK in a JPEG is read as Adobe writes it, inverted. In a folder of idx
 /// files, such as MNIST's, the pictures are its training digits, of which the last are held out.
 ///
 /// An error lists the files that cannot be used, all in one, unless `skip_broken` is set; it is an error, too, when no
@@ -211,6 +213,10 @@ fn whole(bytes: &[u8]) -> Result<Image, String> {
     Ok(Image::new(width, height, 3, picture.into_raw()))
 }
 
+/// What is said of a layout that is for other recipes.
+const TWO_SETS: &str = "the pictures are laid out as two sets, trainA and trainB, for recipes such as cyclegan; here all of them, those \
+                        of testA and testB too, are learned as one set";
+
 /// What a picture is held out by when it is to be measured with: what no choice of settings has seen comes first.
 const TEST: &[&str] = &["test", "validation", "val", "held-out"];
 
@@ -221,6 +227,7 @@ struct Pictures {
     seed: u64,
     mirror: bool,
     crop: Crop,
+    held_out: bool,
     order: Option<Order>, // None when there is nothing to draw
 }
 
@@ -239,7 +246,8 @@ impl Pictures {
         if holds_digits(place) {
             let all = mnist::read(place, mnist::Part::Train)?;
             let first_held_out = held_out_from(all.len(), images);
-            let pack = Pack::of(digits(all, first_held_out, packed), String::new(), packed).part(held_out);
+            let all = Decoded { items: digits(all, first_held_out, packed), remarks: Vec::new() };
+            let pack = Pack::of(all, String::new(), packed).part(held_out);
             return Ok(Pictures::of(images, pack, shape, (seed, batch), held_out));
         }
         let listing = match folders {
@@ -251,7 +259,13 @@ impl Pictures {
             format!("{packed:?} {:?} {} {}{tiles}", images.layout, images.skip_broken, images.validation_share)
                 + &folders.join(" ");
         let file = cache.map(|cache| pack::file(cache, place, &settings));
-        let decode = || decode_all(images, place, &listing, packed);
+        let decode = || {
+            let mut decoded = decode_all(images, place, &listing, packed)?;
+            if domains::are_in(&listing) {
+                decoded.remarks.push(TWO_SETS.to_owned());
+            }
+            Ok(decoded)
+        };
         let pack = packed_part(file.as_deref(), listing.fingerprint(), packed, held_out, decode)?;
         Ok(Pictures::of(images, pack, shape, (seed, batch), held_out))
     }
@@ -260,7 +274,7 @@ impl Pictures {
         let items = pack.labels.len();
         let order = (items > 0).then(|| Order::new(seed, items, batch, images.sampling));
         let crop = if held_out { Crop::Centre } else { images.crop };
-        Pictures { pack, shape, seed, mirror: images.mirror && !held_out, crop, order }
+        Pictures { pack, shape, seed, mirror: images.mirror && !held_out, crop, held_out, order }
     }
 }
 
@@ -271,7 +285,7 @@ fn packed_part(
     fingerprint: String,
     shape: Shape,
     held_out: bool,
-    decode: impl FnOnce() -> Result<Vec<Item>>,
+    decode: impl FnOnce() -> Result<Decoded>,
 ) -> Result<Pack> {
     if let Some(pack) = file.and_then(|file| Pack::read(file, &fingerprint, shape, held_out)) {
         return Ok(pack);
@@ -300,13 +314,16 @@ pub fn read(files: &[PathBuf], shape: Shape) -> Result<Batch> {
     Ok(Batch { pixels: TensorData::new(pixels, [n, channels, side, side]), labels: vec![0; n] })
 }
 
-/// The pictures of two folders or zips that belong together, by their names without the ending: whole and in RGB.
+/// The pictures of two folders or zips that belong together, by their names without the ending: whole and in RGB. Of each all
+/// are taken, or only those held out, or only the others, by the usual share where no folders say.
 /// One error lists the pictures that stand alone and what cannot be used.
-pub fn pairs(places: [&Path; 2]) -> Result<Vec<[Image; 2]>> {
+pub fn pairs(places: [(&Path, Option<bool>); 2]) -> Result<Vec<[Image; 2]>> {
     let mut problems = Vec::new();
     let mut sides = Vec::new();
-    for place in places {
-        let listing = Listing::of(place, Layout::Folder, 0.0)?;
+    for (place, held_out) in places {
+        let share = if held_out.is_some() { Images::default().validation_share } else { 0.0 };
+        let mut listing = Listing::of(place, Layout::Folder, share)?;
+        listing.pictures.retain(|picture| held_out.is_none_or(|wanted| wanted == picture.held_out));
         problems.extend(listing.problems.iter().cloned());
         let found = listing.each(|file, bytes| Ok((file.stem().to_owned(), whole(bytes)?)));
         let mut side = BTreeMap::new();
@@ -323,21 +340,14 @@ pub fn pairs(places: [&Path; 2]) -> Result<Vec<[Image; 2]>> {
     for (stem, image) in first {
         match second.remove(&stem) {
             Some(other) => found.push([image, other]),
-            None => problems.push(format!("{stem} is in {} alone", places[0].display())),
+            None => problems.push(format!("{stem} is in {} alone", places[0].0.display())),
         }
     }
-    problems.extend(second.into_keys().map(|stem| format!("{stem} is in {} alone", places[1].display())));
+    problems.extend(second.into_keys().map(|stem| format!("{stem} is in {} alone", places[1].0.display())));
     match problems.is_empty() {
         true => Ok(found),
         false => Err(Error::input(format!("these pictures make no pairs:{}", listed(&problems)))),
     }
-}
-
-/// The first problems, a line each.
-pub(in crate::data) fn listed(problems: &[String]) -> String {
-    let more = problems.len().saturating_sub(SHOWN);
-    let lines = problems.iter().take(SHOWN).map(|problem| format!("\n  {problem}")).collect::<String>();
-    if more > 0 { format!("{lines}\n  and {more} more") } else { lines }
 }
 
 /// The test pictures of a folder of idx files, as [`open`] would give its training pictures, with their labels.
@@ -367,13 +377,44 @@ struct Item {
     pixels: Vec<u8>,
     label: u32,
     held_out: bool,
+    /// Of its place in the folder and of its file.
+    hash: [u8; 32],
+}
+
+/// Pictures as they are packed, and what there is to know of them.
+struct Decoded {
+    items: Vec<Item>,
+    remarks: Vec<String>,
+}
+
+/// What an examination brings pictures to: their files are what it is after.
+const EXAMINED: Shape = Shape { channels: 3, side: 8 };
+
+/// What a training would find in a place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::data) struct Examined {
+    /// How many pictures or pairs there are to learn from.
+    pub learned: usize,
+    /// How many are held out.
+    pub held_out: usize,
+    /// What there is to know of them, a sentence each.
+    pub remarks: Vec<String>,
+}
+
+impl Examined {
+    fn of(Decoded { items, remarks }: &Decoded) -> Self {
+        let held_out = items.iter().filter(|item| item.held_out).count();
+        Examined { learned: items.len() - held_out, held_out, remarks: remarks.clone() }
+    }
 }
 
 /// Digits of idx files, as pictures; from one on they are held out.
 fn digits(digits: Digits, first_held_out: usize, shape: Shape) -> Vec<Item> {
     let item = |i: usize| {
         let grey = RgbImage::from_fn(28, 28, |x, y| image::Rgb([digits.image(i)[(y * 28 + x) as usize]; 3]));
-        Item { pixels: decode::pixels(&grey, shape), label: u32::from(digits.labels[i]), held_out: i >= first_held_out }
+        let (pixels, label, held_out) = (decode::pixels(&grey, shape), digits.labels[i], i >= first_held_out);
+        let hash = Sha256::digest([digits.image(i), &[label]].concat()).into();
+        Item { pixels, label: u32::from(label), held_out, hash }
     };
     (0..digits.len()).into_par_iter().map(item).collect()
 }
@@ -384,55 +425,67 @@ fn held_out_from(n: usize, images: &Images) -> usize {
 }
 
 /// Every picture of a listing, brought to a shape. One error lists what cannot be used, unless it is to be skipped.
-fn decode_all(images: &Images, place: &Path, listing: &Listing, shape: Shape) -> Result<Vec<Item>> {
+fn decode_all(images: &Images, place: &Path, listing: &Listing, shape: Shape) -> Result<Decoded> {
     let found = listing.each(|file, bytes| {
-        let picture = decode::picture(bytes)?;
+        let seen = decode::seen(bytes)?;
         let parts = match images.crop {
-            Crop::Centre | Crop::Random => vec![decode::pixels(&picture, shape)],
-            Crop::Detail => decode::tiles(&picture, shape)?,
+            Crop::Centre | Crop::Random => vec![decode::pixels(&seen.picture, shape)],
+            Crop::Detail => decode::tiles(&seen.picture, shape)?,
         };
-        let item = |pixels| Item { pixels, label: file.label, held_out: file.held_out };
-        Ok(parts.into_iter().map(item).collect::<Vec<_>>())
+        let hash = file.hash(bytes);
+        let item = |pixels| Item { pixels, label: file.label, held_out: file.held_out, hash };
+        let look = Look::of(file.name(), file.held_out, &seen);
+        Ok((parts.into_iter().map(item).collect::<Vec<_>>(), look))
     });
-    usable(place, images.skip_broken, found, listing.problems.clone())
+    let (items, looks) = usable(place, images.skip_broken, found, listing.problems.clone())?;
+    Ok(Decoded { items, remarks: remarks(&looks, images.crop) })
 }
 
-/// What the files hold that can be used. One error lists the others, unless they are to be skipped.
-fn usable(
+/// What the files hold that can be used, and how it looks. One error lists the others, unless they are to be skipped.
+fn usable<L>(
     place: &Path,
     skip_broken: bool,
-    found: Vec<Result<Vec<Item>, String>>,
+    found: Vec<Result<(Vec<Item>, L), String>>,
     mut problems: Vec<String>,
-) -> Result<Vec<Item>> {
+) -> Result<(Vec<Item>, Vec<L>)> {
     let files = found.len() + problems.len();
-    let mut items = Vec::new();
+    let (mut items, mut looks) = (Vec::new(), Vec::new());
     for result in found {
         match result {
-            Ok(of_file) => items.extend(of_file),
+            Ok((of_file, look)) => {
+                items.extend(of_file);
+                looks.push(look);
+            }
             Err(problem) => problems.push(problem),
         }
     }
     let (pasted, place) = (shell::path(place), place.display());
     if !problems.is_empty() && !skip_broken {
-        return Err(Error::input(format!(
-            "{} of {} files in {place} cannot be used:{}\n`--set data.skip_broken=true` goes on without them; \
-             `ganvas data check {pasted}` lists all",
-            problems.len(),
-            files,
-            listed(&problems),
-        )));
+        return Err(Error::Unusable(Unusable {
+            what: format!("{} of {files} files in {place} cannot be used", problems.len()),
+            problems,
+            way_out: format!("Mend or remove them; `ganvas data check {pasted}` lists all."),
+        }));
     }
     if items.iter().all(|item| item.held_out) {
         return Err(Error::input(format!(
             "{place} holds no picture to learn from that can be used; see `ganvas data check {pasted}`"
         )));
     }
-    Ok(items)
+    Ok((items, looks))
 }
 
 impl Source<Batch> for Pictures {
     fn items(&self) -> usize {
         self.pack.labels.len()
+    }
+
+    fn fingerprint(&self) -> Option<String> {
+        Some(self.pack.contents(self.held_out).to_owned())
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.pack.remarks.clone()
     }
 
     fn batch(&self, step: u64) -> Result<Batch> {
@@ -480,19 +533,17 @@ pub struct Survey {
     pub sides: [u32; 3],
     /// The classes by name, with their numbers of pictures that can be used; empty without classes.
     pub classes: Vec<(String, usize)>,
+    /// The share of pictures twice as wide as they are high, as pairs side by side are.
+    pub wide: f64,
+    /// How much of a picture is seen of it, on average: what the largest square in the middle has.
+    pub seen: f64,
     /// What there is to know beside the numbers, a sentence each.
     pub notes: Vec<String>,
+    /// What one should know before a training, a sentence each: copies, what is cut off.
+    pub remarks: Vec<String>,
     /// What cannot be used and why, a sentence for each file.
     pub problems: Vec<String>,
 }
-
-/// What pictures may have beside what is learned from, and what training does about it.
-const BESIDE: [[&str; 2]; 4] = [
-    ["pictures that are transparent in part", "training lays them over white"],
-    ["pictures with a colour profile other than sRGB", "training converts them to sRGB"],
-    ["pictures with a colour profile that cannot be used", "training takes their colours for sRGB"],
-    ["animations, or files of several pages", "training sees the first picture of each"],
-];
 
 /// Decodes everything in a folder or zip, for `data check` and for choosing settings. `set` is as for [`open`].
 /// An error when there is nothing that could be decoded, as in a missing or empty folder.
@@ -507,21 +558,19 @@ pub fn survey(images: &Images, set: &str) -> Result<Survey> {
             colour: 0,
             sides: [28; 3],
             classes: (0..10).map(|class| (class.to_string(), count(class))).collect(),
+            wide: 0.0,
+            seen: 1.0,
             notes: Vec::new(),
+            remarks: Vec::new(),
             problems: Vec::new(),
         });
     }
     let listing = Listing::of(&place, images.layout, images.validation_share)?;
-    let seen = listing.each(|file, bytes| {
+    let found = listing.each(|file, bytes| {
         let seen = decode::seen(bytes)?;
         let side = seen.picture.width().min(seen.picture.height());
-        let beside = [
-            seen.is_transparent,
-            seen.profile == Profile::Converted,
-            seen.profile == Profile::Unusable,
-            seen.frames > 1,
-        ];
-        Ok((side, decode::has_colour(&seen.picture), file.label as usize, file.held_out, beside))
+        let look = Look::of(file.name(), file.held_out, &seen);
+        Ok((side, decode::has_colour(&seen.picture), file.label as usize, file.held_out, look))
     });
     let mut problems = listing.problems.clone();
     let mut notes = listing.notes.clone();
@@ -531,12 +580,12 @@ pub fn survey(images: &Images, set: &str) -> Result<Survey> {
         None => (),
     }
     let mut counts = vec![0; listing.classes.len()];
-    let (mut sides, mut colour, mut held_out, mut besides) = (Vec::new(), 0, 0, [0; BESIDE.len()]);
-    for result in seen {
+    let (mut sides, mut colour, mut held_out, mut looks) = (Vec::new(), 0, 0, Vec::new());
+    for result in found {
         match result {
-            Ok((side, coloured, label, held, beside)) => {
-                besides.iter_mut().zip(beside).for_each(|(count, is_so)| *count += usize::from(is_so));
+            Ok((side, coloured, label, held, look)) => {
                 sides.push(side);
+                looks.push(look);
                 colour += usize::from(coloured);
                 held_out += usize::from(held);
                 if let Some(count) = counts.get_mut(label) {
@@ -546,8 +595,6 @@ pub fn survey(images: &Images, set: &str) -> Result<Survey> {
             Err(problem) => problems.push(problem),
         }
     }
-    let told = BESIDE.iter().zip(besides).filter(|(_, count)| *count > 0);
-    notes.extend(told.map(|([what, done], count)| format!("{what}: {count}; {done}")));
     sides.sort_unstable();
     let at = |share: usize| sides.get(sides.len().saturating_sub(1) * share / 2).copied().unwrap_or(0);
     Ok(Survey {
@@ -556,7 +603,10 @@ pub fn survey(images: &Images, set: &str) -> Result<Survey> {
         colour,
         sides: [at(0), at(1), at(2)],
         classes: listing.classes.iter().cloned().zip(counts).collect(),
+        wide: wide(&looks),
+        seen: seen(&looks).unwrap_or(1.0),
         notes,
+        remarks: remarks(&looks, images.crop),
         problems,
     })
 }
@@ -576,9 +626,19 @@ impl Survey {
                  pictures enlarged"
             ));
         }
+        if self.seen < 0.995 {
+            facts.push(format!(
+                "the largest square in the middle is learned from: on average {:.0} % of a picture",
+                100.0 * self.seen
+            ));
+        }
         if !self.classes.is_empty() {
             let classes = self.classes.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>();
-            facts.push(format!("classes: {} ({})", classes.len(), classes.join(", ")));
+            facts.push(format!(
+                "classes: {} ({}); no recipe learns classes yet: all pictures are learned as one kind",
+                classes.len(),
+                classes.join(", ")
+            ));
         }
         facts.extend(self.notes.iter().cloned());
         facts
@@ -664,7 +724,7 @@ mod tests {
                  dot.png is 1 x 1 pixels; 8 x 8 are the least one can learn from\n  \
                  nothing.webp is empty (0 bytes)\n  \
                  text.png is not a picture, whatever its name says\n\
-                 `--set data.skip_broken=true` goes on without them; `ganvas data check {place}` lists all"
+                 Mend or remove them; `ganvas data check {place}` lists all."
             )
         );
         let pictures = opened(&Images { skip_broken: true, ..all() }, folder.path(), false).unwrap();
@@ -690,7 +750,7 @@ mod tests {
     fn a_place_without_pictures_is_an_error_that_says_what_is_wanted() {
         let folder = folder(&[("notes.txt", b"text".to_vec()), ("broken.zip", b"PK".to_vec())]);
         let at = |name: &str| error(&all(), &folder.path().join(name));
-        assert!(at("").contains("holds no pictures, that is, no files named .png, jpg"), "{}", at(""));
+        assert!(at("").contains("holds no pictures, that is, no files named .png, apng, jpg"), "{}", at(""));
         assert!(at("absent").contains("absent does not exist; give a folder or a .zip"), "{}", at("absent"));
         assert!(at("notes.txt").contains("notes.txt is a file; give a folder or a .zip"), "{}", at("notes.txt"));
         assert!(at("broken.zip").contains("broken.zip is not a sound zip"), "{}", at("broken.zip"));
@@ -974,6 +1034,75 @@ mod tests {
     }
 
     #[test]
+    fn the_fingerprint_is_of_names_and_contents_wherever_they_lie_and_however_old_they_are() {
+        let files = greys("p", 6);
+        let [one, moved] = [folder_of(&files), folder_of(&files)];
+        let later = SystemTime::now() + Duration::from_secs(60);
+        fs::File::options().write(true).open(moved.path().join("p03.png")).unwrap().set_modified(later).unwrap();
+        let cache = tempdir().unwrap();
+        let of = |place: &Path| {
+            Pictures::open(&all(), place, Some(cache.path()), SMALL, (1, 4), false, &[]).unwrap().fingerprint().unwrap()
+        };
+        let wanted = of(one.path());
+        assert_eq!((of(moved.path()), of(one.path())), (wanted.clone(), wanted.clone()), "of the pack, too");
+        put(&one, "in.zip", &zipped(&files));
+        assert_eq!(of(&one.path().join("in.zip")), wanted);
+        let fewer = folder_of(&greys("p", 5));
+        assert_ne!(of(fewer.path()), wanted);
+        fs::rename(moved.path().join("p03.png"), moved.path().join("p07.png")).unwrap();
+        assert_ne!(of(moved.path()), wanted, "another name");
+        fs::remove_file(moved.path().join("p07.png")).unwrap();
+        put(&moved, "p03.png", &plain(RED));
+        assert_ne!(of(moved.path()), wanted, "another picture");
+    }
+
+    #[test]
+    fn what_is_cut_off_and_what_is_there_twice_is_remarked_on_from_the_pack_too() {
+        let wide = |i: u32| png(&RgbImage::from_fn(64, 16, |x, y| Rgb([(x * 3 + i) as u8, (y * 9) as u8, 40])).into());
+        let mut files = (0..4).map(|i| (format!("{i}.png"), wide(50 * i))).collect::<Vec<_>>();
+        files.push(("4.png".to_owned(), files[0].1.clone()));
+        let (folder, cache) = (folder_of(&files), tempdir().unwrap());
+        let open = || Pictures::open(&all(), folder.path(), Some(cache.path()), SMALL, (1, 4), false, &[]).unwrap();
+        let [fresh, packed] = [open(), open()].map(|pictures| pictures.remarks());
+        assert_eq!(fresh, packed);
+        let [copies, few, cut] = fresh.as_slice() else { panic!("{fresh:?}") };
+        assert!(
+            copies.starts_with("copies: 1 of 5 pictures are copies of others, or nearly, as 4.png is of 0.png"),
+            "{copies}"
+        );
+        assert!(few.starts_with("4 different pictures are few"), "{few}");
+        assert!(cut.starts_with("cut off: of 5 of 5 pictures") && cut.ends_with("64 x 16, it sees 25 %"), "{cut}");
+        let survey = survey(&Images { path: folder.path().to_owned(), ..all() }, "").unwrap();
+        assert_eq!(survey.remarks, fresh);
+        assert!(
+            survey.facts().iter().any(|fact| fact.ends_with("on average 25 % of a picture")),
+            "{:?}",
+            survey.facts()
+        );
+    }
+
+    #[test]
+    fn the_labels_of_nvidia_s_dataset_json_are_the_classes_and_its_folders_are_none() {
+        let put_labels = |folder: &TempDir, json: &str| put(folder, "dataset.json", json.as_bytes());
+        let place = folder_of(&[greys("00000/img", 3), greys("00001/img", 2)].concat());
+        put_labels(&place, r#"{"labels": [["00000/img00.png", 7], ["00000/img01.png", 2], ["00001/img00.png", 7]]}"#);
+        let survey = survey_of(place.path(), Layout::Folder);
+        assert_eq!(survey.classes, [("2".to_owned(), 3), ("7".to_owned(), 2)], "without a label it is the first");
+        assert!(survey.notes[0].contains("gives labels to 3 of 5 pictures"), "{:?}", survey.notes);
+        let facts = survey.facts().join("\n");
+        assert!(facts.contains("no recipe learns classes yet"), "{facts}");
+        for (json, note) in [
+            (r#"{"labels": null}"#, "gives no labels"),
+            (r#"{"labels": [["00000/img00.png", [0.5, 1]]]}"#, "has labels that are no classes; it is passed over"),
+            ("[]", "it is passed over"),
+        ] {
+            put_labels(&place, json);
+            let survey = survey_of(place.path(), Layout::Folder);
+            assert!(survey.classes.is_empty() && survey.notes[0].contains(note), "{json}: {survey:?}");
+        }
+    }
+
+    #[test]
     fn a_survey_tells_sides_colours_and_what_would_be_enlarged() {
         let grey = RgbImage::from_pixel(20, 30, Rgb([90; 3]));
         let folder = folder(&[("a.png", png(&grey.into())), ("b.png", plain(RED)), ("c.jpg", jpeg(&busy(90), None))]);
@@ -999,11 +1128,14 @@ mod tests {
         let survey = survey_of(folder.path(), Layout::Folder);
         assert_eq!((survey.pictures, survey.problems.len()), (6, 0));
         let wanted = [
-            "pictures that are transparent in part: 1; training lays them over white",
-            "pictures with a colour profile other than sRGB: 1; training converts them to sRGB",
-            "animations, or files of several pages: 2; training sees the first picture of each",
+            "transparent in part: 1 of 6 pictures, the first is glass.png; training lays them over white",
+            "in a colour profile other than sRGB: 1 of 6 pictures, the first is adobe.png; training converts them to sRGB",
+            "animations, or files of several pages: 2 of 6 pictures, the first is film.gif; training sees the first picture of \
+             each",
         ];
-        assert_eq!(survey.notes, wanted);
+        assert_eq!(survey.remarks[..3], wanted);
+        let pictures = Pictures::open(&all(), folder.path(), None, SMALL, (1, 4), false, &[]).unwrap();
+        assert_eq!(pictures.remarks(), survey.remarks, "training says the same");
     }
 
     #[test]
