@@ -180,7 +180,7 @@ pub fn apply(
         match (&field.kind, tiling.keeps_colours) {
             (Kind::Mask, _) => picture.with(result, None),
             (_, true) => picture.with(if is_grey { mean(result) } else { result }, alpha.clone()),
-            (_, false) => picture.with_look(result),
+            (_, false) => picture.with_look(result, alpha.clone()),
         }
     });
     Ok(results.collect())
@@ -482,9 +482,7 @@ mod tests {
             let made = turned_by(&Blur { makes_its_own, ..Blur::default() }, &picture, &[None]).remove(0);
             let channels = if makes_its_own { 3 } else { 1 }; // black is a grey
             assert_eq!(made.raster, Raster::new([16, 16], channels, Levels::Eight(vec![0; 256 * channels])));
-            if !makes_its_own {
-                assert_eq!(made.alpha.unwrap().levels, Levels::Eight(vec![128; 256]));
-            }
+            assert_eq!(made.alpha.unwrap().levels, Levels::Eight(vec![128; 256]));
         }
     }
 

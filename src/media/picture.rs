@@ -75,13 +75,13 @@ impl Picture {
         }
     }
 
-    /// What becomes of this picture when its look over white is turned into another of the same sides, as transparent as it is.
-    pub fn with_look(&self, look: Raster) -> Self {
-        let raster = match &self.alpha {
+    /// What becomes of this picture when its look over white is turned into another, which is as opaque as `alpha` says.
+    pub fn with_look(&self, look: Raster, alpha: Option<Raster>) -> Self {
+        let raster = match &alpha {
             Some(alpha) => out_of_white(look, alpha),
             None => look,
         };
-        self.with(raster, self.alpha.clone())
+        self.with(raster, alpha)
     }
 
     /// Other levels and transparency with what else is to be known of this picture.
