@@ -43,6 +43,15 @@ pub(super) fn over_white(mut picture: Raster, alpha: &Raster) -> Raster {
     picture
 }
 
+/// The colours of a picture that looks like this one over black: those that were multiplied by how opaque they are.
+pub(super) fn out_of_black(mut picture: Raster, alpha: &Raster) -> Raster {
+    blend(&mut picture, alpha, |level, share, most| match share {
+        0 => level,
+        share => ((level * most + share / 2) / share).min(most),
+    });
+    picture
+}
+
 /// The picture that looks like this one over white, once it is as transparent as that: white taken out again.
 pub(super) fn out_of_white(mut picture: Raster, alpha: &Raster) -> Raster {
     blend(&mut picture, alpha, |level, share, most| match share {

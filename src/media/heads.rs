@@ -1,7 +1,5 @@
 //! What the blocks of a picture's file say beside its pixels: how many frames there are, and whether it is whole.
 
-use std::io::Cursor;
-
 use super::density::png_chunk;
 
 /// How many frames a PNG says that it has, and how often they are seen.
@@ -43,16 +41,6 @@ pub(super) fn gif_frames(bytes: &[u8]) -> (u32, Option<u32>) {
         gif::Repeat::Finite(repeats) => Some(u32::from(repeats) + 1),
     };
     (frames.max(1), plays)
-}
-
-/// How many pictures a TIFF has.
-pub(super) fn tiff_pages(bytes: &[u8]) -> u32 {
-    let Ok(mut decoder) = tiff::decoder::Decoder::new(Cursor::new(bytes)) else { return 1 };
-    let mut pages = 1;
-    while pages < 10_000 && decoder.more_images() && decoder.next_image().is_ok() {
-        pages += 1;
-    }
-    pages
 }
 
 /// Whether a JPEG has its end-of-image marker, found by walking the segments (ITU-T T.81, annex B): a thumbnail inside

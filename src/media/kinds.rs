@@ -76,6 +76,15 @@ impl Format {
         matches!(self, Format::Png | Format::Tiff)
     }
 
+    /// The most pixels that a side can have.
+    pub fn most_side(self) -> usize {
+        match self {
+            Format::Png | Format::Tiff => i32::MAX as usize,
+            Format::Jpeg | Format::Gif => 65535,
+            Format::WebP => 16384,
+        }
+    }
+
     /// Whether it says how many pixels there are to an inch.
     pub fn has_density(self) -> bool {
         matches!(self, Format::Png | Format::Jpeg | Format::Tiff)
@@ -97,6 +106,9 @@ const OTHERS: &[(&[u8], &str)] = &[
 pub(super) fn kind(bytes: &[u8]) -> std::result::Result<ImageFormat, String> {
     if bytes.is_empty() {
         return Err("is empty (0 bytes)".to_owned());
+    }
+    if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") {
+        return Ok(ImageFormat::Tiff); // with offsets of 64 bits
     }
     match image::guess_format(bytes) {
         Ok(

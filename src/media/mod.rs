@@ -16,6 +16,7 @@ mod roll;
 mod scatter;
 mod shrink;
 mod synth;
+mod tiffs;
 mod writing;
 
 pub use animation::{Delay, Film, write_animation};

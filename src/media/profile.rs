@@ -26,6 +26,9 @@ pub(super) fn to_srgb(picture: &mut Raster, profile: &[u8]) -> Profile {
 
 fn converted(picture: &mut Raster, profile: &[u8]) -> Option<Profile> {
     let source = ColorProfile::new_from_slice(profile).ok()?;
+    if (source.color_space, picture.channels) == (DataColorSpace::Rgb, 1) {
+        return converted_as_colour(picture, profile);
+    }
     let srgb = ColorProfile::new_srgb();
     let (layout, target) = match (source.color_space, picture.channels) {
         (DataColorSpace::Rgb, 3) => (Layout::Rgb, srgb),
@@ -50,6 +53,17 @@ fn converted(picture: &mut Raster, profile: &[u8]) -> Option<Profile> {
         }
     }
     Some(Profile::Converted)
+}
+
+/// Converts greys whose profile is one of RGB, of which they are the colours with three levels alike.
+fn converted_as_colour(picture: &mut Raster, profile: &[u8]) -> Option<Profile> {
+    let mut colour = picture.clone().in_colour();
+    let done = converted(&mut colour, profile)?;
+    if done == Profile::Converted {
+        let greens = (0..picture.width * picture.height).map(|at| colour.unit(3 * at + 1));
+        picture.levels = Levels::of_unit(picture.is_deep(), greens);
+    }
+    Some(done)
 }
 
 /// Turns every row.

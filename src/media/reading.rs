@@ -5,17 +5,22 @@ use std::io::Cursor;
 use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
+use image::error::ImageFormatHint;
 use image::metadata::Orientation;
-use image::{AnimationDecoder, DynamicImage, Frames, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{
+    AnimationDecoder, DynamicImage, Frames, ImageBuffer, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+};
 
 use super::animation::Delay;
+use super::clear::out_of_black;
 use super::density::Density;
-use super::heads::{gif_frames, jpeg_ends, png_frames, tiff_pages, webp_frames};
+use super::heads::{gif_frames, jpeg_ends, png_frames, webp_frames};
 use super::kinds::{Format, kind};
 use super::picture::{Picture, with_longer};
 use super::profile::{Profile, to_srgb};
 use super::raster::{Levels, Raster, shallow};
 use super::shrink::Shrinking;
+use super::tiffs;
 
 const MOST_PIXELS: u64 = 100_000_000;
 const MOST_BYTES: u64 = 1 << 30; // 16-bit RGBA of the most pixels needs 800 MB
@@ -43,6 +48,7 @@ struct Look {
     profile: Option<Vec<u8>>,
     density: Option<Density>,
     has_exif: bool,
+    is_premultiplied: bool,
 }
 
 /// A frame and how long it is seen, or why there is none.
@@ -58,7 +64,13 @@ impl<'a> Opened<'a> {
         }
         let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
         reader.limits(limits());
-        let mut decoder: Box<dyn ImageDecoder + 'a> = Box::new(reader.into_decoder().map_err(unreadable)?);
+        let mut decoder: Box<dyn ImageDecoder + 'a> = match (reader.into_decoder(), kind) {
+            (Ok(decoder), _) => Box::new(decoder),
+            (Err(error @ ImageError::Unsupported(_)), ImageFormat::Tiff) => {
+                Box::new(tiffs::Rare::new(bytes, MOST_BYTES as usize).ok_or_else(|| unreadable(error))?)
+            }
+            (Err(error), _) => return Err(unreadable(error)),
+        };
         let (width, height) = decoder.dimensions();
         if width.min(height) < smallest_side {
             return Err(format!(
@@ -70,21 +82,24 @@ impl<'a> Opened<'a> {
         }
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let exif = decoder.exif_metadata().ok().flatten();
-        let profile = decoder.icc_profile().ok().flatten();
-        let density = Density::read(bytes, kind, exif.as_deref());
+        let is_tiff = kind == ImageFormat::Tiff;
+        let profile = if is_tiff { tiffs::profile(bytes) } else { decoder.icc_profile().ok().flatten() };
+        let is_premultiplied = is_tiff && tiffs::is_premultiplied(bytes);
+        let mut density = Density::read(bytes, kind, exif.as_deref());
         let mut sides = [width as usize, height as usize];
         use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
         if matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH) {
             sides.reverse();
+            density.iter_mut().for_each(|Density(both)| both.reverse());
         }
         let (frames, plays) = match kind {
             ImageFormat::Png => png_frames(bytes),
             ImageFormat::WebP => webp_frames(bytes),
             ImageFormat::Gif => gif_frames(bytes),
-            ImageFormat::Tiff => (tiff_pages(bytes), None),
+            ImageFormat::Tiff => (tiffs::pages(bytes), None),
             _ => (1, None),
         };
-        let look = Look { orientation, profile, density, has_exif: exif.is_some() };
+        let look = Look { orientation, profile, density, has_exif: exif.is_some(), is_premultiplied };
         Ok(Opened { bytes, kind, decoder, look, sides, frames, plays })
     }
 
@@ -251,6 +266,17 @@ impl<'a> Opened<'a> {
         Ok(look.finished(DynamicImage::from_decoder(decoder).map_err(unreadable)?))
     }
 
+    /// Whether any frame of an animation is transparent in part, and whether all are grey, which its head does not say.
+    pub fn look_of_frames(self) -> Result<(bool, bool)> {
+        let (mut any_is_transparent, mut all_are_grey) = (false, true);
+        for frame in self.frames()? {
+            let (picture, _) = frame?;
+            any_is_transparent |= picture.alpha.is_some();
+            all_are_grey &= picture.raster.is_grey();
+        }
+        Ok((any_is_transparent, all_are_grey))
+    }
+
     /// The frames of an animation as they are seen, decoded one by one; the picture alone where there is none.
     pub fn frames(self) -> Result<Box<dyn Iterator<Item = Frame> + 'a>> {
         let bytes = Cursor::new(self.bytes);
@@ -284,6 +310,9 @@ impl Look {
     fn finished(&self, mut picture: DynamicImage) -> Picture {
         picture.apply_orientation(self.orientation);
         let (mut raster, alpha) = parted(picture);
+        if let Some(alpha) = alpha.as_ref().filter(|_| self.is_premultiplied) {
+            raster = out_of_black(raster, alpha);
+        }
         let profile = self.profile.as_ref().map_or(Profile::Srgb, |profile| to_srgb(&mut raster, profile));
         Picture { density: self.density, profile, has_exif: self.has_exif, ..Picture::of(raster, alpha) }
     }
@@ -323,8 +352,17 @@ fn limits() -> Limits {
     limits
 }
 
-fn unreadable(error: image::ImageError) -> String {
-    format!("cannot be decoded: {error}")
+fn unreadable(error: ImageError) -> String {
+    match &error {
+        ImageError::Unsupported(what) => match what.format_hint() {
+            ImageFormatHint::Exact(kind) => {
+                let kind = format!("{kind:?}").to_uppercase();
+                format!("is a {kind} of a sort that is not read ({error}); convert it to PNG or JPEG")
+            }
+            _ => format!("cannot be decoded: {error}"),
+        },
+        _ => format!("cannot be decoded: {error}"),
+    }
 }
 
 /// The colours and the transparency of a picture, in 8 or 16 bits.
@@ -442,6 +480,7 @@ mod tests {
         for (name, bytes) in [
             ("adobe", &include_bytes!("../../tests/data/adobe.png")[..]),
             ("adobe", include_bytes!("../../tests/data/adobe16.png")),
+            ("grey_adobe", include_bytes!("../../tests/data/grey_adobe.png")),
             ("grey18", include_bytes!("../../tests/data/grey18.png")),
         ] {
             let picture = opened(bytes).picture().unwrap();

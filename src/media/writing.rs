@@ -133,7 +133,7 @@ pub(super) fn webp(picture: &Picture) -> Result<Vec<u8>> {
     let shallow = shallow_rgb(picture);
     let Levels::Eight(all) = joined(&shallow) else { unreachable!("a shallow picture has 8 bits") };
     let [width, height] = picture.sides();
-    let most = 16384; // of VP8L
+    let most = Format::WebP.most_side();
     if width > most || height > most {
         return Err(Error::input(format!(
             "a .webp cannot be {width}x{height}: its sides end at {most} pixels; take .png or .tiff"

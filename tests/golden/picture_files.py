@@ -2,8 +2,9 @@
 
     python3 tests/golden/picture_files.py    (needs Pillow with littleCMS, numpy, tifffile)
 
-Animations (film.*): 3 frames of one colour each, with delays of their own. Depth and kinds (deep.tif, small.bmp, pages.tif).
-Colours by a profile (adobe.png, adobe16.png, grey18.png): what littleCMS makes of them in sRGB. Density (density.*).
+Animations (film.*): 3 frames of one colour each, with delays of their own. Depth and kinds (deep.tif, small.bmp, pages.tif,
+palette.tif, grey_alpha.tif, float.tif, lab.tif, premultiplied.tif, turned.tif).
+Colours by a profile (adobe.png, adobe.tif, adobe16.png, grey_adobe.png, grey18.png): what littleCMS makes of them in sRGB. Density (density.*).
 """
 
 import json
@@ -35,6 +36,23 @@ tifffile.imwrite(folder / "deep.tif", deep, photometric="rgb", compression="zlib
 Image.fromarray((deep >> 8).astype(np.uint8)).save(folder / "small.bmp", dpi=(150, 150))
 pages = [Image.new("L", (8, 8), level) for level in (10, 20, 30)]
 pages[0].save(folder / "pages.tif", save_all=True, append_images=pages[1:], dpi=(72, 72))
+
+# Rarer TIFFs: an index of 5 (8 y + x) into a palette, grey with transparency, grey of floats, Lab, colours that are multiplied
+# by their transparency, and one that is to be turned.
+
+y, x = np.mgrid[0:6, 0:8]
+indexed = Image.fromarray((5 * (8 * y + x)).astype(np.uint8), "P")
+indexed.putpalette([level for i in range(256) for level in (i * 5 % 256, i * 3 % 256, 255 - i)])
+indexed.save(folder / "palette.tif", compression="tiff_lzw")
+Image.fromarray(np.dstack([x * 30, y * 40 + 20]).astype(np.uint8), "LA").save(folder / "grey_alpha.tif")
+tifffile.imwrite(folder / "float.tif", ((8 * y + x) * 1000 / 65535).astype(np.float32), photometric="minisblack")
+Image.new("LAB", (8, 6)).save(folder / "lab.tif")
+alpha = y * 30 + 100
+multiplied = np.dstack([(level * alpha / 255).round() for level in (200, 100, 50)] + [alpha]).astype(np.uint8)
+tifffile.imwrite(folder / "premultiplied.tif", multiplied, photometric="rgb", extrasamples=["assocalpha"])
+exif = Image.Exif()
+exif[0x0112] = 6
+Image.new("RGB", (8, 6), (9, 90, 200)).save(folder / "turned.tif", exif=exif, dpi=(300, 100))
 
 # Density.
 
@@ -83,6 +101,8 @@ levels = [0, 30, 64, 100, 128, 160, 201, 255]
 cube = np.array([[r, g, b] for r in levels[::2] for g in levels[::2] for b in levels[::2]], np.uint8).reshape(8, 8, 3)
 ramp = np.arange(0, 256, 4, dtype=np.uint8).reshape(8, 8)
 Image.fromarray(cube).save(folder / "adobe.png", icc_profile=adobe)
+Image.fromarray(cube).save(folder / "adobe.tif", icc_profile=adobe)
+Image.fromarray(ramp).save(folder / "grey_adobe.png", icc_profile=adobe)
 Image.fromarray(ramp).save(folder / "grey18.png", icc_profile=grey)
 
 
@@ -110,6 +130,7 @@ def in_srgb(picture, icc, mode):
 
 golden = {
     "adobe": in_srgb(Image.fromarray(cube), adobe, "RGB"),
+    "grey_adobe": in_srgb(Image.fromarray(ramp).convert("RGB"), adobe, "RGB")[::3],
     "grey18": in_srgb(Image.fromarray(ramp), grey, "RGB")[::3],
 }
 Path(__file__).with_suffix(".json").write_text(json.dumps(golden) + "\n")
