@@ -92,6 +92,16 @@ fn an_animation_came_out_as_its_first_frame_and_comes_out_whole_in_any_kind_that
         done(folder, &["apply", RUN, "in/gif.gif", "-o", name]);
         assert_eq!(whole(&folder.join(name)), wanted, "{name}");
     }
+    let mut grey = Film::new(Format::Gif, None, false, true).unwrap();
+    for level in [10, 100] {
+        let raster = Raster::new([6, 5], 1, Levels::Eight((0..30).map(|at| level + at).collect()));
+        grey.add(&picture(raster), Delay::new(1, 10)).unwrap();
+    }
+    fs::write(folder.join("grey.gif"), grey.end().unwrap()).unwrap();
+    done(folder, &["apply", RUN, "grey.gif", "-o", "grey.png"]);
+    let bytes = fs::read(folder.join("grey.png")).unwrap();
+    let opened = Opened::new(&bytes, 1).unwrap();
+    assert_eq!((opened.frames, opened.is_grey(), opened.has_alpha()), (2, true, false), "a GIF's head does not say so");
     for name in ["one.jpg", "one.tiff"] {
         let said = refused(folder, &["apply", RUN, "in/gif.gif", "-o", name]);
         assert!(
@@ -134,8 +144,10 @@ fn a_folder_s_results_were_png_alone_and_are_of_the_kind_and_quality_that_is_ask
         fs::metadata(folder.join("q.jpg")).unwrap().len()
     };
     assert!(size("30") < size("95") && size("95") < size("100"));
+    picture(slope([4097, 2], 1, false)).write(&folder.join("long.png")).unwrap();
     for (args, part) in [
-        (&["in", "-o", "out", "--format", "bmp"][..], "give one of png, jpg, webp, tiff, gif"),
+        (&["long.png", "-o", "long.webp"][..], "becomes 16388x8 pixels, and the sides of a .webp end at 16384"),
+        (&["in", "-o", "out", "--format", "bmp"], "give one of png, jpg, webp, tiff, gif"),
         (&["in", "-o", "out", "--quality", "80"], "--quality is for JPEG alone"),
         (&["in/a.bmp", "-o", "out.png", "--format", "jpg"], "is to be a .jpg by --format"),
         (&["in", "-o", "out", "--format", "jpg", "--quality", "101"], "101"),
@@ -160,7 +172,10 @@ fn grey_depth_and_density_come_out_as_they_went_in() {
             assert_eq!(said.contains("16 bits a channel"), is_deep && !format.is_deep(), "{name}: {said}");
             let channels = if format == Format::WebP { 3 } else { channels }; // a WebP has no grey of its own
             assert_eq!((made.raster.channels, made.sides()), (channels, [36, 28]), "{name}");
-            assert_eq!(made.raster.is_grey(), given.raster.is_grey(), "{name}");
+            // The network has hardly learned: its colours are so faint that a JPEG may lose them.
+            let may_be_grey = given.raster.is_grey() || format == Format::Jpeg;
+            assert!(may_be_grey || !made.raster.is_grey(), "{name}");
+            assert!(!given.raster.is_grey() || made.raster.is_grey(), "{name}");
             let density = made.density.map(|Density(both)| both.map(|to_inch| to_inch.round()));
             assert_eq!(density, format.has_density().then_some([300.0; 2]), "{name}");
             assert_eq!(said.contains("density"), !format.has_density(), "{name}: {said}");

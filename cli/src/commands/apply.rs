@@ -196,12 +196,9 @@ fn one(
     let (film, frames, plays) = (opened.film(), opened.frames, opened.plays);
     let outputs = [Some(&task.output), task.mask.as_ref()].into_iter().flatten();
     let outputs = outputs.map(|path| Ok((path, Format::of(path)?))).collect::<ganvas::Result<Vec<_>>>()?;
-    if let Some((_, format)) = outputs.iter().find(|(_, format)| film.is_some() && !format.is_animated()) {
-        return Err(named(format!(
-            "is an animation of {frames} frames, and a .{} holds one picture; take .gif, .png or .webp for it",
-            format.ending()
-        )));
-    }
+    let scale = args.scale.map_or(how.tiling.scale, |scale| scale as usize);
+    let sides = [width, height].map(|side| side * scale);
+    outputs.iter().try_for_each(|(_, format)| holds(*format, film.map(|_| frames), sides)).map_err(named)?;
     let plan = plan(how, &opened, longer).map_err(|error| match error {
         Error::Input(why) => Error::input(format!("{name}: {why}")),
         other => other,
@@ -221,7 +218,6 @@ fn one(
     }
     let shown = [Some(how.asked.text(SHOW)), task.mask.as_ref().map(|_| how.mask)];
     let shown = shown.into_iter().flatten().collect::<Vec<_>>();
-    let (has_alpha, is_grey) = (opened.has_alpha(), opened.is_grey() && how.tiling.keeps_colours);
     let mut frame_done = 0;
     let mut made = |picture: &Picture, work: &mut Work| {
         if frame_done == 0 {
@@ -254,6 +250,8 @@ fn one(
             }
         }
         Some(_) => {
+            let (has_alpha, is_grey) = Opened::new(&bytes, 1).and_then(Opened::look_of_frames).map_err(named)?;
+            let is_grey = is_grey && how.tiling.keeps_colours;
             let film = |(i, (_, format)): (usize, &(&PathBuf, Format))| match i {
                 0 => Film::new(*format, plays, has_alpha, is_grey),
                 _ => Film::new(*format, plays, false, true), // a mask
@@ -282,6 +280,21 @@ fn one(
         told = told_path(told, "mask", mask);
     }
     Ok(told)
+}
+
+/// Whether a kind of file can hold a result: so many frames, of these sides. The error completes "NAME ...".
+fn holds(format: Format, frames: Option<u32>, [width, height]: [usize; 2]) -> Result<(), String> {
+    let (ending, most) = (format.ending(), format.most_side());
+    match frames {
+        Some(frames) if !format.is_animated() => Err(format!(
+            "is an animation of {frames} frames, and a .{ending} holds one picture; take .gif, .png or .webp for it"
+        )),
+        _ if width.max(height) > most => Err(format!(
+            "becomes {width}x{height} pixels, and the sides of a .{ending} end at {most}; take .png for it, or make it smaller \
+             with --side"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// How a file's picture is gone through within the memory that there is. An error says what it needs, before it is decoded.
