@@ -1,7 +1,8 @@
 """Makes fuzz/seeds/TARGET/: small files of every kind that is read, for the fuzzer to begin with.
 
 Networks of one channel, as ncnn's files, as files of torch.save and as safetensors, whole ones that a recipe takes and some that
-none should. The forms that the targets take them in are said in fuzz_targets/ and src/lib.rs. Only the standard library is used.
+none should; and the pictures that the tests read. The forms that the targets take them in are said in fuzz_targets/ and
+src/lib.rs. Only the standard library is used.
 Run by hand, from anywhere:
 
     python3 fuzz/seeds.py
@@ -16,6 +17,7 @@ import zipfile
 from pathlib import Path
 
 SEEDS = Path(__file__).parent / "seeds"
+PICTURES = Path(__file__).parent.parent / "tests" / "data"
 OLD = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 MACHINE = b"\x80\x02M\xe9\x03.\x80\x02}X\x0d\x00\x00\x00little_endian\x88s."
 
@@ -258,6 +260,8 @@ def main():
         seed("import", f"described-dcgan-{dtype}", b"\x02", described(dcgan(), kind))
     seed("safetensors", "long", struct.pack("<Q", 2**64 - 1), b"{}")
     seed("safetensors", "empty", struct.pack("<Q", 2), b"{}")
+    for file in sorted(PICTURES.iterdir()):
+        seed("pictures", file.name, file.read_bytes())
 
 
 if __name__ == "__main__":

@@ -74,10 +74,15 @@ pub trait Model: Weights + 'static {
 pub struct Tiling {
     /// Width and height of the picture it takes are multiples of this, in pixels.
     pub multiple: usize,
+    /// The least width and height that it takes, in pixels.
+    pub least: usize,
     /// Pixels of the result along one of the picture: 1 for a result of the same size.
     pub scale: usize,
     /// How far, in pixels of the picture, a pixel of the result sees; larger distances change it little or not at all.
     pub reach: usize,
+    /// Whether the result shows the picture itself, larger or mended, so that grey stays grey. Else its colours are the model's
+    /// own, and it takes a picture as it looks over white, which is how it learned.
+    pub keeps_colours: bool,
     /// Bytes of memory that it needs whatever the picture: the weights, and room to work.
     pub bytes: usize,
     /// Bytes of memory that a picture needs at the peak, for each of its pixels.
@@ -370,6 +375,46 @@ fn hindrance(sample: &Sample, takes: &[Field], makes: &[Field]) -> Option<String
     })
 }
 
+/// A picture that a model made, before it is rounded to levels.
+pub struct Values {
+    /// Width and height.
+    pub sides: [usize; 2],
+    /// 1 for grey, 3 for RGB.
+    pub channels: usize,
+    /// `height * width * channels` values, 0 for black and 1 for full.
+    pub values: Vec<f32>,
+}
+
+/// What a model turns a picture `[1, channels, height, width]` in [-1, 1] into, with all else that is asked: one for each of the
+/// things shown, by the names of [`Model::makes`]; none for the first of them. Panics where a thing shown is no picture.
+pub fn turned(model: &dyn Model, asked: &Sample, picture: Tensor<4>, shown: &[Option<&str>]) -> Result<Vec<Values>> {
+    let (takes, makes) = (model.takes(), model.makes());
+    let [_, channels, ..] = picture.dims();
+    let stand_in = Image::new(1, 1, channels, vec![0; channels]);
+    let sample = asked.clone().with(PICTURE, Value::Media(Media::Image(stand_in)));
+    let range = named(&takes, PICTURE).map_or(Range::Signed, |field| match field.kind {
+        Kind::Picture { range, .. } => range,
+        _ => Range::Signed,
+    });
+    let picture = match range {
+        Range::Signed => picture,
+        Range::Unit => (picture + 1.0) * 0.5,
+    };
+    let made = model.forward(encoded(model, &takes, &[sample])?.with(PICTURE, picture));
+    let values = |name: &Option<&str>| {
+        let field = name.and_then(|name| named(&makes, name)).unwrap_or(&makes[0]);
+        let range = match field.kind {
+            Kind::Picture { range, .. } => range,
+            Kind::Mask => Range::Unit,
+            ref other => panic!("a picture is turned into {other:?}"),
+        };
+        let pictures = made.tensor::<4>(&field.name);
+        let [_, channels, height, width] = pictures.dims();
+        Values { sides: [width, height], channels, values: unit(pictures, range) }
+    };
+    Ok(shown.iter().map(values).collect())
+}
+
 /// What decides on the shapes of a sample's tensors.
 fn shape(sample: &Sample, takes: &[Field]) -> Vec<usize> {
     let of = |field: &Field| match (&field.kind, sample.given.get(&field.name)) {
@@ -529,13 +574,17 @@ fn decoded(made: &Made, field: &Field, takes: &[Field], samples: &[Sample]) -> R
 /// Pictures `[n, channels, height, width]`.
 fn images(pictures: Tensor<4>, range: Range) -> Vec<Media> {
     let [_, channels, height, width] = pictures.dims();
-    let images = match range {
-        Range::Signed => Image::from_signed(pictures),
-        Range::Unit => {
-            let values = pictures.permute([0, 2, 3, 1]).into_data().iter::<f32>().collect::<Vec<f32>>();
-            let each = values.chunks(height * width * channels);
-            each.map(|values| Image::from_unit(width, height, channels, values)).collect()
-        }
+    let values = unit(pictures, range);
+    let each = values.chunks(height * width * channels);
+    each.map(|values| Media::Image(Image::from_unit(width, height, channels, values))).collect()
+}
+
+/// The values of pictures in [0, 1], the channels of a pixel side by side.
+fn unit(pictures: Tensor<4>, range: Range) -> Vec<f32> {
+    let pictures = pictures.permute([0, 2, 3, 1]);
+    let pictures = match range {
+        Range::Signed => (pictures + 1.0) * 0.5,
+        Range::Unit => pictures,
     };
-    images.into_iter().map(Media::Image).collect()
+    pictures.into_data().iter::<f32>().collect()
 }

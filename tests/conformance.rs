@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use ganvas::apply::{Need, Plan, apply};
 use ganvas::field::Kind;
-use ganvas::media::Media;
+use ganvas::media::{Image, Media, Picture};
 use ganvas::model::taken_picture;
 use ganvas::parts::{MODEL, Tensors};
 use ganvas::run::{Event, read_events};
-use ganvas::{Device, Entry, Outcome, RECIPES, Request, Resolved, RunDir, Session, StepCx, sample, train};
+use ganvas::{Device, Entry, Outcome, RECIPES, Request, Resolved, RunDir, Sample, Session, StepCx, sample, train};
 use ganvas_made_up as made_up;
 
 fn config(entry: &Entry, sets: &[&str]) -> Resolved {
@@ -60,6 +61,26 @@ fn names_are_unique_and_every_recipe_says_what_it_is() {
         assert!(info.sentence.ends_with('.') && info.sentence.len() <= 90, "{}", info.sentence);
         assert!(info.paper.contains(|c: char| c.is_ascii_digit()), "{}: name the paper with its year", info.paper);
     }
+}
+
+#[test]
+fn a_picture_of_any_size_from_one_pixel_on_is_taken_by_every_model_that_takes_pictures() {
+    let mut models = 0;
+    for entry in RECIPES {
+        let model = small(entry, &[]).model(&Device::flex()).unwrap();
+        let Some(tiling) = model.tiling() else { continue };
+        models += 1;
+        let sides = (1..=9).flat_map(|side| [[side, 1], [1, side], [side, side]]).chain([[33, 2], [2, 33]]);
+        for sides in sides {
+            let [width, height] = sides;
+            let pixels = (0..width * height * 3).map(|at| (at * 31 % 256) as u8).collect();
+            let picture = Picture::from(Image::new(width, height, 3, pixels));
+            let plan = Plan::new(&tiling, &Need::of(&picture), 1 << 32).unwrap();
+            let made = apply(model.as_ref(), (&Sample::seed(0), &[None]), &picture, &plan, &mut |_| {}).unwrap();
+            assert_eq!(made[0].sides(), sides.map(|side| side * tiling.scale), "{} {sides:?}", entry.info.name);
+        }
+    }
+    assert!(models >= 5, "{models}");
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fs, io};
 
-use ganvas::apply::{Plan, apply};
-use ganvas::data::images::file::Picture;
+use ganvas::apply::{Need, Plan, apply};
 use ganvas::import::{Found, import};
+use ganvas::media::Picture;
 use ganvas::{Device, Model, RECIPES, RunDir, Sample, sample};
 
 use crate::rrdb;
@@ -106,10 +106,10 @@ impl Enlarger {
 
     fn enlarged(&self, picture: &Picture) -> Picture {
         let tiling = self.model.tiling().expect("a network that enlarges");
-        let plan = Plan::new(&tiling, [picture.image.width, picture.image.height], MEMORY);
+        let plan = Plan::new(&tiling, &Need::of(picture), MEMORY);
         let plan = plan.expect("memory for the smallest tiles");
-        let image = apply(self.model.as_ref(), (&self.asked, &[None]), &picture.image, &plan, &mut |_| {});
-        picture.turned_into(image.expect("the picture that was asked for").remove(0))
+        let made = apply(self.model.as_ref(), (&self.asked, &[None]), picture, &plan, &mut |_| {});
+        made.expect("the picture that was asked for").remove(0)
     }
 }
 

@@ -51,7 +51,13 @@ fn hollow_png(width: u32, height: u32, bits: u8) -> Vec<u8> {
 /// Pictures that apply must refuse, by name.
 fn pictures() -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
-    let kinds = [("png", ImageFormat::Png), ("jpg", ImageFormat::Jpeg), ("webp", ImageFormat::WebP)];
+    let kinds = [
+        ("png", ImageFormat::Png),
+        ("jpg", ImageFormat::Jpeg),
+        ("webp", ImageFormat::WebP),
+        ("bmp", ImageFormat::Bmp),
+        ("tiff", ImageFormat::Tiff),
+    ];
     for (ending, format) in kinds {
         let whole = encoded(format);
         for i in 0..16 {

@@ -1,9 +1,11 @@
-//! What a training needs of memory, measured with no other test beside it.
+//! What commands need of memory, measured with no other test beside it.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+
+use ganvas::media::{Image, Levels, Picture, Raster};
 
 fn ganvas(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ganvas"));
@@ -77,4 +79,36 @@ fn what_no_memory_holds_is_refused_before_a_step_on_the_whole_batch() {
         assert!(refused.status.code() == Some(2) && said.contains("lower train.batch to "), "{said}");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "no run directory");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_small_file_of_a_large_picture_took_more_memory_than_was_promised_and_is_refused_or_read_by_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let entry = ganvas::recipe("esrgan").unwrap();
+    let of_data =
+        ganvas_made_up::settings(entry.info.dataset, &ganvas::Resolved::new(entry, None, &[]).unwrap().keys());
+    let sets = entry.info.small.iter().map(|set| set.to_string()).chain(of_data);
+    let sets = sets.flat_map(|set| ["--set".to_owned(), set]).collect::<Vec<_>>();
+    let sets = sets.iter().map(String::as_str);
+    let train = ["train", "esrgan", "--set", "train.steps=1", "--name", "up"].into_iter().chain(sets);
+    assert!(ganvas(folder, &train.collect::<Vec<_>>()).output().unwrap().status.success());
+    for (name, is_deep) in [("deep.png", true), ("plain.png", false)] {
+        let (sides, count) = ([6000, 6000], 6000 * 6000 * 3);
+        let levels = if is_deep { Levels::Sixteen(vec![9000; count]) } else { Levels::Eight(vec![90; count]) };
+        let raster = Raster::new(sides, 3, levels);
+        let picture = Picture { raster, ..Picture::from(Image::new(1, 1, 1, vec![0])) };
+        picture.write(&folder.join(name)).unwrap();
+        let apply = ["apply", "runs/0001-up", name, "-o", "out.png", "--memory", "100MB"];
+        let refused = ganvas(folder, &apply).output().unwrap();
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && said.contains("to be decoded, and may take 100 MB"), "{said}");
+        let by_rows = [&apply[..], &["--side", "60"]].concat();
+        for args in [&apply[..], &by_rows] {
+            let peak = peak_of(folder, args);
+            assert!(peak * 1024 < 130_000_000, "{args:?} took {peak} kB, the process itself among them");
+        }
+        assert_eq!(Picture::read(&folder.join("out.png")).unwrap().sides(), [240, 240]);
+    }
 }

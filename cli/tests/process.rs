@@ -856,11 +856,11 @@ fn pictures_are_turned_into_others_of_their_own_size_and_a_broken_one_costs_none
 
     let apply = |more: &[&str]| output(folder, &[&["apply", run], more].concat());
     fs::remove_file(folder.join("in/torn.jpg")).unwrap();
-    fs::write(folder.join("in/old.bmp"), b"BM").unwrap();
+    fs::write(folder.join("in/old.heic"), b"HEIC").unwrap();
     for _ in 0..2 {
         let within = apply(&["in", "-o", "in/made", "--json"]); // its results are no pictures to go on with
         let said = String::from_utf8(within.stderr).unwrap();
-        assert!(within.status.success() && said.contains("left alone: in/old.bmp; only .png"), "{said}");
+        assert!(within.status.success() && said.contains("left alone: in/old.heic; only PNG"), "{said}");
         assert_eq!(serde_json::from_slice::<serde_json::Value>(&within.stdout).unwrap().as_array().unwrap().len(), 2);
     }
     let seeds = ["1", "1", "2"].map(|seed| {
@@ -871,7 +871,7 @@ fn pictures_are_turned_into_others_of_their_own_size_and_a_broken_one_costs_none
     for (args, part) in [
         (&["in/clear.png", "-o", "in/clear.png"] as &[&str], "would be replaced"),
         (&["in", "-o", "out.png"], "give a folder"),
-        (&["in/clear.png", "-o", "out.bmp"], "out.bmp is no .png, .jpg or .webp"),
+        (&["in/clear.png", "-o", "out.bmp"], "out.bmp is no .png, .jpg, .webp, .tiff or .gif"),
         (&["in", "-o", "out", "--with", "style=oil"], "ganvas: this model takes no `style`"),
         (&["in/clear.png", "nothing/clear.png", "-o", "out"], "would both become"),
         (&["missing.png", "-o", "out"], "does not exist"),

@@ -133,21 +133,25 @@ impl Image {
         write_aside(path, &self.to_png()?, "write the picture")
     }
 
-    /// An encoder for pictures of this shape; animations share its settings.
-    pub(super) fn png_encoder<'a>(&self, bytes: &'a mut Vec<u8>) -> png::Encoder<'a, &'a mut Vec<u8>> {
+    /// An encoder for pictures of this shape.
+    fn png_encoder<'a>(&self, bytes: &'a mut Vec<u8>) -> png::Encoder<'a, &'a mut Vec<u8>> {
         // A side that is too long becomes one that the encoder refuses.
         let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
         let mut encoder = png::Encoder::new(bytes, side(self.width), side(self.height));
         encoder.set_color(if self.channels == 1 { png::ColorType::Grayscale } else { png::ColorType::Rgb });
         encoder.set_depth(png::BitDepth::Eight);
-        let is_large = self.width * self.height >= LARGE;
-        encoder.set_compression(if is_large { png::Compression::Balanced } else { png::Compression::High });
+        encoder.set_compression(png_compression([self.width, self.height]));
         encoder
     }
 }
 
+/// How well a PNG of these sides is compressed: as well as can be, a large one less.
+pub(super) fn png_compression([width, height]: [usize; 2]) -> png::Compression {
+    if width * height >= LARGE { png::Compression::Balanced } else { png::Compression::High }
+}
+
 /// The encoder writes into memory, so what it refuses is the picture itself.
-pub(super) fn png_error(error: png::EncodingError) -> Error {
+fn png_error(error: png::EncodingError) -> Error {
     Error::failed(format!("cannot make a PNG of this picture: {error}"))
 }
 

@@ -1,16 +1,33 @@
-//! What models make, and how it becomes files.
+//! Pictures and music: what models take and make, read from files and written to them.
 
 mod animation;
+mod clear;
+mod density;
+mod heads;
 mod image;
+mod kinds;
 mod midi;
 mod notes;
+mod picture;
+mod profile;
+mod raster;
+mod reading;
 mod roll;
 mod scatter;
+mod shrink;
 mod synth;
+mod tiffs;
+mod writing;
 
-pub use animation::write_animation;
+pub use animation::{Delay, Film, write_animation};
+pub use density::Density;
 pub use image::{GAP_LEVEL, Image, grid};
+pub use kinds::{Format, NOT_READ, READ, READ_WORDS};
 pub use notes::{BEATS_PER_MINUTE, Chord, Note, Notes, STEPS_PER_BAR, STEPS_PER_BEAT};
+pub use picture::Picture;
+pub use profile::Profile;
+pub use raster::{Levels, Raster};
+pub use reading::{Frame, Opened};
 pub use roll::{cells, roll};
 pub use scatter::scatter;
 

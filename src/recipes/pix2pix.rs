@@ -196,7 +196,8 @@ impl Model for Generator {
     fn tiling(&self) -> Option<Tiling> {
         let side = 1 << self.down.len();
         let (bytes, bytes_per_pixel) = (4 * self.num_params(), 8 * self.width + 64);
-        Some(Tiling { multiple: side, scale: 1, reach: side / 2, bytes, bytes_per_pixel })
+        let (multiple, least, reach) = (side, side, side / 2);
+        Some(Tiling { multiple, least, scale: 1, reach, keeps_colours: false, bytes, bytes_per_pixel })
     }
 }
 

@@ -327,7 +327,8 @@ impl Model for Both {
     fn tiling(&self) -> Option<Tiling> {
         let reach = REACH[0] + REACH[1] + 8 * self.restorer.blocks.len();
         let (bytes, bytes_per_pixel) = (4 * self.num_params(), 4 * 8 * self.width + 64);
-        Some(Tiling { multiple: MULTIPLE, scale: 1, reach, bytes, bytes_per_pixel })
+        let (multiple, least) = (MULTIPLE, MULTIPLE);
+        Some(Tiling { multiple, least, scale: 1, reach, keeps_colours: true, bytes, bytes_per_pixel })
     }
 }
 

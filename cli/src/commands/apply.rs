@@ -4,18 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use ganvas::apply::{Plan, apply, size};
+use ganvas::apply::{Need, Plan, apply, size};
 use ganvas::data::degrade::Planes;
 use ganvas::data::degrade::resize::{Filter, resized};
-use ganvas::data::images::READ;
-use ganvas::data::images::file::{Picture, writable};
 use ganvas::field::Kind;
-use ganvas::media::Image;
+use ganvas::media::{Film, Format, Image, NOT_READ, Opened, Picture, READ, READ_WORDS, Raster};
 use ganvas::memory::{UNITS, bytes_of};
 use ganvas::model::{check, taken_picture};
 use ganvas::report::Progress;
 use ganvas::request::SHOW;
-use ganvas::{Error, Model, RECIPES, Request, Sample, Tiling, Value, sample};
+use ganvas::{Error, Model, RECIPES, Request, Sample, Tiling, Value, sample, write_aside};
 use serde_json::json;
 
 use super::{Computing, told_path};
@@ -33,21 +31,30 @@ const LARGE: usize = 4;
   ganvas apply runs/0001-colours drawings/ -o coloured/
   ganvas apply runs/0002-horses a.jpg b.jpg --with direction=b_to_a -o translated/
   ganvas apply runs/upscaler photo.jpg --scale 2 -o twice.png
+  ganvas apply runs/upscaler album/ --format jpg --quality 90 -o larger/
+  ganvas apply runs/upscaler dance.gif -o dance.webp
   ganvas apply runs/0003-restore scan.jpg --mask damage.png -o restored.png
   ganvas apply runs/0001-colours poster.png --memory 500MiB -o coloured.png")]
 pub struct Args {
     /// The run directory, or latest for the newest in the folder runs.
     run: PathBuf,
-    /// Pictures (PNG, JPEG, WebP, GIF), or folders of them.
+    /// Pictures (PNG, JPEG, WebP, GIF, BMP, TIFF), or folders of them. Of an animation every frame is done.
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// A .png, .jpg or .webp for one picture, else a folder, where each is a .png of its own name.
+    /// A .png, .jpg, .webp, .tiff or .gif for one picture, else a folder, where each has its own name and is a .png, or the
+    /// .gif or .webp that an animation is.
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
-    /// Where to put the damage that a model which restores pictures finds, white where it is: a .png, .jpg or .webp for one
-    /// picture, else a folder.
+    /// Where to put the damage that a model which restores pictures finds, white where it is: a file for one picture, else a
+    /// folder.
     #[arg(long, value_name = "OUT")]
     mask: Option<PathBuf>,
+    /// The kind of the files in a folder for results: png, jpg, webp, tiff or gif.
+    #[arg(long, value_name = "KIND", value_parser = format)]
+    format: Option<Format>,
+    /// How well a JPEG is kept, from 1 to 100; 95 by default. The other kinds lose nothing, but for colours in a GIF.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100))]
+    quality: Option<u8>,
     /// Bring a picture's longer side to N pixels first.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=30_000))]
     side: Option<u32>,
@@ -80,6 +87,12 @@ fn memory(text: &str) -> Result<u64, String> {
     let bytes = bytes_of(text, &units).filter(|bytes| (1.0..1e15).contains(bytes));
     let wrong = || format!("`{text}` is no size; write a number and a unit, as in 1GiB or 500MB");
     bytes.map(|bytes| bytes as u64).ok_or_else(wrong)
+}
+
+/// The kind of files that a word names.
+fn format(word: &str) -> Result<Format, String> {
+    let kinds = Format::ALL.map(Format::ending).join(", ");
+    Format::named(word).ok_or_else(|| format!("`{word}` is no kind of picture that is written; give one of {kinds}"))
 }
 
 /// A picture to be turned into another, and where that goes.
@@ -165,7 +178,7 @@ struct How<'a> {
     memory: u64,
 }
 
-/// Turns one picture into another and tells what was written.
+/// Turns one picture into another, or every frame of an animation, and tells what was written.
 fn one(
     model: &dyn Model,
     how: &How,
@@ -174,51 +187,127 @@ fn one(
     work: &mut Work,
     [done, all]: [usize; 2],
 ) -> ganvas::Result<serde_json::Value> {
-    let mut picture = Picture::read(&task.input)?;
-    if let Some(side) = args.side {
-        picture = picture.resized(side as usize);
-    }
-    let (width, height) = (picture.image.width, picture.image.height);
-    let plan = Plan::new(how.tiling, [width, height], how.memory)?;
     let name = task.input.display();
+    let named = |why: String| Error::input(format!("{name} {why}"));
+    let bytes = std::fs::read(&task.input).map_err(|error| Error::io("read the picture", &task.input, &error))?;
+    let opened = Opened::new(&bytes, 1).map_err(named)?;
+    let longer = args.side.map(|side| side as usize);
+    let [width, height] = opened.sides_with(longer);
+    let (film, frames, plays) = (opened.film(), opened.frames, opened.plays);
+    let outputs = [Some(&task.output), task.mask.as_ref()].into_iter().flatten();
+    let outputs = outputs.map(|path| Ok((path, Format::of(path)?))).collect::<ganvas::Result<Vec<_>>>()?;
+    let scale = args.scale.map_or(how.tiling.scale, |scale| scale as usize);
+    let sides = [width, height].map(|side| side * scale);
+    outputs.iter().try_for_each(|(_, format)| holds(*format, film.map(|_| frames), sides)).map_err(named)?;
+    let plan = plan(how, &opened, longer).map_err(|error| match error {
+        Error::Input(why) => Error::input(format!("{name}: {why}")),
+        other => other,
+    })?;
     let parts = match plan.count() {
         1 => "whole".to_owned(),
         tiles => format!("in {tiles} tiles of {}x{}", plan.tile[0], plan.tile[1]),
     };
-    let mut notes = vec![format!("{name}: {width}x{height}, {parts}, about {} of memory", size(plan.bytes))];
+    let each = match film {
+        Some(_) => format!("{frames} frames of {width}x{height}"),
+        None if frames > 1 => format!("{width}x{height}, the first of {frames} pages"),
+        None => format!("{width}x{height}"),
+    };
+    let mut notes = vec![format!("{name}: {each}, {parts}, about {} of memory", size(plan.bytes))];
     if let Some(side) = how.learned.filter(|side| width.min(height) > LARGE * side) {
         notes.push(format!("the model learned from {side}x{side} pixels; --side brings a picture nearer to that"));
     }
-    if !picture.lost.is_empty() {
-        notes.push(format!("not carried over: {}", picture.lost.join(", ")));
-    }
-    work.suspend(|| say(&notes.join("; ")));
-    let tiles = plan.count() as u64;
-    let mask = task.mask.as_deref().zip(how.mask);
-    let shown =
-        [Some(how.asked.text(SHOW)), mask.map(|(_, name)| Some(name))].into_iter().flatten().collect::<Vec<_>>();
-    let mut made = apply(model, (how.asked, &shown), &picture.image, &plan, &mut |progress| {
-        let (at, total) = (done as u64 * tiles + progress.done, all as u64 * tiles);
-        work.show(&Progress { what: &format!("{} of {all} pictures", done + 1), done: at, total: Some(total) });
-    })?;
-    let told = told_path(json!({ "tiles": tiles }), "input", &task.input);
-    let mut told = told_path(told, "output", &task.output);
-    if let (Some((path, _)), Some(image)) = (mask, made.get(1)) {
-        with_folder(path)?;
-        Picture { image: image.clone(), alpha: None, lost: Vec::new() }.write(path)?;
-        told = told_path(told, "mask", path);
-    }
-    let made = made.remove(0);
-    let made = match args.scale {
-        Some(scale) => shrunk(made, [width, height].map(|side| side * scale as usize)),
-        None => made,
+    let shown = [Some(how.asked.text(SHOW)), task.mask.as_ref().map(|_| how.mask)];
+    let shown = shown.into_iter().flatten().collect::<Vec<_>>();
+    let mut frame_done = 0;
+    let mut made = |picture: &Picture, work: &mut Work| {
+        if frame_done == 0 {
+            notes.extend(picture.notes(outputs[0].1));
+            work.suspend(|| say(&notes.join("; ")));
+        }
+        let made = apply(model, (how.asked, &shown), picture, &plan, &mut |progress| {
+            let (frames, passes) = (u64::from(frames.max(1)), progress.total.unwrap_or(1));
+            let frames = if film.is_some() { frames } else { 1 };
+            let (at, total) =
+                ((done as u64 * frames + frame_done) * passes + progress.done, all as u64 * frames * passes);
+            work.show(&Progress { what: &format!("{} of {all} pictures", done + 1), done: at, total: Some(total) });
+        })?;
+        frame_done += 1;
+        let scaled = made.into_iter().map(|made| match args.scale {
+            Some(scale) => shrunk(made, picture.sides().map(|side| side * scale as usize)),
+            None => made,
+        });
+        Ok::<_, Error>(scaled.collect::<Vec<Picture>>())
     };
-    let made = picture.turned_into(made);
-    with_folder(&task.output)?;
-    made.write(&task.output)?;
-    told["width"] = json!(made.image.width);
-    told["height"] = json!(made.image.height);
+    let told = told_path(json!({ "tiles": plan.count() }), "input", &task.input);
+    let mut told = told_path(told, "output", &task.output);
+    let mut files = Vec::new();
+    match film {
+        None => {
+            let picture = opened.picture_with(longer).map_err(named)?;
+            for (made, (_, format)) in made(&picture, work)?.into_iter().zip(&outputs) {
+                [told["width"], told["height"]] = made.sides().map(|side| json!(side));
+                files.push(made.encode(*format, args.quality)?);
+            }
+        }
+        Some(_) => {
+            let (has_alpha, is_grey) = Opened::new(&bytes, 1).and_then(Opened::look_of_frames).map_err(named)?;
+            let is_grey = is_grey && how.tiling.keeps_colours;
+            let film = |(i, (_, format)): (usize, &(&PathBuf, Format))| match i {
+                0 => Film::new(*format, plays, has_alpha, is_grey),
+                _ => Film::new(*format, plays, false, true), // a mask
+            };
+            let mut films = outputs.iter().enumerate().map(film).collect::<ganvas::Result<Vec<_>>>()?;
+            for frame in opened.frames().map_err(named)? {
+                let (picture, delay) = frame.map_err(named)?;
+                let picture = match longer {
+                    Some(longer) => picture.resized(longer),
+                    None => picture,
+                };
+                for (made, film) in made(&picture, work)?.into_iter().zip(&mut films) {
+                    [told["width"], told["height"]] = made.sides().map(|side| json!(side));
+                    film.add(&made, delay)?;
+                }
+            }
+            told["frames"] = json!(frames);
+            files = films.into_iter().map(Film::end).collect::<ganvas::Result<_>>()?;
+        }
+    }
+    for ((path, _), bytes) in outputs.iter().zip(files) {
+        with_folder(path)?;
+        write_aside(path, &bytes, "write the picture")?;
+    }
+    if let Some(mask) = &task.mask {
+        told = told_path(told, "mask", mask);
+    }
     Ok(told)
+}
+
+/// Whether a kind of file can hold a result: so many frames, of these sides. The error completes "NAME ...".
+fn holds(format: Format, frames: Option<u32>, [width, height]: [usize; 2]) -> Result<(), String> {
+    let (ending, most) = (format.ending(), format.most_side());
+    match frames {
+        Some(frames) if !format.is_animated() => Err(format!(
+            "is an animation of {frames} frames, and a .{ending} holds one picture; take .gif, .png or .webp for it"
+        )),
+        _ if width.max(height) > most => Err(format!(
+            "becomes {width}x{height} pixels, and the sides of a .{ending} end at {most}; take .png for it, or make it smaller \
+             with --side"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// How a file's picture is gone through within the memory that there is. An error says what it needs, before it is decoded.
+fn plan(how: &How, opened: &Opened, longer: Option<usize>) -> ganvas::Result<Plan> {
+    let (to_decode, [width, height]) = (opened.bytes_with(longer), opened.sides);
+    if to_decode > how.memory {
+        return Err(Error::input(format!(
+            "{width}x{height} pixels need {} to be decoded, and may take {}; give more with --memory",
+            size(to_decode),
+            size(how.memory)
+        )));
+    }
+    Plan::new(how.tiling, &Need::of_file(opened, opened.sides_with(longer)), how.memory)
 }
 
 /// Makes the folder that a file is to be in.
@@ -231,11 +320,18 @@ fn with_folder(path: &Path) -> ganvas::Result<()> {
 }
 
 /// A picture at a smaller size, as MATLAB's imresize makes it.
-fn shrunk(picture: Image, [width, height]: [usize; 2]) -> Image {
-    match [picture.width, picture.height] == [width, height] {
-        true => picture,
-        false => resized(&Planes::of(&picture), width, height, Filter::Bicubic).image(),
+fn shrunk(picture: Picture, to: [usize; 2]) -> Picture {
+    if picture.sides() == to {
+        return picture;
     }
+    let smaller = |raster: &Raster| {
+        let Raster { width, height, channels, .. } = *raster;
+        let plane = |c: usize| (0..width * height).map(move |at| raster.unit(at * channels + c));
+        let planes = Planes::new(width, height, channels, (0..channels).flat_map(plane).collect());
+        let small = resized(&planes, to[0], to[1], Filter::Bicubic).side_by_side();
+        Raster::of_unit(to, channels, raster.is_deep(), small.into_iter())
+    };
+    picture.with(smaller(&picture.raster), picture.alpha.as_ref().map(smaller))
 }
 
 /// Every picture that is named, and where its result goes: nowhere twice, and onto none that is named.
@@ -251,13 +347,13 @@ fn tasks(args: &Args) -> ganvas::Result<Vec<Task>> {
         let before = inputs.len();
         walk(input, Path::new(""), &results, (&mut inputs, &mut left))?;
         if inputs.len() == before {
-            let (folder, kinds) = (input.display(), READ.join(", "));
+            let (folder, kinds) = (input.display(), READ.join(", ."));
             return Err(Error::input(format!("{folder} holds no pictures, that is, no files named .{kinds}")));
         }
     }
     if let Some(first) = left.first() {
         let more = if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() };
-        say(&format!("left alone: {}{more}; only .{} are read", first.display(), READ.join(", .")));
+        say(&format!("left alone: {}{more}; only {READ_WORDS} are read", first.display()));
     }
     let is_file = |place: &Path| place.extension().is_some() && !place.is_dir();
     for place in places.filter(|place| is_file(place)) {
@@ -267,19 +363,33 @@ fn tasks(args: &Args) -> ganvas::Result<Vec<Task>> {
                 place.display()
             )));
         }
-        writable(place)?;
+        let of_name = Format::of(place)?;
+        if let Some(format) = args.format.filter(|format| *format != of_name) {
+            let (place, format) = (place.display(), format.ending());
+            return Err(Error::input(format!(
+                "{place} is to be a .{format} by --format; leave --format out, or name it so"
+            )));
+        }
     }
     let within = |place: &Path, below: &Path| match is_file(place) {
         true => place.to_owned(),
-        false => place.join(below.with_extension("png")),
+        false => place.join(below),
     };
-    let task = |(input, below): (PathBuf, PathBuf)| Task {
-        output: within(&args.output, &below),
-        mask: args.mask.as_deref().map(|place| within(place, &below)),
-        input,
+    let task = |(input, below): (PathBuf, PathBuf)| {
+        let format = args.format.or_else(|| film(&input)).unwrap_or(Format::Png);
+        let below = below.with_extension(format.ending());
+        Task {
+            output: within(&args.output, &below),
+            mask: args.mask.as_deref().map(|place| within(place, &below)),
+            input,
+        }
     };
     let tasks = inputs.into_iter().map(task).collect::<Vec<_>>();
     let results = |task: &Task| [Some(task.output.clone()), task.mask.clone()].into_iter().flatten();
+    let is_jpeg = |path: PathBuf| Format::of(&path).is_ok_and(|format| format == Format::Jpeg);
+    if args.quality.is_some() && !tasks.iter().flat_map(results).any(is_jpeg) {
+        return Err(Error::input("--quality is for JPEG alone; leave it out, or take --format jpg"));
+    }
     let mut taken = BTreeMap::new();
     for (input, output) in tasks.iter().flat_map(|task| results(task).map(move |output| (&task.input, output))) {
         if let Some(other) = taken.insert(output.clone(), input) {
@@ -303,8 +413,12 @@ fn tasks(args: &Args) -> ganvas::Result<Vec<Task>> {
     Ok(tasks)
 }
 
-/// Endings of pictures that are not read.
-const OTHERS: [&str; 9] = ["bmp", "tif", "tiff", "avif", "heic", "heif", "jxl", "tga", "ico"];
+/// The kind of animation that a file is by its name and its bytes: .gif and .webp alone, as a .png holds any.
+fn film(input: &Path) -> Option<Format> {
+    let named = Format::of(input).ok().filter(|format| [Format::Gif, Format::WebP].contains(format))?;
+    let bytes = std::fs::read(input).ok()?;
+    Opened::new(&bytes, 1).ok()?.film().map(|_| named)
+}
 
 /// The pictures below a folder by the order of their names, and those that are not read; hidden ones, links to folders and
 /// the folders of the `results` are passed over.
@@ -329,7 +443,7 @@ fn walk(
             }
         } else if READ.contains(&ending.as_str()) && path.is_file() {
             found.push((path, below.join(name)));
-        } else if OTHERS.contains(&ending.as_str()) {
+        } else if NOT_READ.contains(&ending.as_str()) {
             left.push(path);
         }
     }

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ganvas::data::images::file::{Picture, writable};
 use ganvas::data::images::{Images, Shape};
 use ganvas::data::music;
 use ganvas::eval::{
@@ -15,6 +14,7 @@ use ganvas::eval::{
 };
 use ganvas::import::Card;
 use ganvas::looks::Network;
+use ganvas::media::{Format, Picture};
 use ganvas::report::Report;
 use ganvas::{Error, Example, Model, RECIPES, RunDir, Unusable, sample};
 
@@ -144,7 +144,7 @@ pub fn run(mut args: Args) -> anyhow::Result<()> {
     }
     let network = args.network()?;
     if let Some(file) = &args.panel {
-        writable(file)?;
+        Format::of(file)?;
         if args.generated.len() > 1 || !args.generated[0].join("config.toml").is_file() {
             return Err(Error::input(NO_PANEL).into());
         }
@@ -423,7 +423,7 @@ impl Measuring<'_> {
         let data = data.map_or_else(String::new, |(_, name)| name);
         if let Some(file) = &self.args.panel {
             let image = panel(model, asked.clone())?;
-            Picture { image, alpha: None, lost: Vec::new() }.write(file)?;
+            Picture::from(image).write(file)?;
         }
         let mut passports = Vec::new();
         for (what, mut asked) in group(asked) {

@@ -1,13 +1,12 @@
 //! Samples on demand: one thread holds the models that somebody plays with and draws one request after the other.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-use ganvas::apply::{Plan, apply};
-use ganvas::data::images::file::{Picture, pixels};
+use ganvas::apply::{Need, Plan, apply};
 use ganvas::field::{Field, Kind};
-use ganvas::media::{Chord, Media, sheet};
+use ganvas::media::{Chord, Format, Media, Opened, sheet};
 use ganvas::memory::half_of_free;
 use ganvas::model::{TRUNCATION, check, made_picture, taken_picture};
 use ganvas::request::{PICTURE, SHOW};
@@ -30,7 +29,7 @@ const MOST_PIXELS: usize = 1 << 26;
 /// Bars of music of one request, all samples together.
 const MOST_BARS: usize = 2048;
 /// Pixels of a picture that is given, before it is brought to a side.
-const MOST_GIVEN: u64 = 50_000_000;
+const MOST_GIVEN: usize = 50_000_000;
 
 /// The thread, as others see it.
 #[derive(Clone)]
@@ -189,19 +188,20 @@ fn turned(model: &dyn Model, file: &[u8], side: usize, asked: &Sample) -> ganvas
     let Some(tiling) = model.tiling().filter(|_| taken_picture(model).is_some()) else {
         return Err(Error::input("this model makes samples out of seeds and takes no pictures"));
     };
-    if pixels(file).is_some_and(|pixels| pixels > MOST_GIVEN) {
+    let named = |why: String| Error::input(format!("the file {why}"));
+    let opened = Opened::new(file, 1).map_err(named)?;
+    if opened.sides[0] * opened.sides[1] > MOST_GIVEN {
         return Err(Error::input(
             "the picture has more than 50 million pixels; make it smaller, or use `ganvas apply`",
         ));
     }
-    let picture = Picture::decode(file, "the file")?;
-    let picture = if picture.image.width.max(picture.image.height) > side { picture.resized(side) } else { picture };
-    let whole = asked.clone().with(PICTURE, Value::Media(Media::Image(picture.image.clone())));
+    let side = Some(side).filter(|side| opened.sides.iter().any(|given| given > side));
+    let picture = opened.picture_with(side).map_err(named)?;
+    let whole = asked.clone().with(PICTURE, Value::Media(Media::Image(picture.raster.clone().into_image())));
     check(model, &Request { samples: vec![whole] })?;
-    let plan = Plan::new(&tiling, [picture.image.width, picture.image.height], half_of_free())
+    let plan = Plan::new(&tiling, &Need::of(&picture), half_of_free())
         .map_err(|_| Error::input("this machine has too little free memory for the picture; choose a smaller side"))?;
-    let made = apply(model, (asked, &[asked.text(SHOW)]), &picture.image, &plan, &mut |_| {})?.remove(0);
-    picture.turned_into(made).encode(Path::new("made.png"))
+    apply(model, (asked, &[asked.text(SHOW)]), &picture, &plan, &mut |_| {})?.remove(0).encode(Format::Png, None)
 }
 
 /// A field that the page can ask for: its name, its kind, its values.

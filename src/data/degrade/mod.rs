@@ -64,7 +64,7 @@ impl Planes {
     }
 
     /// The values with the channels of a pixel side by side.
-    fn side_by_side(&self) -> Vec<f32> {
+    pub fn side_by_side(&self) -> Vec<f32> {
         let area = self.area();
         (0..area * self.channels).map(|i| self.values[i % self.channels * area + i / self.channels]).collect()
     }

@@ -1,85 +1,45 @@
 //! From a file's bytes to a picture one can learn from, or to a sentence that says why not.
 
-use std::io::Cursor;
-
+use image::RgbImage;
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
 use super::Shape;
+use crate::media::{Opened, Profile};
 
 const SMALLEST_SIDE: u32 = 8;
-const MOST_PIXELS: u64 = 100_000_000;
-const MOST_BYTES: u64 = 1 << 30; // 16-bit RGBA of the most pixels needs 800 MB
 const COLOUR: u8 = 8; // how far apart channels are that make a colour; less is a scanner's tint
 
-/// Decodes a picture one can learn from: upright, opaque (white shows through), 8 bits a channel. An animation gives its first
-/// frame.
+/// Decodes a picture one can learn from: upright, opaque (white shows through), in sRGB, 8 bits a channel. An animation gives
+/// its first frame.
 ///
 /// The error completes "NAME ...". A JPEG that was cut short is an error, though its decoder would fill it with grey.
 pub fn picture(bytes: &[u8]) -> Result<RgbImage, String> {
-    Ok(opaque(decoded(bytes, SMALLEST_SIDE)?.picture))
+    Ok(seen(bytes)?.picture)
 }
 
-/// A picture as it is in its file, upright.
-pub struct Decoded {
-    /// Its pixels.
-    pub picture: DynamicImage,
-    /// What of the file is not in the pixels: a colour profile, EXIF data.
-    pub beside: Vec<&'static str>,
+/// A picture one can learn from, and what of its file is not learned from.
+pub struct Seen {
+    /// As [`picture`] gives it.
+    pub picture: RgbImage,
+    /// Whether something shows through.
+    pub is_transparent: bool,
+    /// What became of its colour profile.
+    pub profile: Profile,
+    /// Frames of an animation, or pages, of which this is the first.
+    pub frames: u32,
 }
 
-/// Decodes a picture whose sides have at least so many pixels. The error is as of [`picture`].
-pub fn decoded(bytes: &[u8], smallest_side: u32) -> Result<Decoded, String> {
-    if bytes.is_empty() {
-        return Err("is empty (0 bytes)".to_owned());
-    }
-    let unreadable = |error: &dyn std::fmt::Display| format!("cannot be decoded: {error}");
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| unreadable(&error))?;
-    match reader.format() {
-        Some(ImageFormat::Jpeg) if !jpeg_ends(bytes) => return Err("is cut short: its end is missing".to_owned()),
-        Some(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP | ImageFormat::Gif) => (),
-        Some(other) => {
-            return Err(format!("is a picture in the format {other:?}, which is not read; convert it to PNG or JPEG"));
-        }
-        None => return Err("is not a picture, whatever its name says".to_owned()),
-    }
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MOST_BYTES);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(|error| unreadable(&error))?;
-    let (width, height) = decoder.dimensions();
-    if width.min(height) < smallest_side {
-        return Err(format!(
-            "is {width} x {height} pixels; {smallest_side} x {smallest_side} are the least one can learn from"
-        ));
-    }
-    if u64::from(width) * u64::from(height) > MOST_PIXELS {
-        return Err(format!("is {width} x {height} pixels, more than 100 million; scale it down"));
-    }
-    let orientation = decoder.orientation();
-    let has = |found: image::ImageResult<Option<Vec<u8>>>| matches!(found, Ok(Some(_)));
-    let beside = [(has(decoder.icc_profile()), "colour profile"), (has(decoder.exif_metadata()), "EXIF data")];
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| unreadable(&error))?;
-    if let Ok(orientation) = orientation {
-        picture.apply_orientation(orientation);
-    }
-    Ok(Decoded { picture, beside: beside.into_iter().filter_map(|(has, what)| has.then_some(what)).collect() })
-}
-
-/// A picture over white, in 8 bits.
-pub fn opaque(picture: DynamicImage) -> RgbImage {
-    if !picture.color().has_alpha() {
-        return picture.into_rgb8();
-    }
-    let picture = picture.into_rgba8();
-    RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
-        let [r, g, b, alpha] = picture.get_pixel(x, y).0;
-        let over = |value| {
-            let sum = u32::from(value) * u32::from(alpha) + 255 * (255 - u32::from(alpha));
-            ((sum + 127) / 255) as u8
-        };
-        image::Rgb([over(r), over(g), over(b)])
-    })
+/// Decodes a picture as [`picture`] does, and says more of it.
+pub fn seen(bytes: &[u8]) -> Result<Seen, String> {
+    let opened = Opened::new(bytes, SMALLEST_SIDE)?;
+    let frames = opened.frames;
+    let picture = opened.shallow_picture()?;
+    let (is_transparent, profile) = (picture.alpha.is_some(), picture.profile);
+    let picture = picture.over_white().in_colour().into_image();
+    let Some(picture) = RgbImage::from_raw(picture.width as u32, picture.height as u32, picture.pixels) else {
+        unreachable!("an image has as many levels as its sides say")
+    };
+    Ok(Seen { picture, is_transparent, profile, frames })
 }
 
 /// Whether any pixel is of another colour than grey.
@@ -119,36 +79,13 @@ pub fn tiles(picture: &RgbImage, shape: Shape) -> Result<Vec<Vec<u8>>, String> {
     Ok(places(height).flat_map(|top| places(width).map(move |left| tile(left, top))).collect())
 }
 
-/// Whether a JPEG has its end-of-image marker, found by walking the segments (ITU-T T.81, annex B): a thumbnail inside
-/// a segment has an end of its own.
-fn jpeg_ends(bytes: &[u8]) -> bool {
-    let mut at = 2; // after the start of the image
-    loop {
-        // Compressed data hold 0xFF only before 0 (stuffing) or a restart marker; before a marker it may be repeated.
-        while !matches!(bytes.get(at..at + 2), Some([0xFF, marker]) if !matches!(marker, 0 | 0xFF | 0xD0..=0xD7)) {
-            at += 1;
-            if at + 2 > bytes.len() {
-                return false;
-            }
-        }
-        if bytes[at + 1] == 0xD9 {
-            return true;
-        }
-        match bytes.get(at + 2..at + 4) {
-            Some(length) => at += 2 + usize::from(length[0]) * 256 + usize::from(length[1]),
-            None => return false,
-        }
-        if at >= bytes.len() {
-            return false;
-        }
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use std::io::Cursor;
+
     use image::codecs::jpeg::JpegEncoder;
-    use image::{ImageEncoder, Rgb, Rgba, RgbaImage};
+    use image::{DynamicImage, ImageEncoder, ImageFormat, Rgb, Rgba, RgbaImage};
 
     pub(crate) const RED: [u8; 3] = [220, 30, 40];
     pub(crate) const BLUE: [u8; 3] = [20, 60, 210];

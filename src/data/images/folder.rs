@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use rayon::prelude::*;
@@ -12,16 +13,17 @@ use zip::ZipArchive;
 
 use crate::error::{Error, Result};
 use crate::hash;
+use crate::media::{NOT_READ, Opened, READ};
 
-use super::{Layout, READ};
+use super::Layout;
 
-const OTHER: &[&str] = &["bmp", "tif", "tiff", "heic", "heif", "avif", "jxl", "jp2"]; // pictures, but not for us
 /// Folders that hold out what lies in them, beside one called `train`.
 pub(in crate::data) const HELD_OUT: &[&str] = &["validation", "val", "test", "held-out"];
 const ATTRIBUTES: &str = "list_attr_celeba.txt";
 const PARTITION: &str = "list_eval_partition.txt";
 const LABELS: &str = "dataset.json"; // as NVIDIA's tools write it
 const LARGEST: u64 = 1 << 30; // bytes of one file
+const LARGE: u64 = 16_000_000; // pixels from which on pictures are decoded one after another
 
 /// The pictures of a folder or zip, in the order of their names.
 pub struct Listing {
@@ -161,7 +163,7 @@ impl Listing {
         let (attributes, partition, labels) = (take(ATTRIBUTES), take(PARTITION), take(LABELS));
         files.retain(|file| {
             let kind = file.name.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase()).unwrap_or_default();
-            if OTHER.contains(&kind.as_str()) {
+            if NOT_READ.contains(&kind.as_str()) {
                 problems.push(format!("{} is of a kind that is not read; convert it to PNG or JPEG", file.name));
             }
             READ.contains(&kind.as_str())
@@ -220,13 +222,20 @@ impl Listing {
     /// The work's result for every picture's bytes, in order, on all threads. An error of the work is a sentence without
     /// its subject, the file's name, which comes before it here.
     pub fn each<T: Send>(&self, work: impl Fn(&Picture, &[u8]) -> Result<T, String> + Sync) -> Vec<Result<T, String>> {
+        let one_at_a_time = Mutex::new(()); // of those that are large, or memory would be needed for all threads at once
         let some = self.pictures.len().div_ceil(4 * rayon::current_num_threads()).max(1); // each opens a zip once
         let chunks = self.pictures.par_chunks(some).map(|pictures| {
             let mut archive = archive(&self.place, self.zipped);
             let results = pictures.iter().map(|picture| {
                 let bytes =
                     archive.as_mut().map_err(|why| why.clone()).and_then(|archive| bytes(&picture.file, archive));
-                bytes.and_then(|bytes| work(picture, &bytes)).map_err(|why| format!("{} {why}", picture.file.name))
+                bytes
+                    .and_then(|bytes| {
+                        let is_large = Opened::pixels(&bytes).is_some_and(|pixels| pixels > LARGE);
+                        let _alone = is_large.then(|| one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner));
+                        work(picture, &bytes)
+                    })
+                    .map_err(|why| format!("{} {why}", picture.file.name))
             });
             results.collect::<Vec<_>>()
         });

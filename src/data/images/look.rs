@@ -1,11 +1,14 @@
-//! What is noticed of pictures before anything is learned from them: copies, too few different ones, what is cut off.
+//! What is noticed of pictures before anything is learned from them: copies, too few different ones, what is cut off, what
+//! their files hold that is not learned from.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use image::{RgbImage, imageops};
+use image::imageops;
 
 use super::Crop;
+use super::decode::Seen;
+use crate::media::Profile;
 
 /// Pixels along a side of the small picture by which near copies are found.
 const SMALL: u32 = 16;
@@ -18,6 +21,14 @@ const FEW: usize = 100;
 /// Whoever sees no more of a picture is told.
 const LEAST_SEEN: f64 = 0.5;
 
+/// What files may hold that is not learned from, and what training does about it.
+const BESIDE: [[&str; 2]; 4] = [
+    ["transparent in part", "training lays them over white"],
+    ["in a colour profile other than sRGB", "training converts them to sRGB"],
+    ["in a colour profile that cannot be used", "training takes their colours for sRGB"],
+    ["animations, or files of several pages", "training sees the first picture of each"],
+];
+
 /// One picture as it was decoded.
 pub(super) struct Look {
     name: String,
@@ -25,16 +36,26 @@ pub(super) struct Look {
     size: [u32; 2],
     exact: u64,
     small: Vec<u8>,
+    /// Which of [`BESIDE`] its file holds.
+    beside: [bool; BESIDE.len()],
 }
 
 impl Look {
     /// A picture of a file.
-    pub fn of(name: &str, held_out: bool, picture: &RgbImage) -> Self {
+    pub fn of(name: &str, held_out: bool, seen: &Seen) -> Self {
+        let Seen { picture, is_transparent, profile, frames } = seen;
         let mut hasher = DefaultHasher::new();
         (picture.dimensions(), picture.as_raw()).hash(&mut hasher);
         let small = imageops::thumbnail(picture, SMALL, SMALL).into_raw();
         let (width, height) = picture.dimensions();
-        Look { name: name.to_owned(), held_out, size: [width, height], exact: hasher.finish(), small }
+        let beside = [*is_transparent, *profile == Profile::Converted, *profile == Profile::Unusable, *frames > 1];
+        Look { name: name.to_owned(), held_out, size: [width, height], exact: hasher.finish(), small, beside }
+    }
+
+    /// The same of two pictures that belong together, of which the other one has this look.
+    pub fn with_partner(self, partner: &Look) -> Self {
+        let beside = std::array::from_fn(|i| self.beside[i] || partner.beside[i]);
+        Look { beside, ..self }
     }
 
     /// The same of one of two pictures side by side, which is so large.
@@ -101,6 +122,13 @@ pub(super) fn remarks(looks: &[Look], crop: Crop) -> Vec<String> {
             "copies: {leaked} of the pictures held out are copies of ones to learn from, so they tell little of what is new"
         ));
     }
+    for (i, [what, done]) in BESIDE.iter().enumerate() {
+        let mut those = looks.iter().filter(|look| look.beside[i]);
+        if let Some(first) = those.next() {
+            let (count, name) = (1 + those.count(), &first.name);
+            said.push(format!("{what}: {count} of {n} pictures, the first is {name}; {done}"));
+        }
+    }
     if crop == Crop::Detail {
         return said; // of which the whole of every picture is seen
     }
@@ -152,7 +180,7 @@ fn originals(looks: &[Look]) -> Vec<Option<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::Rgb;
+    use image::{Rgb, RgbImage};
 
     /// A picture that another seed gives other colours.
     fn picture(seed: u32, [width, height]: [u32; 2]) -> RgbImage {
@@ -163,7 +191,8 @@ mod tests {
     }
 
     fn look(at: usize, held_out: bool, picture: &RgbImage) -> Look {
-        Look::of(&format!("{at}.png"), held_out, picture)
+        let seen = Seen { picture: picture.clone(), is_transparent: false, profile: Profile::Srgb, frames: 1 };
+        Look::of(&format!("{at}.png"), held_out, &seen)
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 pub(in crate::data) mod decode;
 pub(in crate::data) mod domains;
-pub mod file;
 pub(in crate::data) mod folder;
 mod look;
 mod pack;
@@ -36,14 +35,11 @@ use self::folder::Listing;
 use self::look::{Look, remarks, seen, wide};
 use self::pack::Pack;
 
-/// The endings of the files that are read, in small letters.
-pub const READ: &[&str] = &["png", "jpg", "jpeg", "jfif", "webp", "gif"];
-
 /// The pictures a recipe learns from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Images {
-    /// Folder or zip of pictures (PNG, JPEG, WebP, GIF), or folder of MNIST's files; empty for the recipe's own set, fetched once into the cache.
+    /// Folder or zip of pictures (PNG, JPEG, WebP, GIF, BMP, TIFF), or folder of MNIST's files; empty for the recipe's own set, fetched once into the cache.
     pub path: PathBuf,
     /// How the folder is laid out.
     pub layout: Layout,
@@ -154,10 +150,10 @@ impl Images {
 
 /// The batches of the training pictures, or of those held out: the same for the same `seed` and step.
 ///
-/// Every picture is decoded, turned upright as its EXIF data say, laid over white where it is transparent, cut to the
-/// largest square in the middle, resized with a Lanczos filter and packed into a file in the cache; later calls read that
-/// file. A random crop and mirroring happen at the draw, and not to pictures held out. `set` is the name of the recipe's
-/// own data set, used when no path is given. CMYK in a JPEG is read as Adobe writes it, inverted. In a folder of idx
+/// Every picture is decoded, turned upright as its EXIF data say, brought to sRGB by its colour profile, laid over white where
+/// it is transparent, cut to the largest square in the middle, resized with a Lanczos filter and packed into a file in the
+/// cache; later calls read that file. Of an animation the first frame is learned from. A random crop and mirroring happen at
+/// the draw, and not to pictures held out. `set` is the name of the recipe's own data set, used when no path is given. CMYK in a JPEG is read as Adobe writes it, inverted. In a folder of idx
 /// files, such as MNIST's, the pictures are its training digits, of which the last are held out.
 ///
 /// An error lists the files that cannot be used, all in one, unless `skip_broken` is set; it is an error, too, when no
@@ -431,14 +427,14 @@ fn held_out_from(n: usize, images: &Images) -> usize {
 /// Every picture of a listing, brought to a shape. One error lists what cannot be used, unless it is to be skipped.
 fn decode_all(images: &Images, place: &Path, listing: &Listing, shape: Shape) -> Result<Decoded> {
     let found = listing.each(|file, bytes| {
-        let picture = decode::picture(bytes)?;
+        let seen = decode::seen(bytes)?;
         let parts = match images.crop {
-            Crop::Centre | Crop::Random => vec![decode::pixels(&picture, shape)],
-            Crop::Detail => decode::tiles(&picture, shape)?,
+            Crop::Centre | Crop::Random => vec![decode::pixels(&seen.picture, shape)],
+            Crop::Detail => decode::tiles(&seen.picture, shape)?,
         };
         let hash = file.hash(bytes);
         let item = |pixels| Item { pixels, label: file.label, held_out: file.held_out, hash };
-        let look = Look::of(file.name(), file.held_out, &picture);
+        let look = Look::of(file.name(), file.held_out, &seen);
         Ok((parts.into_iter().map(item).collect::<Vec<_>>(), look))
     });
     let (items, looks) = usable(place, images.skip_broken, found, listing.problems.clone())?;
@@ -571,10 +567,10 @@ pub fn survey(images: &Images, set: &str) -> Result<Survey> {
     }
     let listing = Listing::of(&place, images.layout, images.validation_share)?;
     let found = listing.each(|file, bytes| {
-        let picture = decode::picture(bytes)?;
-        let side = picture.width().min(picture.height());
-        let look = Look::of(file.name(), file.held_out, &picture);
-        Ok((side, decode::has_colour(&picture), file.label as usize, file.held_out, look))
+        let seen = decode::seen(bytes)?;
+        let side = seen.picture.width().min(seen.picture.height());
+        let look = Look::of(file.name(), file.held_out, &seen);
+        Ok((side, decode::has_colour(&seen.picture), file.label as usize, file.held_out, look))
     });
     let mut problems = listing.problems.clone();
     let mut notes = listing.notes.clone();
@@ -710,7 +706,7 @@ mod tests {
             ("text.png", b"not a picture".to_vec()),
             ("dot.png", png(&RgbImage::new(1, 1).into())),
             ("nothing.webp", Vec::new()),
-            ("scan.tiff", b"II*\0".to_vec()),
+            ("scan.heic", b"passed over".to_vec()),
             ("deep/er/fine.jpg", whole.clone()),
             ("jpeg-inside.png", whole.clone()),
             ("cmyk.jpg", include_bytes!("../../../tests/data/cmyk.jpg").to_vec()),
@@ -723,7 +719,7 @@ mod tests {
             error(&all(), folder.path()),
             format!(
                 "5 of 8 files in {place} cannot be used:\n  \
-                 scan.tiff is of a kind that is not read; convert it to PNG or JPEG\n  \
+                 scan.heic is of a kind that is not read; convert it to PNG or JPEG\n  \
                  cut.jpg is cut short: its end is missing\n  \
                  dot.png is 1 x 1 pixels; 8 x 8 are the least one can learn from\n  \
                  nothing.webp is empty (0 bytes)\n  \
@@ -754,7 +750,7 @@ mod tests {
     fn a_place_without_pictures_is_an_error_that_says_what_is_wanted() {
         let folder = folder(&[("notes.txt", b"text".to_vec()), ("broken.zip", b"PK".to_vec())]);
         let at = |name: &str| error(&all(), &folder.path().join(name));
-        assert!(at("").contains("holds no pictures, that is, no files named .png, jpg"), "{}", at(""));
+        assert!(at("").contains("holds no pictures, that is, no files named .png, apng, jpg"), "{}", at(""));
         assert!(at("absent").contains("absent does not exist; give a folder or a .zip"), "{}", at("absent"));
         assert!(at("notes.txt").contains("notes.txt is a file; give a folder or a .zip"), "{}", at("notes.txt"));
         assert!(at("broken.zip").contains("broken.zip is not a sound zip"), "{}", at("broken.zip"));
@@ -1115,6 +1111,31 @@ mod tests {
         let facts = survey.facts();
         assert!(facts[0].starts_with("pictures: 3 (2 in colour, 1 grey)"), "{facts:?}");
         assert!(facts[1].contains("a model for more than 20 would see most pictures enlarged"), "{facts:?}");
+    }
+
+    #[test]
+    fn a_survey_said_nothing_of_transparency_profiles_and_animations_and_says_what_training_does() {
+        let glass = image::RgbaImage::from_pixel(16, 16, image::Rgba([9, 9, 9, 128]));
+        let opaque = image::RgbaImage::from_pixel(16, 16, image::Rgba([9, 9, 9, 255]));
+        let folder = folder(&[
+            ("glass.png", png(&glass.into())),
+            ("opaque.png", png(&opaque.into())),
+            ("film.gif", include_bytes!("../../../tests/data/film.gif").to_vec()),
+            ("adobe.png", include_bytes!("../../../tests/data/adobe.png").to_vec()),
+            ("pages.tif", include_bytes!("../../../tests/data/pages.tif").to_vec()),
+            ("small.bmp", include_bytes!("../../../tests/data/small.bmp").to_vec()),
+        ]);
+        let survey = survey_of(folder.path(), Layout::Folder);
+        assert_eq!((survey.pictures, survey.problems.len()), (6, 0));
+        let wanted = [
+            "transparent in part: 1 of 6 pictures, the first is glass.png; training lays them over white",
+            "in a colour profile other than sRGB: 1 of 6 pictures, the first is adobe.png; training converts them to sRGB",
+            "animations, or files of several pages: 2 of 6 pictures, the first is film.gif; training sees the first picture of \
+             each",
+        ];
+        assert_eq!(survey.remarks[..3], wanted);
+        let pictures = Pictures::open(&all(), folder.path(), None, SMALL, (1, 4), false, &[]).unwrap();
+        assert_eq!(pictures.remarks(), survey.remarks, "training says the same");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::hash;
 
 use super::{Decoded, Shape};
 
-const MAGIC: &[u8; 16] = b"ganvas pack 2\n\0\0"; // the number changes with the format and with how pictures are made
+const MAGIC: &[u8; 16] = b"ganvas pack 3\n\0\0"; // the number changes with the format and with how pictures are made
 
 /// The pictures of one part or of all.
 pub struct Pack {

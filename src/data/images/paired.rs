@@ -213,18 +213,19 @@ fn other_layout(place: &Path, listing: &Listing) -> Option<String> {
 /// Pictures A|B, cut in the middle.
 fn side_by_side(images: &Images, place: &Path, listing: &Listing, shape: Shape) -> Result<Decoded> {
     let found = listing.each(|file, bytes| {
-        let picture = decode::picture(bytes)?;
+        let seen = decode::seen(bytes)?;
+        let picture = &seen.picture;
         let (width, height) = picture.dimensions();
         if width == height || !width.is_multiple_of(2) {
             return Err(format!(
                 "is {width} x {height} pixels; two pictures of one size side by side have an even width that is not their height"
             ));
         }
-        let half = |left| imageops::crop_imm(&picture, left, 0, width / 2, height).to_image();
+        let half = |left| imageops::crop_imm(picture, left, 0, width / 2, height).to_image();
         let pixels = [half(0), half(width / 2)].map(|half| decode::pixels(&half, shape)).concat();
         let item = Item { pixels, label: 0, held_out: file.held_out, hash: file.hash(bytes) };
-        let look = Look::of(file.name(), file.held_out, &picture).of_half([width / 2, height]);
-        Ok((vec![item], (look, seam::jump(&picture))))
+        let look = Look::of(file.name(), file.held_out, &seen).of_half([width / 2, height]);
+        Ok((vec![item], (look, seam::jump(picture))))
     });
     let (items, looks) = usable(place, images.skip_broken, found, listing.problems.clone())?;
     let (looks, jumps): (Vec<_>, Vec<_>) = looks.into_iter().unzip();
@@ -260,8 +261,9 @@ fn partners(
     let aspect = |picture: &RgbImage| f64::from(picture.width()) / f64::from(picture.height());
     let mut second = BTreeMap::new();
     let decoded = b.each(|file, bytes| {
-        let picture = decode::picture(bytes)?;
-        let partner = (aspect(&picture), decode::pixels(&picture, shape), file.hash(bytes));
+        let seen = decode::seen(bytes)?;
+        let look = Look::of(file.name(), file.held_out, &seen);
+        let partner = (aspect(&seen.picture), decode::pixels(&seen.picture, shape), file.hash(bytes), look);
         Ok((file.stem().to_owned(), partner))
     });
     for (file, result) in b.pictures.iter().zip(decoded) {
@@ -275,17 +277,17 @@ fn partners(
     }
     let alone = |name: &str, folder: &Path| format!("{name} is in {} alone", folder.display());
     let mut found = a.each(|file, bytes| {
-        let Some((b_aspect, b, b_hash)) = second.get(file.stem()) else {
+        let Some((b_aspect, b, b_hash, b_look)) = second.get(file.stem()) else {
             return Err(format!("is in {} alone", sides[0].display()));
         };
-        let picture = decode::picture(bytes)?;
-        let a = decode::pixels(&picture, shape);
-        if (aspect(&picture) / b_aspect - 1.0).abs() > 0.01 {
+        let seen = decode::seen(bytes)?;
+        let a = decode::pixels(&seen.picture, shape);
+        if (aspect(&seen.picture) / b_aspect - 1.0).abs() > 0.01 {
             return Err("and its partner in B are not of one shape: other parts of them would be seen".to_owned());
         }
         let pixels = [a.as_slice(), b.as_slice()].concat();
         let hash = Sha256::digest([file.hash(bytes), *b_hash].concat()).into();
-        let look = Look::of(file.name(), file.held_out, &picture);
+        let look = Look::of(file.name(), file.held_out, &seen).with_partner(b_look);
         Ok((vec![Item { pixels, label: 0, held_out: file.held_out, hash }], look))
     });
     let firsts = a.pictures.iter().map(|file| file.stem()).collect::<BTreeSet<_>>();

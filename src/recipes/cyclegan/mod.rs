@@ -317,7 +317,9 @@ impl Model for Translator {
     fn tiling(&self) -> Option<Tiling> {
         let (bytes, bytes_per_pixel) = (4 * self.num_params(), 16 * self.width + 64);
         let reach = 3 + 2 + 4 + 8 * self.to_b.blocks.len();
-        Some(Tiling { multiple: 1 << HALVINGS, scale: 1, reach, bytes, bytes_per_pixel })
+        let multiple = 1 << HALVINGS;
+        let least = 2 * multiple; // where it is smallest, a border is mirrored
+        Some(Tiling { multiple, least, scale: 1, reach, keeps_colours: false, bytes, bytes_per_pixel })
     }
 }
 

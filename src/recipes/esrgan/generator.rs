@@ -482,6 +482,7 @@ mod tests {
         let level =
             |i: usize| crop[3 * (24 * turned(i / 1200, 20) + turned(i / 3 % 400, 24)) + i % 3].as_u64().unwrap();
         let photograph = crate::media::Image::new(400, 90, 3, (0..3 * 400 * 90).map(|i| level(i) as u8).collect());
+        let photograph = crate::media::Picture::from(photograph);
         for name in ["realesr-animevideov3", "realesr-animevideov3-x2", "realesrgan-x4plus-anime"] {
             let network = Generator::of_ncnn(&layers(name), &Device::flex()).unwrap();
             let times = network.sizes.times();
@@ -489,7 +490,8 @@ mod tests {
             let of = |tile: usize| {
                 let plan = crate::apply::Plan { tile: [tile, 90], tiles: [1, 1], bytes: 0 };
                 let asked = crate::request::Sample::seed(0);
-                crate::apply::apply(&model, (&asked, &[None]), &photograph, &plan, &mut |_| ()).unwrap().remove(0)
+                let made = crate::apply::apply(&model, (&asked, &[None]), &photograph, &plan, &mut |_| ()).unwrap();
+                made[0].raster.clone().into_image()
             };
             let (whole, tiled) = (of(400), of(250));
             assert_eq!(whole.shape(), [400 * times, 90 * times, 3]);

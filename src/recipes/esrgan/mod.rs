@@ -194,7 +194,8 @@ impl Model for Enlarger {
         let weights = 4 * (self.last.num_params() + self.first.as_ref().map_or(0, Module::num_params));
         let bytes = weights + (TIMES * PART).pow(2) * part;
         let (scale, reach) = (self.last.sizes().times(), self.last.reach());
-        Some(Tiling { multiple: 1, scale, reach, bytes, bytes_per_pixel: picture + small })
+        let bytes_per_pixel = picture + small;
+        Some(Tiling { multiple: 1, least: 1, scale, reach, keeps_colours: true, bytes, bytes_per_pixel })
     }
 }
 
