@@ -83,6 +83,8 @@ fn home_of(folder: &Path) {
         }
     }
     ganvas_made_up::photograph(&folder.join("small.png"), [20, 16], 7);
+    let frames = [0, 80, 160].map(|level| ganvas::media::Image::new(12, 8, 3, vec![level; 12 * 8 * 3]));
+    ganvas::media::write_animation(&frames, 10, &folder.join("dance.gif")).unwrap();
     fs::create_dir(folder.join("bin")).unwrap();
     #[cfg(unix)]
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_ganvas"), folder.join("bin/ganvas")).unwrap();
@@ -144,7 +146,6 @@ fn three_peoples_first_steps_go_as_the_tour_says() {
         let mut done = 0;
         for command in commands {
             let command = format!("ganvas {}", command.split(" #").next().unwrap().trim());
-            let command = command.replace("photos/first.png", "photos/$(ls photos | head -n 1)");
             let Some(small) = made_small(&command) else { continue };
             let mut shell = Command::new("sh");
             shell.current_dir(home.path()).args(["-c", &small]).env("PATH", &path);
