@@ -2,7 +2,6 @@
 //! BigGAN's published code has it: keys and values at half the side.
 
 use burn::module::{Module, Param};
-use burn::tensor::module::max_pool2d;
 use burn::tensor::{Device, Tensor, activation::softmax};
 
 use super::{SpectralConv, Statistics};
@@ -37,13 +36,19 @@ impl SelfAttention {
     /// x `[n, c, h, w]` of even sides to the same shape.
     pub fn forward(&self, x: Tensor<4>, told: Option<&Statistics>) -> Tensor<4> {
         let [n, _, h, w] = x.dims();
-        let pooled = |x| max_pool2d(x, [2, 2], [2, 2], [0, 0], [1, 1], false);
+        assert!(h % 2 == 0 && w % 2 == 0, "attention over {:?}: the sides are odd", x.dims());
+        // The largest of four neighbours, and of the half side.
+        let pooled = |x: Tensor<4>| {
+            let channels = x.dims()[1];
+            x.reshape([n, channels, h / 2, 2, w / 2, 2]).max_dim(3).max_dim(5).reshape([n, channels, h / 2, w / 2])
+        };
         let query = self.query.forward(x.clone(), 1.0, told).flatten::<3>(2, 3); // [n, c/8, h·w]
         let key = pooled(self.key.forward(x.clone(), 1.0, told)).flatten::<3>(2, 3); // [n, c/8, h·w/4]
         let value = pooled(self.value.forward(x.clone(), 1.0, told)).flatten::<3>(2, 3); // [n, c/2, h·w/4]
         let attention = softmax(query.swap_dims(1, 2).matmul(key), 2); // [n, h·w, h·w/4]
         let gathered = value.matmul(attention.swap_dims(1, 2)); // [n, c/2, h·w]
-        let gathered = gathered.reshape([n as i32, -1, h as i32, w as i32]);
+        let half = gathered.dims()[1];
+        let gathered = gathered.reshape([n, half, h, w]);
         x + self.output.forward(gathered, 1.0, told) * self.gamma.val().reshape([1, 1, 1, 1])
     }
 }

@@ -1,7 +1,7 @@
 //! Batch norm whose scale and shift follow from a condition (Dumoulin et al. 2017; de Vries et al. 2017), as BigGAN has it.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::norm::{by_running, kept};
 use super::{SpectralLinear, Statistics};
@@ -38,4 +38,13 @@ impl ConditionalNorm {
         let beta = self.shift.forward(y, told).flatten(0, 1);
         by_running(x, [gamma, beta], [&self.mean, &self.variance], (1e-5, 0.0), told)
     }
+}
+
+/// A 1 at each label, off the graph: `[n, classes]`. Panics when a label is none of the classes.
+pub fn one_hot(labels: &[u32], classes: usize, device: &Device) -> Tensor<2> {
+    let mut values = vec![0.0_f32; labels.len() * classes];
+    for (row, label) in values.chunks_mut(classes).zip(labels) {
+        row[*label as usize] = 1.0;
+    }
+    Tensor::from_data(TensorData::new(values, [labels.len(), classes]), &device.clone().without_autodiff())
 }

@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use faer::MatRef;
 
+use crate::device;
 use crate::random::Draws;
 
 /// Glorot and Bengio 2010, equation 16: U(-b, b) with b = sqrt(6 / (fan_in + fan_out)). Shape [fan_in, fan_out].
@@ -85,7 +86,7 @@ impl Init {
             }
             Init::Orthogonal => {
                 let rows = shape[0];
-                let random = draws.normal(&name, [rows, shape[1..].iter().product()], &Device::flex());
+                let random = draws.normal(&name, [rows, shape[1..].iter().product()], &device::cpu());
                 return (Tensor::from_data(TensorData::new(orthogonal(random), shape), device), Gains::ONE);
             }
             Init::Normal { deviation } => (deviation, Gains::ONE),

@@ -17,7 +17,7 @@ mod spectral;
 mod vjp;
 
 pub use attention::SelfAttention;
-pub use conditional::ConditionalNorm;
+pub use conditional::{ConditionalNorm, one_hot};
 pub use conv::{Conv2d, ConvConfig, ConvTranspose2d};
 pub use halving::{HalvingConfig, HalvingDiscriminator};
 use init::Gains;
