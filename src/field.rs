@@ -50,6 +50,12 @@ pub enum Kind {
         /// The words, such as the names of classes; known at run time only.
         among: Vec<String>,
     },
+    /// One of several kinds of things that the model learned, by its number: [`crate::model::Given::choices`]. Where none is given,
+    /// or an empty text, each sample's seed chooses.
+    Class {
+        /// Their names, in the order of the labels.
+        names: Vec<String>,
+    },
     /// A number: [`crate::model::Given::numbers`].
     Number {
         /// The least one.

@@ -386,6 +386,33 @@ fn names_that_are_not_utf8_are_as_good_as_others() {
 }
 
 #[test]
+fn a_class_is_asked_for_by_its_name_and_else_the_seed_chooses() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = ganvas::recipe("biggan").unwrap().info.small.iter().flat_map(|set| ["--set", set]);
+    let sets = small.chain(["--set", "train.steps=1"]).collect::<Vec<_>>();
+    done(folder.path(), &train("biggan", &made_up_data("biggan"), &sets));
+    let config = fs::read_to_string(folder.path().join("runs/0001-biggan/config.toml")).unwrap();
+    assert!(config.contains("classes = [\"cross\", \"disc\", \"square\"]"), "{config}");
+    let sample = |more: &[&str]| {
+        done(folder.path(), &[&["sample", "latest", "-o", "x.png", "--zoom", "1"], more].concat());
+        image::open(folder.path().join("x.png")).unwrap().to_rgb8()
+    };
+    let (rows, one) = (
+        sample(&["--rows", "class", "--seeds", "3-4"]),
+        sample(&["--with", "class=square", "--seeds", "3-4", "--grid", "2x1"]),
+    );
+    assert_eq!(image::imageops::crop_imm(&rows, 0, 60, 62, 32).to_image(), one, "the third row is the third class");
+    assert_ne!(sample(&["--truncation", "0.3", "--seeds", "3-4"]), sample(&["--seeds", "3-4"]));
+    let refused = output(folder.path(), &["sample", "latest", "-o", "x.png", "--with", "class=discs"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && said.contains("Did you mean `disc`?"), "{said}");
+    let data = made_up::faces();
+    let none = output(folder.path(), &["train", "biggan", "--data", data.to_str().unwrap(), "--dry-run"]);
+    let said = String::from_utf8_lossy(&none.stderr).into_owned();
+    assert!(none.status.code() == Some(2) && said.contains("the pictures have none"), "{said}");
+}
+
+#[test]
 fn a_short_run_counts_its_steps_and_the_end_says_what_all_of_it_took() {
     let folder = tempfile::tempdir().unwrap();
     let trained = output(folder.path(), &["train", "ring", "--kimg", "2.56"]);

@@ -63,9 +63,10 @@ pub struct Args {
     /// With --mix, the number of coarse layers; each size of picture above 4 pixels has two.
     #[arg(long, default_value_t = 4, value_name = "N", requires = "mix")]
     cut: usize,
-    /// How far styles go from their average: 1 as they are drawn, less for better and less varied samples.
-    #[arg(long, default_value_t = 1.0, value_name = "F", value_parser = truncation)]
-    truncation: f64,
+    /// Less for better and less varied samples: how far styles go from their average, where 1 is as they are drawn; for biggan, the
+    /// largest entry of a latent vector.
+    #[arg(long, value_name = "F", value_parser = truncation)]
+    truncation: Option<f64>,
     /// A word or text that the model takes beside seeds; once for each.
     #[arg(long, value_name = "NAME=VALUE", value_parser = named, conflicts_with = "project")]
     with: Vec<(String, String)>,
@@ -317,7 +318,7 @@ fn affordable(model: &dyn Model, samples: usize, grid: Option<Grid>, zoom: Optio
 /// The samples of a request again for each value of one of the model's fields, a row for each, and how many rows there are.
 fn rows(request: Request, name: &str, model: &dyn Model) -> ganvas::Result<(Request, usize)> {
     let values = model.takes().into_iter().filter(|field| field.name == name).find_map(|field| match field.kind {
-        Kind::Choice { among } => Some(among),
+        Kind::Choice { among } | Kind::Class { names: among } => Some(among),
         Kind::Number { low, high, .. } => {
             let at = |i: u32| low + (high - low) * f64::from(i) / f64::from(ROWS_OF_A_RANGE - 1);
             Some((0..ROWS_OF_A_RANGE).map(|i| at(i).to_string()).collect())

@@ -4,8 +4,12 @@ use burn::module::Param;
 use ganvas_kernels::{Act, bias_act, spread2};
 
 use super::{CLASS, Config};
+use crate::model::TRUNCATION;
 use crate::nn::{BatchNorm, ConditionalNorm, SelfAttention, SpectralConv, SpectralLinear, Statistics, one_hot};
 use crate::prelude::*;
+
+/// A truncation so large that nearly no entry of z is beyond it: none is drawn again.
+const UNBOUNDED: f64 = 4.0;
 
 /// z `[n, latent]` and classes `[n, classes]` to pictures `[n, channels, resolution, resolution]` in (-1, 1).
 #[derive(Module, Debug)]
@@ -103,9 +107,10 @@ impl Generator {
 impl Model for Generator {
     fn takes(&self) -> Vec<Field> {
         let latent = Field::new("seed", Kind::Latent { width: self.config.latent, prior: Prior::Normal });
-        let names = self.config.classes.iter().map(String::as_str).collect::<Vec<_>>();
-        let class = (names.len() > 1).then(|| Field::choice(CLASS, &names));
-        [latent].into_iter().chain(class).collect()
+        let truncation = Kind::Number { low: 0.02, high: UNBOUNDED, usual: UNBOUNDED };
+        let names = self.config.classes.clone();
+        let class = (names.len() > 1).then(|| Field::new(CLASS, Kind::Class { names }));
+        [latent, Field::new(TRUNCATION, truncation)].into_iter().chain(class).collect()
     }
 
     fn makes(&self) -> Vec<Field> {

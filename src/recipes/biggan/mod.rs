@@ -19,7 +19,7 @@ use crate::nn::{Statistics, one_hot};
 use crate::prelude::*;
 
 /// What it learns when no other pictures are given.
-const SET: &str = "mnist";
+const SET: &str = "food";
 /// What the class is called among what a model takes.
 const CLASS: &str = "class";
 

@@ -71,6 +71,7 @@ pub fn instead_of(set: &str) -> PathBuf {
         "avatars" | "anime" => faces(),
         "openmoji" => pairs(),
         "emoji" => domains(),
+        "food" => classes(),
         "photos" => photographs(),
         "folk" => tunes(),
         _ => panic!("no made-up data stand for the set `{set}`; draw some in tests/made-up"),
