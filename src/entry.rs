@@ -15,7 +15,7 @@ use crate::foreign::Foreign;
 use crate::model::Model;
 use crate::recipe::{Game, Info, Recipe, Setup};
 use crate::request::Example;
-use crate::session::{Held, Session, Training};
+use crate::session::{Held, Learned, Session, Training};
 
 /// A resolved config and the model that goes with it.
 pub type Configured = (Resolved, Box<dyn Model>);
@@ -41,6 +41,7 @@ trait Parsed: Send + Sync {
     fn train(&self) -> &Train;
     fn settled(&self) -> Result<(Arc<dyn Parsed>, Vec<String>)>;
     fn open(&self, device: &Device) -> Result<Box<dyn Session>>;
+    fn data(&self) -> Result<Learned>;
     fn model(&self, device: &Device) -> Result<Box<dyn Model>>;
     fn asked(&self) -> Result<Vec<Example>>;
     fn mixture(&self) -> Option<Mixture>;
@@ -82,6 +83,12 @@ impl<R: Recipe> Parsed for Of<R> {
         let setup = Setup { device, data: source.as_ref() };
         let recipe = R::new(&config, R::model(&config, &setup.autodiff()), &setup)?;
         Ok(Box::new(Training::new(recipe, source, held)))
+    }
+
+    fn data(&self) -> Result<Learned> {
+        let config = self.chosen()?;
+        let held_out = R::data(&config, Split::Validation)?.items();
+        Ok(Learned::of(R::data(&config, Split::Train)?.as_ref(), held_out))
     }
 
     fn model(&self, device: &Device) -> Result<Box<dyn Model>> {
@@ -197,6 +204,11 @@ impl Resolved {
         self.parsed.open(device)
     }
 
+    /// Opens the data alone, as [`Resolved::open`] does, and tells what they are. Errors as there.
+    pub fn data(&self) -> Result<Learned> {
+        self.parsed.data()
+    }
+
     /// The model with its initial weights.
     pub fn model(&self, device: &Device) -> Result<Box<dyn Model>> {
         self.parsed.model(device)
@@ -223,6 +235,12 @@ impl Resolved {
         let table = toml::from_str::<toml::Table>(&self.text).ok()?;
         let path = table.get("data")?.get("path")?.as_str()?;
         (!path.is_empty()).then(|| PathBuf::from(path))
+    }
+
+    /// The settings of the data, where they are of this kind.
+    pub fn data_settings<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        let mut table = toml::from_str::<toml::Table>(&self.text).ok()?;
+        table.remove("data")?.try_into::<T>().ok()
     }
 
     /// Every key, with its table, such as `train.batch`.
@@ -266,8 +284,7 @@ impl Resolved {
             }
             (None, None) => return Ok(None),
         };
-        let table = toml::from_str::<toml::Table>(&self.text).ok();
-        let data = table.and_then(|mut table| table.remove("data")?.try_into::<Images>().ok());
+        let data = self.data_settings::<Images>();
         let data = data.unwrap_or_else(|| Images::at(&path)); // of a recipe with settings of its own
         Ok(Some((Images { path, ..data }, name)))
     }

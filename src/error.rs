@@ -1,5 +1,6 @@
 //! The one error type of the library: a sentence with the way out, and whose move it is.
 
+use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -9,9 +10,38 @@ pub enum Error {
     /// The command, the configuration or the data is wrong; nothing was started (exit code 2).
     #[error("{0}")]
     Input(String),
+    /// Some of the data cannot be used; nothing was started (exit code 2).
+    #[error("{0}")]
+    Unusable(Unusable),
     /// The work began and could not go on (exit code 1).
     #[error("{0}")]
     Failed(String),
+}
+
+/// What of the data cannot be used, and the way out. As a text it names the first problems.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// Where, and how much of it, such as "2 of 90 files in pictures cannot be used".
+    pub what: String,
+    /// All of it, a sentence for each file.
+    pub problems: Vec<String>,
+    /// What to do about it, in a sentence or more.
+    pub way_out: String,
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}\n{}", self.what, listed(&self.problems), self.way_out)
+    }
+}
+
+const SHOWN: usize = 20; // problems in one error
+
+/// The first problems, a line each.
+pub(crate) fn listed(problems: &[String]) -> String {
+    let more = problems.len().saturating_sub(SHOWN);
+    let lines = problems.iter().take(SHOWN).map(|problem| format!("\n  {problem}")).collect::<String>();
+    if more > 0 { format!("{lines}\n  and {more} more") } else { lines }
 }
 
 /// A result of this library.
@@ -50,7 +80,7 @@ impl Error {
     /// The process's exit code: 2 when the command, config or data was wrong, 1 when the run failed.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Input(_) => 2,
+            Error::Input(_) | Error::Unusable(_) => 2,
             Error::Failed(_) => 1,
         }
     }

@@ -74,7 +74,7 @@ pub use burn::tensor::Device;
 pub use data::gaussians::Mixture;
 pub use data::source::Split;
 pub use entry::{Configured, Entry, Resolved};
-pub use error::{Error, Result};
+pub use error::{Error, Result, Unusable};
 pub use foreign::Foreign;
 pub use model::{Model, StyleSpace, Tiling, Weights};
 pub use ncnn::{Layer, Op};
@@ -83,7 +83,7 @@ pub use recipe::{Adopted, Game, Info, LAPTOP, Preset, Recipe, Setup};
 pub use recipes::RECIPES;
 pub use request::{Example, Latent, Request, Sample, Value};
 pub use run::RunDir;
-pub use session::Session;
+pub use session::{Learned, Session};
 pub use step::{Scalars, StepCx};
 pub use train::{Outcome, Progress, Trial, Watch, train, try_out};
 

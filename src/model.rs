@@ -268,16 +268,24 @@ pub fn generate(model: &dyn Model, request: &Request) -> Result<Vec<Media>> {
     Ok(all)
 }
 
+/// How many samples a model makes at a time.
+fn at_a_time(model: &dyn Model) -> usize {
+    let most = AT_A_TIME[usize::from(taken_picture(model).is_some())];
+    made_picture(model).map_or(most, |[width, height, _]| most.min(PIXELS_AT_A_TIME / (width * height)).max(1))
+}
+
+/// The pixels of the pictures that a model makes at a time where it is asked for so many samples; 0 of one that makes other things.
+pub(crate) fn pixels_at_a_time(model: &dyn Model, samples: usize) -> usize {
+    made_picture(model).map_or(0, |[width, height, _]| width * height * samples.min(at_a_time(model)))
+}
+
 /// The same, as many at a time as the model makes in one go: who writes each piece down needs no memory for the whole.
 pub fn in_pieces<'a>(
     model: &'a dyn Model,
     request: &'a Request,
 ) -> Result<impl Iterator<Item = Result<Vec<Media>>> + 'a> {
-    let takes = model.takes();
     check(model, request)?;
-    let most = AT_A_TIME[usize::from(named(&takes, PICTURE).is_some())];
-    let most = made_picture(model)
-        .map_or(most, |[width, height, _]| most.min(PIXELS_AT_A_TIME / (width * height).max(1)).max(1));
+    let (takes, most) = (model.takes(), at_a_time(model));
     let mut left = request.samples.as_slice();
     Ok(std::iter::from_fn(move || {
         let first = left.first()?;

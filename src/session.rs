@@ -40,6 +40,33 @@ pub trait Session: Send {
     fn model(&mut self) -> Box<dyn Model>;
     /// See [`Recipe::parts`].
     fn parts(&mut self, visit: &mut Parts);
+    /// What it learns from.
+    fn data(&self) -> &Learned;
+}
+
+/// What a recipe in training learns from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// How many items (pictures, bars in every key); none where there is no end of them.
+    pub items: Option<usize>,
+    /// How many of them are held out.
+    pub held_out: usize,
+    /// See [`Source::fingerprint`].
+    pub fingerprint: Option<String>,
+    /// See [`Source::remarks`].
+    pub remarks: Vec<String>,
+}
+
+impl Learned {
+    /// Of a source to learn from, and of how many are held out.
+    pub(crate) fn of<B>(source: &dyn Source<B>, held_out: usize) -> Self {
+        Learned {
+            items: Some(source.items()).filter(|items| *items < usize::MAX),
+            held_out: if held_out < usize::MAX { held_out } else { 0 },
+            fingerprint: source.fingerprint(),
+            remarks: source.remarks(),
+        }
+    }
 }
 
 /// The batches of a source, each made by a thread of its own while the step before it runs.
@@ -98,6 +125,8 @@ pub(crate) struct Held<B> {
     batch: B,
     /// Whether no step sees it.
     is_held_out: bool,
+    /// How many items no step sees.
+    items: usize,
     shown: Vec<Example>,
     real: Vec<Media>,
 }
@@ -125,7 +154,8 @@ impl<B: Batch> Held<B> {
             all.extend(real(&usual(&source.batch(step)?)));
         }
         all.truncate(REAL_SAMPLES);
-        Ok(Held { batch, is_held_out, shown, real: all })
+        let items = if is_held_out { source.items() } else { 0 };
+        Ok(Held { batch, is_held_out, items, shown, real: all })
     }
 }
 
@@ -134,6 +164,7 @@ pub(crate) struct Training<R: Recipe> {
     recipe: R,
     source: Ahead<R::Batch>,
     held: Held<R::Batch>,
+    data: Learned,
     /// What a preview asks.
     request: Request,
 }
@@ -141,7 +172,8 @@ pub(crate) struct Training<R: Recipe> {
 impl<R: Recipe> Training<R> {
     /// A recipe at step 0 with the batches that it learns from.
     pub fn new(recipe: R, source: Box<dyn Source<R::Batch>>, held: Held<R::Batch>) -> Self {
-        let mut training = Training { recipe, source: Ahead::of(source), held, request: Request::default() };
+        let data = Learned::of(source.as_ref(), held.items);
+        let mut training = Training { recipe, source: Ahead::of(source), held, data, request: Request::default() };
         let model = training.sampler();
         training.request = previewed(&model.takes(), &model.makes(), &training.held.shown);
         training
@@ -219,6 +251,10 @@ impl<R: Recipe> Session for Training<R> {
 
     fn parts(&mut self, visit: &mut Parts) {
         self.recipe.parts(visit);
+    }
+
+    fn data(&self) -> &Learned {
+        &self.data
     }
 }
 

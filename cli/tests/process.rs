@@ -309,6 +309,18 @@ fn seeds_are_listed_as_in_other_tools_and_what_no_seed_can_be_is_said() {
 }
 
 #[test]
+fn progress_counts_samples_and_not_the_three_files_of_each_piece_of_music() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = ganvas::recipe("midinet").unwrap().info.small.iter().flat_map(|set| ["--set", set]);
+    let sets = small.chain(["--set", "train.steps=1"]).collect::<Vec<_>>();
+    done(folder.path(), &train("midinet", &made_up_data("midinet"), &sets));
+    let sampled = output(folder.path(), &["sample", "latest", "--seeds", "1-3", "-o", "tunes"]);
+    let said = String::from_utf8_lossy(&sampled.stderr).into_owned();
+    assert!(said.contains("drawing: 3 samples, 100%"), "{said}");
+    assert_eq!(fs::read_dir(folder.path().join("tunes")).unwrap().count(), 9);
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn what_one_file_cannot_hold_is_refused_before_anything_is_drawn_and_a_folder_is_written_piece_by_piece() {
     let folder = tempfile::tempdir().unwrap();

@@ -106,6 +106,14 @@ impl Source<Aged> for Ages {
         self.new.items()
     }
 
+    fn fingerprint(&self) -> Option<String> {
+        self.new.fingerprint()
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.new.remarks()
+    }
+
     fn batch(&self, step: u64) -> Result<Aged> {
         Ok(Aged::of(&self.new.batch(step)?.pixels, &self.ageing, &Draws::new(self.seed, step)))
     }

@@ -231,7 +231,7 @@ impl Part {
 
 impl Icons {
     fn of(archive: &Archive, report: Report<'_>) -> Result<Self> {
-        let bytes = archive.bytes(report)?;
+        let bytes = archive.bytes_among(&STYLES.each_ref().map(|style| &style.archive), report)?;
         let files = fetch::unpack(bytes.as_slice(), archive.package, |path| path.ends_with(".json"))?;
         let codes = json::<BTreeMap<String, String>>(archive, &files, "chars.json")?;
         Ok(Icons {

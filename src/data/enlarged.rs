@@ -121,6 +121,14 @@ impl Source<Enlarged> for Beside {
         self.large.items()
     }
 
+    fn fingerprint(&self) -> Option<String> {
+        self.large.fingerprint()
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.large.remarks()
+    }
+
     fn batch(&self, step: u64) -> Result<Enlarged> {
         Ok(beside(self.large.batch(step)?, self.times, self.degradation, &Draws::new(self.seed, step)))
     }

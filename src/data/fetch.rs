@@ -224,12 +224,22 @@ pub struct Archive {
 }
 
 impl Archive {
+    /// Its bytes where they lie in the cache, and are as they should be.
+    fn at_hand(&self, cache: &Path) -> Option<Vec<u8>> {
+        fs::read(cache.join(self.file)).ok().filter(|bytes| sha256(bytes) == self.sha256)
+    }
+
     /// Its bytes. The error names the ways out.
     pub fn bytes(&self, report: Report<'_>) -> Result<Vec<u8>> {
+        self.bytes_among(&[self], report)
+    }
+
+    /// Its bytes; the error names, too, what else is missing of all the archives that a set is made of.
+    pub fn bytes_among(&self, all: &[&Archive], report: Report<'_>) -> Result<Vec<u8>> {
         let Archive { client, package, file, sha256: expected, purpose } = self;
         let cache = cache_dir()?;
         let path = cache.join(file);
-        if let Some(bytes) = fs::read(&path).ok().filter(|bytes| sha256(bytes) == *expected) {
+        if let Some(bytes) = self.at_hand(&cache) {
             return Ok(bytes);
         }
         fs::create_dir_all(&cache).map_err(|error| Error::io("make the data folder", &cache, &error))?;
@@ -246,14 +256,25 @@ impl Archive {
         };
         let bytes = fetched.map_err(|error| {
             Error::input(format!(
-                "the {registry} package {package}, {purpose}, could not be fetched: {error}. {way_out}, or put \
-                 {file} into {}.",
-                cache.display()
+                "the {registry} package {package}, {purpose}, could not be fetched: {error}. {way_out}, or bring {} yourself:{}",
+                if all.len() == 1 { "this file" } else { "these files" },
+                to_bring(all, &cache)
             ))
         })?;
         write_verified(&path, &bytes, expected)?;
         Ok(bytes)
     }
+}
+
+/// The archives that are missing, and where each is to be put, a line each.
+fn to_bring(all: &[&Archive], cache: &Path) -> String {
+    let missing = all.iter().filter(|archive| archive.at_hand(cache).is_none());
+    let line = |archive: &&Archive| {
+        let path = cache.join(archive.file);
+        let wrong = if path.exists() { "; the file that is there is another one" } else { "" };
+        format!("\n  {} (SHA-256 {}{wrong})", path.display(), archive.sha256)
+    };
+    missing.map(line).collect()
 }
 
 /// The line in which pip says why: the first of its errors, else the last it said.

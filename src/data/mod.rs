@@ -2,6 +2,7 @@
 
 pub mod aged;
 pub mod cache;
+pub mod check;
 pub mod codepoints;
 mod deb;
 pub mod degrade;

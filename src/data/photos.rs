@@ -152,8 +152,9 @@ fn make(
 /// Every photograph of the packages.
 fn photographs(report: Report<'_>) -> Result<Vec<Photograph>> {
     let mut found = Vec::new();
+    let all = PACKAGES.each_ref().map(|package| &package.archive);
     for Package { archive, collections } in &PACKAGES {
-        let bytes = archive.bytes(report)?;
+        let bytes = archive.bytes_among(&all, report)?;
         report(Progress { what: &format!("unpacking {}", archive.package), done: 0, total: None });
         let wanted = |path: &str| collections.iter().any(|collection| collection.place.holds(path));
         let files = deb::unpack(&bytes, archive.package, wanted)?;

@@ -46,6 +46,15 @@ pub trait Source<B>: Send {
     fn items(&self) -> usize;
     /// The batch of one step. Errors when an item cannot be read or the source is empty.
     fn batch(&self, step: u64) -> Result<B>;
+    /// A hash of all that the source draws from, by the names and the contents of the files as they are used: another one
+    /// when a picture is changed, added or gone, and the same where the folder was moved. None for what no file holds.
+    fn fingerprint(&self) -> Option<String> {
+        None
+    }
+    /// What there is to know of the data before a training, a sentence each, such as how much of it is cut off.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// Of [`Split::Test`], what a measurement asks; empty for data of which a model draws more of the kind.
     fn asked(&self) -> Vec<Example> {
         Vec::new()

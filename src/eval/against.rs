@@ -128,12 +128,28 @@ pub(super) fn of_seen(
     Ok(metric.passports(measured, &generated.side, Some(&real.side), by, like))
 }
 
+/// A folder or zip of pictures, and which part of it is meant; all where none is named.
+pub type Place<'a> = (&'a Path, Option<Part>);
+
 /// The passports of metrics of pictures in two folders or zips that have the same names, without a border of so many pixels.
-pub fn of_pairs(metrics: &[Metric], places: [&Path; 2], border: usize, report: Report<'_>) -> Result<Vec<Passport>> {
-    let pairs = images::pairs(places)?;
+pub fn of_pairs(metrics: &[Metric], places: [Place; 2], border: usize, report: Report<'_>) -> Result<Vec<Passport>> {
+    let parts = places.map(|(place, part)| match part {
+        None | Some(Part::All) => Ok((place, None)),
+        Some(Part::Train) => Ok((place, Some(false))),
+        Some(Part::HeldOut) => Ok((place, Some(true))),
+        Some(Part::Test) => {
+            let place = place.display();
+            Err(Error::input(format!(
+                "{place} has no test part here; give {place}/test, {place}:held-out or {place}:all"
+            )))
+        }
+    });
+    let [made, real] = parts;
+    let pairs = images::pairs([made?, real?])?;
     let side = |i: usize| {
         let sha256 = sha256_of(pairs.iter().map(|pair| &pair[i].pixels));
-        Side { name: places[i].display().to_string(), part: None, samples: pairs.len(), sha256, run: None }
+        let (place, part) = places[i];
+        Side { name: place.display().to_string(), part, samples: pairs.len(), sha256, run: None }
     };
     let passports = metrics.iter().map(|metric| of_images(metric, &pairs, [&side(0), &side(1)], border, report));
     Ok(passports.collect::<Result<Vec<_>>>()?.concat())
@@ -279,16 +295,17 @@ mod tests {
         write(&real, "a.png", 110);
         write(&real, "c.png", 50);
         let psnr = [metric("psnr").unwrap()];
-        let error = of_pairs(&psnr, [&made, &real], 0, &mut |_| {}).unwrap_err().to_string();
+        let error = of_pairs(&psnr, [(&made, None), (&real, None)], 0, &mut |_| {}).unwrap_err().to_string();
         assert!(error.contains("b is in") && error.contains("c is in"), "{error}");
         std::fs::rename(real.join("c.png"), real.join("b.png")).unwrap();
         std::fs::remove_file(made.join("b.png")).unwrap();
         write(&made, "b.png", 30);
-        let found = of_pairs(&psnr, [&made, &real], 2, &mut |_| {}).unwrap();
+        let found = of_pairs(&psnr, [(&made, None), (&real, None)], 2, &mut |_| {}).unwrap();
         // 20 log10(255 / 10) and 20 log10(255 / 20), averaged.
         assert!((found[0].value - 25.120_503_652_039_293).abs() < 1e-9 && found[0].quantity == "rgb", "{found:?}");
         assert_eq!(found[0].generated.samples, 2);
-        let error = of_pairs(&[metric("fd").unwrap()], [&made, &real], 0, &mut |_| {}).unwrap_err().to_string();
+        let error =
+            of_pairs(&[metric("fd").unwrap()], [(&made, None), (&real, None)], 0, &mut |_| {}).unwrap_err().to_string();
         assert!(error.contains("fd is no metric of these"), "{error}");
     }
 

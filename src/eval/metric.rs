@@ -259,9 +259,8 @@ pub const METRICS: &[Metric] = &[
         measure: Measure::Music(|pieces| {
             if pieces.len() < 2 * GROUPS {
                 let (n, least) = (pieces.len(), 2 * GROUPS);
-                return Err(Error::input(format!(
-                    "{n} pieces of eight bars are too few to measure; give at least {least}, held out or made"
-                )));
+                let few = if n == 1 { "1 piece of eight bars is" } else { &format!("{n} pieces of eight bars are") };
+                return Err(Error::input(format!("{few} too few to measure; give at least {least}, held out or made")));
             }
             Ok(music::estimate(pieces))
         }),

@@ -73,9 +73,9 @@ impl Music {
     /// The music of a folder, of one part. An error when there is none.
     pub fn of_data(place: &Path, name: &str, part: Part) -> Result<Self> {
         let pieces = match part {
-            Part::Train => music::segments(place, Some(false))?,
-            Part::HeldOut => music::segments(place, Some(true))?,
-            Part::All => music::segments(place, None)?,
+            Part::Train => music::segments(place, name, Some(false))?,
+            Part::HeldOut => music::segments(place, name, Some(true))?,
+            Part::All => music::segments(place, name, None)?,
             Part::Test => return Err(Error::input(format!("{name} keeps no test part; take {name}:held-out"))),
         };
         Music::new(name, Some(part), pieces)

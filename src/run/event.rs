@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::Data;
 use crate::aside::{is_no_pipe, read_file};
 use crate::config::Change;
 use crate::error::{Error, Result};
@@ -97,6 +98,13 @@ pub enum Event {
         because: String,
         /// What the run's configuration has from here on.
         changes: Vec<Change>,
+    },
+    /// The run goes on with data that lie elsewhere or are others, as it was told to.
+    DataChanged {
+        /// What it learned from; none where an earlier version did not keep it.
+        from: Option<Data>,
+        /// What it learns from.
+        to: Data,
     },
     /// The trainer ended.
     Finished {

@@ -21,6 +21,7 @@ impl<'a> Trainer<'a> {
         session: &mut dyn Session,
         device: &'a Device,
     ) -> Result<Self> {
+        run.same_data(config, session.data())?;
         let events = EventLog::open(&run.events())?;
         let folder = config.pictures().ok().flatten().map(|(images, _)| images.path);
         let mut trainer = Trainer {

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use ganvas::Error;
 use ganvas::data::cache::{self, Kind};
+use ganvas::data::check::{self, Checked};
 use ganvas::data::fetch::cache_dir;
-use ganvas::data::images::{self, Images};
-use ganvas::data::{self, DataSet, SETS, mnist, music};
+use ganvas::data::{self, DataSet, SETS, music};
+use ganvas::{Error, Learned, Resolved};
 use serde_json::json;
 
+use super::train;
 use crate::progress::fetch;
 
 /// List, fetch, remove and check data sets.
@@ -63,11 +64,24 @@ goes first.")]
     /// Decode everything in a folder, tell what it holds and list every problem at once.
     #[command(after_help = "Examples:
   ganvas data check my-pictures/
-  ganvas data check my-pictures.zip --json")]
+  ganvas data check my-pictures.zip --json
+  ganvas data check my-pairs/ --for pix2pix
+  ganvas data check my-music/ --for midinet --set data.melody=highest
+
+Without --for, the folder is taken for what its layout says. With it, what is found is what `ganvas train` would find.")]
     Check {
         /// A folder or .zip of pictures, a folder of the four idx files of MNIST or others in that format, or a folder of
         /// music (MIDI, ABC, MusicXML).
         path: PathBuf,
+        /// Check it as training would: for a recipe of `ganvas list`, or for a configuration file.
+        #[arg(long = "for", value_name = "RECIPE|FILE")]
+        recipe: Option<String>,
+        /// With --for, begin with another configuration that comes with the recipe.
+        #[arg(long, value_name = "NAME", requires = "recipe")]
+        preset: Option<String>,
+        /// With --for, set a key of the configuration; may be repeated.
+        #[arg(long, value_name = "KEY=VALUE", requires = "recipe")]
+        set: Vec<String>,
         /// Print the facts and problems as JSON.
         #[arg(long)]
         json: bool,
@@ -75,7 +89,9 @@ goes first.")]
 }
 
 /// What is said below problems that training can do without.
-const SKIP: &str = "\n`--set data.skip_broken=true` trains without these";
+const SKIP: &str = "\n`ganvas train` with `--set data.skip_broken=true` goes on without these";
+/// Pieces of which something is lost, in the text.
+const SHOWN: usize = 20;
 
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.verb {
@@ -87,7 +103,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             fetch(&set, &folder)?;
             super::print(&format!("{}\n", folder.display()))
         }
-        Verb::Check { path, json } => check(&path, json),
+        Verb::Check { path, recipe, preset, set, json } => {
+            let config = recipe.map(|recipe| suited(&recipe, preset.as_deref(), &set, &path)).transpose()?;
+            check(&path, config.as_ref(), json)
+        }
     }
 }
 
@@ -182,28 +201,60 @@ fn size(bytes: u64) -> String {
     }
 }
 
-fn check(path: &Path, as_json: bool) -> anyhow::Result<()> {
-    let (facts, problems, way_out) = if data::holds_digits(path) {
-        let report = mnist::check(path);
-        (report.facts, report.problems, "")
-    } else if music::holds(path) {
-        let survey = music::survey(path)?;
-        (survey.facts, survey.problems, SKIP)
-    } else {
-        match images::survey(&Images { path: path.to_owned(), ..Images::default() }, "") {
-            Ok(survey) if survey.pictures == 0 => (survey.facts(), survey.problems, ""),
-            Ok(survey) => (survey.facts(), survey.problems, SKIP),
-            Err(error) => (Vec::new(), vec![error.to_string()], ""),
-        }
+fn check(path: &Path, config: Option<&Resolved>, as_json: bool) -> anyhow::Result<()> {
+    let Checked { facts, remarks, lost, problems, can_skip } = match config {
+        Some(config) => found_by_training(path, config)?,
+        None => check::check(path)?,
     };
     if as_json {
-        super::print_json(&json!({ "facts": facts, "problems": problems }))?;
+        super::print_json(&json!({ "facts": facts, "remarks": remarks, "lost": lost, "problems": problems }))?;
     } else {
-        super::print(&facts.iter().map(|fact| format!("{fact}\n")).collect::<String>())?;
+        let more = lost.len().saturating_sub(SHOWN);
+        let more = (more > 0).then(|| format!("  and {more} more; --json lists all\n"));
+        let lost = lost.iter().take(SHOWN).map(|piece| format!("  {piece}\n")).chain(more).collect::<String>();
+        let lost = if lost.is_empty() { lost } else { format!("lost, in whole or in part:\n{lost}") };
+        let lines = facts.iter().cloned().chain(remarks.iter().map(|remark| format!("note: {remark}")));
+        super::print(&(lines.map(|line| format!("{line}\n")).collect::<String>() + &lost))?;
     }
     if problems.is_empty() {
         return Ok(());
     }
+    let way_out = if can_skip { SKIP } else { "" };
     let problems = problems.iter().map(|problem| format!("\n  {problem}")).collect::<String>();
     Err(Error::input(format!("{} cannot be used as it is:{problems}{way_out}", path.display())).into())
+}
+
+/// The configuration of a recipe or of a file, with the data at a path.
+fn suited(recipe: &str, preset: Option<&str>, sets: &[String], path: &Path) -> ganvas::Result<Resolved> {
+    let config = train::resolved(recipe, preset, &[], None)?;
+    if !config.keys().iter().any(|key| key == "data.path") {
+        let name = config.entry.info.name;
+        return Err(Error::input(format!("{name} learns from no folder; leave --for out, or give another recipe")));
+    }
+    train::resolved(recipe, preset, sets, Some(path))
+}
+
+/// What a training by this configuration finds: its data are opened by the same code.
+fn found_by_training(path: &Path, config: &Resolved) -> anyhow::Result<Checked> {
+    let mut checked = match config.data_settings() {
+        Some(settings) if music::holds(path) => check::of_music(path, &settings)?,
+        _ => Checked::default(),
+    };
+    match config.data() {
+        Ok(Learned { items, held_out, remarks, .. }) => {
+            checked.problems.clear(); // they are skipped
+            if checked.facts.is_empty() {
+                let items = items.map_or_else(|| "no end of items".to_owned(), |items| items.to_string());
+                checked.facts.push(format!("to learn from: {items}; held out: {held_out}"));
+            }
+            checked.remarks = remarks;
+        }
+        Err(Error::Unusable(unusable)) => {
+            checked.can_skip = config.keys().iter().any(|key| key == "data.skip_broken");
+            checked.problems = unusable.problems;
+        }
+        Err(error) if checked.problems.is_empty() => checked.problems.push(error.to_string()),
+        Err(_) => (),
+    }
+    Ok(checked)
 }

@@ -381,7 +381,13 @@ impl Measuring<'_> {
         let mut passports = Vec::new();
         if !paired.is_empty() {
             let real = self.args.against.as_deref().ok_or_else(missing_against)?;
-            passports.extend(of_pairs(&paired, [generated, real], self.args.border, report)?);
+            let [made, real] = [generated, real].map(|given| {
+                let (name, part) = place_and_part(given);
+                Ok::<_, ganvas::Error>((super::train::named_set(&name)?.unwrap_or(name), part))
+            });
+            let ((made, of_made), (real, of_real)) = (made?, real?);
+            let places = [(made.as_path(), of_made), (real.as_path(), of_real)];
+            passports.extend(of_pairs(&paired, places, self.args.border, report)?);
         }
         if !seen.is_empty() {
             let (name, part) = place_and_part(generated);

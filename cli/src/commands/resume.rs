@@ -1,21 +1,25 @@
 //! `ganvas resume`: a run goes on exactly where it stopped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ganvas::config::RESUMABLE;
+use ganvas::data;
 use ganvas::import::Card;
 use ganvas::model::taken_picture;
-use ganvas::{Error, RECIPES};
+use ganvas::run::Checkpoint;
+use ganvas::{Error, RECIPES, Resolved, shell};
 
 use super::tried::Length;
 use super::{Computing, train};
+use crate::progress::say;
 
 /// Go on with a run, exactly where its last checkpoint stopped.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   ganvas resume runs/0001-mnist
   ganvas resume latest
-  ganvas resume runs/0001-mnist --kimg 12000")]
+  ganvas resume runs/0001-mnist --kimg 12000
+  ganvas resume runs/0002-stylegan2 --data pictures/")]
 pub struct Args {
     /// The run directory, or latest for the newest in the folder runs.
     run: PathBuf,
@@ -24,6 +28,9 @@ pub struct Args {
     set: Vec<String>,
     #[command(flatten)]
     length: Length,
+    /// Where its data are now, or others to go on with; the run's log says so.
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
     /// CPU threads; short for --set train.threads=N.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -64,6 +71,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     for set in &sets {
         let key = set.split('=').next().unwrap_or_default().trim();
         let changed = config.with(set)?;
+        if key == "data.path" {
+            return Err(Error::input(format!(
+                "--set {set}: give the data with --data instead, as in --data pictures/"
+            ))
+            .into());
+        }
         if !RESUMABLE.contains(&key) {
             let sentence = format!(
                 "--set {set}: {key} cannot change in a run that has begun; train a new run, or change one of {}",
@@ -75,11 +88,48 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let lock = run.lock()?; // before anything of the run is chosen or written
     let from = run.checkpoint(args.checkpoint.as_deref())?;
+    match &args.data {
+        Some(path) => config = config.with(&train::data_setting(path)?)?,
+        None => is_there(&config, &args.run)?,
+    }
     train::prepare(&config)?;
-    let session = config.open(&device)?;
+    let session = config.open(&device).map_err(mended)?;
     crate::memory::keep_freed();
-    if !sets.is_empty() {
+    if args.data.is_some() {
+        let step = from.as_ref().map_or(0, Checkpoint::step);
+        if let Some([before, now]) = run.accept_data(&config, session.data(), step)? {
+            say(&format!(
+                "Going on with other data: {} items in {}, after {} in {}.",
+                now.items, now.path, before.items, before.path
+            ));
+        }
+    }
+    if !sets.is_empty() || args.data.is_some() {
         run.reconfigure(&config)?;
     }
     train::go(&run, lock, &config, (session, &device), from.as_ref(), args.serve, args.json)
+}
+
+/// An error when the user's own data are not where the run has them.
+fn is_there(config: &Resolved, run: &Path) -> anyhow::Result<()> {
+    let Some(path) = config.data_path() else { return Ok(()) };
+    if path.exists() || data::named(&path)?.is_some() {
+        return Ok(());
+    }
+    let (shown, run) = (path.display(), shell::path(run));
+    Err(Error::input(format!(
+        "{shown}, which this run learns from, is not there; say where it is now, as in `ganvas resume {run} --data PATH`"
+    ))
+    .into())
+}
+
+/// The error with a way out that suits a run that has begun: it cannot be told to skip more files than before.
+fn mended(error: Error) -> Error {
+    match error {
+        Error::Unusable(unusable) => {
+            let way_out = "Mend these files, or put back those that the run began with.".to_owned();
+            Error::Unusable(ganvas::Unusable { way_out, ..unusable })
+        }
+        error => error,
+    }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use anyhow::Context;
 use ganvas::field::Kind;
 use ganvas::media::{GAP_LEVEL, Image, Media, grid, sheet, write_animation};
+use ganvas::model::made_picture;
 use ganvas::project;
 use ganvas::report::Progress;
 use ganvas::run::Checkpoint;
@@ -202,7 +203,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             _ => None,
         };
         affordable(model.as_ref(), request.samples.len(), grid, args.zoom)?;
-        together(model.as_ref(), &request, grid, &args, title)?
+        together(model.as_ref(), &request, (grid, music), &args, title)?
     };
     tell(&args, &run, &checkpoint, &written)
 }
@@ -217,10 +218,12 @@ fn singles(
 ) -> anyhow::Result<Vec<serde_json::Value>> {
     make_folder(&args.output)?;
     let (mut seeds, mut written) = (seeds.iter().cycle(), Vec::new()); // with --rows each seed comes once for each value
-    let all = request.samples.len();
+    let (mut done, all) = (0, request.samples.len() as u64);
     let mut work = Work::new("drawing".to_owned());
     for some in sample::in_pieces(model, request)? {
-        for (sample, seed) in some?.iter().zip(seeds.by_ref()) {
+        let some = some?;
+        done += some.len() as u64;
+        for (sample, seed) in some.iter().zip(seeds.by_ref()) {
             let path = args.output.join(format!("seed-{seed:06}.png"));
             if let Media::Notes(notes) = sample {
                 for (music, ending) in Music::ALL {
@@ -233,7 +236,7 @@ fn singles(
             let point = if let Media::Point(point) = sample { Some(point) } else { None };
             written.push(told_path(json!({ "seed": seed, "point": point }), "path", &path));
         }
-        work.show(&Progress { what: &format!("{all} samples"), done: written.len() as u64, total: Some(all as u64) });
+        work.show(&Progress { what: &format!("{all} samples"), done, total: Some(all) });
     }
     work.end();
     Ok(written)
@@ -243,7 +246,7 @@ fn singles(
 fn together(
     model: &dyn Model,
     request: &Request,
-    grid: Option<Grid>,
+    (grid, music): (Option<Grid>, Option<Music>),
     args: &Args,
     title: &str,
 ) -> anyhow::Result<Vec<serde_json::Value>> {
@@ -252,7 +255,7 @@ fn together(
         corner.pixels.fill(GAP_LEVEL);
     }
     let told = if let Some(grid) = grid {
-        let picture = visible(sheet(&samples, grid.columns.min(samples.len()))?, args.zoom);
+        let picture = visible(sheet(&samples, grid.columns)?, args.zoom);
         picture.write_png(&args.output)?;
         json!({ "width": picture.width, "height": picture.height, "samples": samples.len() })
     } else if args.interpolate.is_some() {
@@ -265,9 +268,7 @@ fn together(
         write_animation(&frames, FRAMES_PER_SEC, &args.output)?;
         json!({ "frames": frames.len() })
     } else {
-        let (Some(Media::Notes(notes)), Some(music)) =
-            (samples.first(), extension(&args.output).and_then(|it| Music::of(&it)))
-        else {
+        let (Some(Media::Notes(notes)), Some(music)) = (samples.first(), music) else {
             let sentence = "this model makes no music; end -o in .png, or give a folder without a dot in its name";
             return Err(Error::input(sentence).into());
         };
@@ -293,7 +294,7 @@ fn laid_out(args: &Args, rows: usize, samples: usize) -> ganvas::Result<Grid> {
 
 /// An error where one file of all samples, a grid or an animation, needs more memory than is free. Nothing has been drawn yet.
 fn affordable(model: &dyn Model, samples: usize, grid: Option<Grid>, zoom: Option<u8>) -> ganvas::Result<()> {
-    let (Some([width, height, channels]), Some(free)) = (sample::made_picture(model), ganvas::memory::free()) else {
+    let (Some([width, height, channels]), Some(free)) = (made_picture(model), ganvas::memory::free()) else {
         return Ok(());
     };
     let longer = grid.map_or(width.max(height), |grid| (width * grid.columns).max(height * grid.rows));

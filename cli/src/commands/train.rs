@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ganvas::data::{Meant, meant};
 use ganvas::run::{Checkpoint, Lock};
-use ganvas::{Device, Entry, Error, LAPTOP, Outcome, RECIPES, Resolved, RunDir, Session, Trial, shell};
+use ganvas::{Device, Entry, Error, LAPTOP, Outcome, RECIPES, Resolved, RunDir, Session, Trial, Unusable, shell};
 use serde_json::json;
 
 use super::Computing;
@@ -78,6 +78,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let config = resolve(&args)?;
     prepare(&config)?;
     let (config, chosen) = config.settled()?;
+    let given = config.clone();
+    let suited = |error| skippable(error, &args, &given);
     chosen.iter().for_each(|line| say(line));
     let mut work = Work::new("trying".to_owned());
     let trial = ganvas::try_out(&config, &device, &mut |progress| {
@@ -85,7 +87,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         work.show(&progress);
     });
     work.end();
-    let trial = trial?;
+    let trial = trial.map_err(suited)?;
     if args.dry_run {
         return dry_run(&config, &trial, args.json);
     }
@@ -94,7 +96,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if let (None, true) = (&args.preset, trial.secs() > LONG) {
         say(&shorter(&config));
     }
-    let session = config.open(&device)?; // before there is a directory that a mistake would leave behind
+    let session = config.open(&device).map_err(suited)?; // before there is a directory that a mistake would leave behind
+    session.data().remarks.iter().for_each(|remark| say(&format!("note: {remark}")));
     memory::keep_freed();
     let name = args.name.as_deref().unwrap_or(config.entry.info.name);
     let run = RunDir::create(&args.runs, name, &config)?;
@@ -120,27 +123,46 @@ fn stay(served: Option<Serving>, signals: &Signals) {
 
 fn resolve(args: &Args) -> ganvas::Result<Resolved> {
     let mut sets = args.set.clone();
-    if let Some(path) = &args.data {
-        sets.push(data_setting(path)?);
-    }
     sets.extend(args.short.sets());
     sets.extend(args.seed.map(|seed| format!("train.seed={seed}")));
     sets.extend(args.threads.map(|threads| format!("train.threads={threads}")));
     sets.extend(args.on_trouble.as_ref().map(|way| format!("train.on_trouble={way}")));
 
-    let path = Path::new(&args.what);
+    resolved(&args.what, args.preset.as_deref(), &sets, args.data.as_deref())
+}
+
+/// The configuration of a recipe or of a file, with a preset, `key=value` settings, and the data of another place.
+pub fn resolved(what: &str, preset: Option<&str>, sets: &[String], data: Option<&Path>) -> ganvas::Result<Resolved> {
+    let data = data.map(data_setting).transpose()?;
+    let sets = data.into_iter().chain(sets.iter().cloned()).collect::<Vec<_>>();
+    let path = Path::new(what);
     if !path.is_file() && path.extension().is_none() && path.components().count() == 1 {
-        let entry = ganvas::recipe(&args.what)?;
-        let Some(name) = &args.preset else { return Resolved::new(entry, None, &sets) };
+        let entry = ganvas::recipe(what)?;
+        let Some(name) = preset else { return Resolved::new(entry, None, &sets) };
         return Resolved::of_preset(entry, name, &sets);
     }
-    if args.preset.is_some() {
+    if preset.is_some() {
         let sentence = format!("--preset is for a recipe, and {} is a file; leave one of them out", path.display());
         return Err(Error::input(sentence));
     }
     let text = std::fs::read_to_string(path).map_err(|error| Error::io("read the configuration", path, &error))?;
     let entry: Entry = Resolved::recipe_of(&text, path, RECIPES)?;
     Resolved::new(entry, Some((&text, path)), &sets)
+}
+
+/// An error of the data with the way out that this command offers.
+fn skippable(error: Error, args: &Args, config: &Resolved) -> Error {
+    let Error::Unusable(unusable) = error else { return error };
+    let mut words = vec!["ganvas data check".to_owned()];
+    words.extend(config.data_path().map(|path| shell::path(&path)));
+    words.push(format!("--for {}", shell::word(&args.what)));
+    words.extend(args.preset.iter().map(|preset| format!("--preset {}", shell::word(preset))));
+    words.extend(args.set.iter().map(|set| format!("--set {}", shell::word(set))));
+    let skip = match config.keys().iter().any(|key| key == "data.skip_broken") {
+        true => "`--set data.skip_broken=true` goes on without them; ",
+        false => "",
+    };
+    Error::Unusable(Unusable { way_out: format!("{skip}`{}` lists all", words.join(" ")), ..unusable })
 }
 
 /// The folder of the data set that `path` names, or of a part of it, fetched, where it names one and no file.
@@ -211,7 +233,7 @@ pub fn go(
     let outcome = outcome?;
     if json {
         let state = if outcome == Outcome::Done { "done" } else { "stopped" };
-        super::print_json(&json!({ "run": path, "state": state }))?;
+        super::print_json(&super::told_path(json!({ "state": state }), "run", run.path()))?;
     } else {
         match outcome {
             Outcome::Done => say(&format!("Done. See {path}/previews, or try: {next}")),

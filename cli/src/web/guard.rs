@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
 
 use super::answer::Refusal;
 use super::pages::MOST_UPLOADED;
@@ -71,7 +72,10 @@ impl Guard {
         if elsewhere && !follows_a_link {
             return Some(Refusal::new(StatusCode::FORBIDDEN, "pages of other sites may not ask"));
         }
-        (!is_utf8(uri.path())).then(|| Refusal::wrong("the address is not written in UTF-8"))
+        percent_decode_str(uri.path())
+            .decode_utf8()
+            .is_err()
+            .then(|| Refusal::wrong("the address is not written in UTF-8"))
     }
 
     /// Whether a request has the token: in its address, its cookie or as a bearer.
@@ -120,18 +124,6 @@ pub async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Ne
 /// Whether this is the one address that something may be sent to.
 fn takes_a_picture(uri: &Uri) -> bool {
     matches!(uri.path().split('/').collect::<Vec<_>>().as_slice(), ["", "api", "runs", _, "apply"])
-}
-
-/// Whether a path is UTF-8 once its `%xx` are bytes again.
-fn is_utf8(path: &str) -> bool {
-    let digit = |byte: Option<&u8>| char::from(*byte?).to_digit(16);
-    let (bytes, mut decoded, mut at) = (path.as_bytes(), Vec::new(), 0);
-    while let Some(&byte) = bytes.get(at) {
-        let escaped = digit(bytes.get(at + 1)).zip(digit(bytes.get(at + 2))).filter(|_| byte == b'%');
-        decoded.push(escaped.map_or(byte, |(high, low)| (high * 16 + low) as u8));
-        at += if escaped.is_some() { 3 } else { 1 };
-    }
-    std::str::from_utf8(&decoded).is_ok()
 }
 
 /// Said where a picture is asked for in place of being sent.

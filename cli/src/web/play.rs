@@ -128,7 +128,7 @@ fn draw(loaded: &mut VecDeque<Loaded>, job: &Job) -> ganvas::Result<Answer> {
         Ask::Picture { request, columns, zoom } => {
             let zoom = usize::from(*zoom);
             is_small(model, request, zoom)?;
-            affordable(&checkpoint, Some(model))?;
+            affordable(sample::working_bytes(model, request.samples.len()))?;
             let samples = sample::generate(model, request)?;
             let picture = match (samples.as_slice(), columns) {
                 ([one], None) => one.picture()?,
@@ -139,7 +139,7 @@ fn draw(loaded: &mut VecDeque<Loaded>, job: &Job) -> ganvas::Result<Answer> {
         Ask::Apply { picture, side, asked } => turned(model, picture, *side, asked).map(Answer::File),
         Ask::Music { request, music } => {
             is_small(model, request, 1)?;
-            affordable(&checkpoint, Some(model))?;
+            affordable(sample::working_bytes(model, request.samples.len()))?;
             let made = sample::generate(model, request)?;
             let [Media::Notes(notes)] = made.as_slice() else {
                 return Err(Error::input("only one sample of a model that makes music can be heard"));
@@ -172,8 +172,8 @@ fn is_small(model: &dyn Model, request: &Request, zoom: usize) -> ganvas::Result
 
 /// An error where drawing may take more than half of the memory that is free: a trainer in this process must not end for want
 /// of it. One thread draws all requests, so no two share it.
-fn affordable(checkpoint: &Checkpoint, model: Option<&dyn Model>) -> ganvas::Result<()> {
-    let (needed, had) = (sample::working_bytes(checkpoint, model), half_of_free());
+fn affordable(needed: u64) -> ganvas::Result<()> {
+    let had = half_of_free();
     if needed > had {
         let [needed, had] = [needed, had].map(|bytes| bytes as f64 / 1e9);
         return Err(Error::input(format!(
@@ -231,7 +231,7 @@ fn model<'a>(loaded: &'a mut VecDeque<Loaded>, run: &RunDir, checkpoint: &Checkp
         Some(one) => one,
         None => {
             loaded.truncate(MODELS - 1);
-            affordable(checkpoint, None)?;
+            affordable(sample::loading_bytes(checkpoint))?;
             let model = sample::model(&run.config(RECIPES)?, checkpoint, &device::cpu())?;
             Loaded { run: run.path().to_owned(), checkpoint: name, model }
         }

@@ -10,11 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::data::cache;
 use crate::data::source::{Asked, Drawing, Sampling, Source, Split};
 use crate::error::{Error, Result};
+use crate::hash::sha256_of;
 use crate::media::{Image, Media};
 use crate::request::{self, Example, Sample};
 
 use super::folder::Listing;
-use super::{Crop, Images, Layout, Pictures, Shape, decode, decode_all, images_of, pack, packed_part};
+use super::{
+    Crop, EXAMINED, Examined, Images, Layout, Pictures, Shape, decode, decode_all, images_of, pack, packed_part,
+};
 
 /// Training and held-out folder of each domain.
 const FOLDERS: [[&str; 2]; 2] = [["trainA", "testA"], ["trainB", "testB"]];
@@ -125,6 +128,43 @@ fn image(levels: &[u8], Shape { channels, side }: Shape) -> Image {
     Image::new(side, side, channels, pixels.collect())
 }
 
+/// The pictures' files of the domain `i`.
+fn listing(place: &Path, i: usize) -> Result<Listing> {
+    let listing = Listing::between(place, FOLDERS[i])?;
+    if !listing.pictures.iter().any(|picture| !picture.held_out) {
+        return Err(Error::input(format!(
+            "{} has no pictures in a folder {}; two domains lie in trainA and trainB, what is held out in testA and testB",
+            place.display(),
+            FOLDERS[i][0]
+        )));
+    }
+    Ok(listing)
+}
+
+/// Whether a place is laid out as two domains.
+pub(in crate::data) fn is_place(place: &Path) -> bool {
+    Listing::of(place, Layout::Folder, 0.0).is_ok_and(|listing| are_in(&listing))
+}
+
+/// Whether these are the pictures of two domains.
+pub(super) fn are_in(listing: &Listing) -> bool {
+    FOLDERS.iter().all(|[train, _]| listing.pictures.iter().any(|picture| picture.folders().next() == Some(*train)))
+}
+
+/// What a place holds as two domains, as a training would find it. Errors as of [`Domains::open`].
+pub(in crate::data) fn examine(place: &Path) -> Result<Examined> {
+    let images = Domains::default().as_images();
+    let mut both = Examined::default();
+    for (i, [folder, _]) in FOLDERS.iter().enumerate() {
+        let Examined { learned, held_out, remarks } =
+            Examined::of(&decode_all(&images, place, &listing(place, i)?, EXAMINED)?);
+        both.learned += learned;
+        both.held_out += held_out;
+        both.remarks.extend(remarks.into_iter().map(|remark| format!("{folder}: {remark}")));
+    }
+    Ok(both)
+}
+
 /// The pictures of the domain `i`.
 fn domain(
     images: &Images,
@@ -135,14 +175,7 @@ fn domain(
     (i, held_out): (usize, bool),
 ) -> Result<Pictures> {
     assert!([1, 3].contains(&shape.channels) && shape.side > 0, "no pictures are packed as {shape:?}");
-    let listing = Listing::between(place, FOLDERS[i])?;
-    if !listing.pictures.iter().any(|picture| !picture.held_out) {
-        return Err(Error::input(format!(
-            "{} has no pictures in a folder {}; two domains lie in trainA and trainB, what is held out in testA and testB",
-            place.display(),
-            FOLDERS[i][0]
-        )));
-    }
+    let listing = listing(place, i)?;
     let packed = Shape { side: images.packed_side(shape.side), ..shape };
     let settings = format!("domain {i} {packed:?} {}", images.skip_broken);
     let file = cache.map(|cache| pack::file(cache, place, &settings));
@@ -158,6 +191,17 @@ impl Source<DomainBatch> for Both {
     fn items(&self) -> usize {
         let [a, b] = self.0.each_ref().map(Source::items);
         if a.min(b) == 0 { 0 } else { a.max(b) }
+    }
+
+    fn fingerprint(&self) -> Option<String> {
+        Some(sha256_of(self.0.iter().filter_map(Source::fingerprint)))
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let of = |(pictures, [folder, _]): (&Pictures, &[&str; 2])| {
+            pictures.remarks().into_iter().map(|remark| format!("{folder}: {remark}")).collect::<Vec<_>>()
+        };
+        self.0.iter().zip(&FOLDERS).flat_map(of).collect()
     }
 
     fn batch(&self, step: u64) -> Result<DomainBatch> {

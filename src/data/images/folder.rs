@@ -20,6 +20,7 @@ const OTHER: &[&str] = &["bmp", "tif", "tiff", "heic", "heif", "avif", "jxl", "j
 pub(in crate::data) const HELD_OUT: &[&str] = &["validation", "val", "test", "held-out"];
 const ATTRIBUTES: &str = "list_attr_celeba.txt";
 const PARTITION: &str = "list_eval_partition.txt";
+const LABELS: &str = "dataset.json"; // as NVIDIA's tools write it
 const LARGEST: u64 = 1 << 30; // bytes of one file
 
 /// The pictures of a folder or zip, in the order of their names.
@@ -44,6 +45,8 @@ pub struct Picture {
     /// Whether it is kept from training.
     pub held_out: bool,
     file: File,
+    /// How much of its name is folders that hold everything.
+    base: usize,
 }
 
 impl Picture {
@@ -52,7 +55,19 @@ impl Picture {
         &self.file.name
     }
 
-    /// The same without the ending, by which the two pictures of a pair know each other.
+    /// A hash of its place in the folder and of its file, whose bytes these are.
+    pub fn hash(&self, bytes: &[u8]) -> [u8; 32] {
+        let key = format!("{}\0", &self.name()[self.base..]);
+        Sha256::digest([key.as_bytes(), &Sha256::digest(bytes)].concat()).into()
+    }
+
+    /// The folders of its path, from below those that hold everything.
+    pub fn folders(&self) -> impl Iterator<Item = &str> {
+        let path = &self.name()[self.base..];
+        path.rsplit_once('/').map_or("", |(folders, _)| folders).split('/').filter(|folder| !folder.is_empty())
+    }
+
+    /// Its name without the ending, by which the two pictures of a pair know each other.
     pub fn stem(&self) -> &str {
         self.name().rsplit_once('.').map_or(self.name(), |(stem, _)| stem)
     }
@@ -143,7 +158,7 @@ impl Listing {
         let mut files = if zipped { members(place)? } else { walk(place, &mut problems) };
         files.sort_by(|a, b| a.name.cmp(&b.name));
         let mut take = |name: &str| files.iter().position(|file| last(&file.name) == name).map(|at| files.remove(at));
-        let (attributes, partition) = (take(ATTRIBUTES), take(PARTITION));
+        let (attributes, partition, labels) = (take(ATTRIBUTES), take(PARTITION), take(LABELS));
         files.retain(|file| {
             let kind = file.name.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase()).unwrap_or_default();
             if OTHER.contains(&kind.as_str()) {
@@ -172,7 +187,7 @@ impl Listing {
         let (mut pictures, mut left) = (Vec::new(), 0);
         for file in files {
             match split.part(&file.name[base..]) {
-                part @ (0 | 1) => pictures.push(Picture { label: 0, held_out: part == 1, file }),
+                part @ (0 | 1) => pictures.push(Picture { label: 0, held_out: part == 1, file, base }),
                 _ => left += 1,
             }
         }
@@ -182,9 +197,11 @@ impl Listing {
         if matches!(split, Split::Share(_)) && pictures.iter().all(|picture| picture.held_out) {
             pictures.iter_mut().take(1).for_each(|first| first.held_out = false); // something must be learned from
         }
-        let classes = match layout {
-            Layout::Folder => label(&mut pictures, base, matches!(split, Split::Folders { .. }), &mut notes),
-            Layout::Celeba => Vec::new(),
+        let labels = labels.map(|file| (text(place, zipped, &file).and_then(|text| labels_of(&text)), file.name));
+        let classes = match (layout, labels) {
+            (Layout::Folder, Some((labels, name))) => by_list(&mut pictures, &name, labels, &mut notes),
+            (Layout::Folder, None) => label(&mut pictures, base, matches!(split, Split::Folders { .. }), &mut notes),
+            (Layout::Celeba, _) => Vec::new(),
         };
         Ok(Listing { pictures, classes, problems, notes, place: place.to_owned(), zipped, attributes })
     }
@@ -192,7 +209,7 @@ impl Listing {
     /// What changes when any file, its class or its part does.
     pub fn fingerprint(&self) -> String {
         let mut all = Vec::new();
-        for Picture { label, held_out, file } in &self.pictures {
+        for Picture { label, held_out, file, .. } in &self.pictures {
             let File { name, bytes, stamp, .. } = file;
             all.extend(format!("{name}\0{bytes} {stamp} {label} {held_out}\n").bytes());
         }
@@ -390,6 +407,56 @@ fn label(pictures: &mut [Picture], base: usize, split: bool, notes: &mut Vec<Str
         picture.label = class.unwrap_or(0) as u32;
     }
     classes
+}
+
+/// The class of each picture by its name; none where a list has no labels.
+type Labels = Option<HashMap<String, u32>>;
+
+/// The labels of the file dataset.json as NVIDIA's tools for StyleGAN write it: `{"labels": [["00000/img00000000.png", 3], ..]}`,
+/// or null for none.
+fn labels_of(text: &str) -> Result<Labels, String> {
+    #[derive(serde::Deserialize)]
+    struct List {
+        labels: Option<Vec<(String, serde_json::Value)>>,
+    }
+    let list = serde_json::from_str::<List>(text).map_err(|error| format!("has no list of labels: {error}"))?;
+    let Some(labels) = list.labels else { return Ok(None) };
+    let class = |(name, label): (String, serde_json::Value)| {
+        let class = label.as_u64().and_then(|class| u32::try_from(class).ok());
+        class.map(|class| (name, class)).ok_or_else(|| "has labels that are no classes".to_owned())
+    };
+    labels.into_iter().map(class).collect::<Result<_, _>>().map(Some)
+}
+
+/// Gives pictures the classes of a list, and returns the classes' names. Its folders are no classes: they hold a thousand
+/// pictures each.
+fn by_list(
+    pictures: &mut [Picture],
+    list: &str,
+    labels: Result<Labels, String>,
+    notes: &mut Vec<String>,
+) -> Vec<String> {
+    let labels = match labels {
+        Ok(Some(labels)) => labels,
+        Ok(None) => {
+            notes.push(format!("{list}, as NVIDIA's tools write it, gives no labels"));
+            return Vec::new();
+        }
+        Err(why) => {
+            notes.push(format!("{list} {why}; it is passed over"));
+            return Vec::new();
+        }
+    };
+    let below = list.len() - last(list).len();
+    let of = |picture: &Picture| picture.name().get(below..).and_then(|name| labels.get(name)).copied();
+    let classes = pictures.iter().filter_map(of).collect::<BTreeSet<_>>();
+    let named = pictures.iter().filter(|picture| of(picture).is_some()).count();
+    notes.push(format!("{list}, as NVIDIA's tools write it, gives labels to {named} of {} pictures", pictures.len()));
+    for picture in pictures {
+        let class = of(picture).and_then(|class| classes.iter().position(|known| *known == class));
+        picture.label = class.unwrap_or(0) as u32;
+    }
+    classes.into_iter().map(|class| class.to_string()).collect()
 }
 
 /// CelebA's list of parts: a picture's name and 0, 1 or 2 on each line.

@@ -1,11 +1,13 @@
 //! Pictures to learn from: a folder or zip of them, checked whole before step 0, packed once, drawn in batches.
 
 pub(in crate::data) mod decode;
-mod domains;
+pub(in crate::data) mod domains;
 pub mod file;
 pub(in crate::data) mod folder;
+mod look;
 mod pack;
-mod paired;
+pub(in crate::data) mod paired;
+mod seam;
 
 pub use domains::{A_TO_B, B_TO_A, DIRECTION, DomainBatch, Domains};
 pub use paired::{Direction, PairBatch, Pairs};
@@ -18,21 +20,22 @@ use image::RgbImage;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::data::mnist::Digits;
 use crate::data::source::{Asked, Drawing, Order, Sampling, Source, Split};
 use crate::data::{cache, holds_digits, mnist, place_of};
 use crate::device;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Unusable, listed};
 use crate::media::{Image, Media};
 use crate::random::Draws;
 use crate::request::{self, Example};
 use crate::shell;
 
 use self::folder::Listing;
+use self::look::{Look, remarks, seen, wide};
 use self::pack::Pack;
 
-const SHOWN: usize = 20; // problems in one error
 /// The endings of the files that are read, in small letters.
 pub const READ: &[&str] = &["png", "jpg", "jpeg", "jfif", "webp", "gif"];
 
@@ -214,6 +217,10 @@ fn whole(bytes: &[u8]) -> Result<Image, String> {
     Ok(Image::new(width, height, 3, picture.into_raw()))
 }
 
+/// What is said of a layout that is for other recipes.
+const TWO_SETS: &str = "the pictures are laid out as two sets, trainA and trainB, for recipes such as cyclegan; here all of them, those \
+                        of testA and testB too, are learned as one set";
+
 /// What a picture is held out by when it is to be measured with: what no choice of settings has seen comes first.
 const TEST: &[&str] = &["test", "validation", "val", "held-out"];
 
@@ -224,6 +231,7 @@ struct Pictures {
     seed: u64,
     mirror: bool,
     crop: Crop,
+    held_out: bool,
     order: Option<Order>, // None when there is nothing to draw
 }
 
@@ -242,7 +250,8 @@ impl Pictures {
         if holds_digits(place) {
             let all = mnist::read(place, mnist::Part::Train)?;
             let first_held_out = held_out_from(all.len(), images);
-            let pack = Pack::of(digits(all, first_held_out, packed), String::new(), packed).part(held_out);
+            let all = Decoded { items: digits(all, first_held_out, packed), remarks: Vec::new() };
+            let pack = Pack::of(all, String::new(), packed).part(held_out);
             return Ok(Pictures::of(images, pack, shape, (seed, batch), held_out));
         }
         let listing = match folders {
@@ -254,7 +263,13 @@ impl Pictures {
             format!("{packed:?} {:?} {} {}{tiles}", images.layout, images.skip_broken, images.validation_share)
                 + &folders.join(" ");
         let file = cache.map(|cache| pack::file(cache, place, &settings));
-        let decode = || decode_all(images, place, &listing, packed);
+        let decode = || {
+            let mut decoded = decode_all(images, place, &listing, packed)?;
+            if domains::are_in(&listing) {
+                decoded.remarks.push(TWO_SETS.to_owned());
+            }
+            Ok(decoded)
+        };
         let pack = packed_part(file.as_deref(), listing.fingerprint(), packed, held_out, decode)?;
         Ok(Pictures::of(images, pack, shape, (seed, batch), held_out))
     }
@@ -263,7 +278,7 @@ impl Pictures {
         let items = pack.labels.len();
         let order = (items > 0).then(|| Order::new(seed, items, batch, images.sampling));
         let crop = if held_out { Crop::Centre } else { images.crop };
-        Pictures { pack, shape, seed, mirror: images.mirror && !held_out, crop, order }
+        Pictures { pack, shape, seed, mirror: images.mirror && !held_out, crop, held_out, order }
     }
 }
 
@@ -274,7 +289,7 @@ fn packed_part(
     fingerprint: String,
     shape: Shape,
     held_out: bool,
-    decode: impl FnOnce() -> Result<Vec<Item>>,
+    decode: impl FnOnce() -> Result<Decoded>,
 ) -> Result<Pack> {
     if let Some(pack) = file.and_then(|file| Pack::read(file, &fingerprint, shape, held_out)) {
         return Ok(pack);
@@ -303,13 +318,16 @@ pub fn read(files: &[PathBuf], shape: Shape) -> Result<Batch> {
     Ok(Batch { pixels: TensorData::new(pixels, [n, channels, side, side]), labels: vec![0; n] })
 }
 
-/// The pictures of two folders or zips that belong together, by their names without the ending: whole and in RGB.
+/// The pictures of two folders or zips that belong together, by their names without the ending: whole and in RGB. Of each all
+/// are taken, or only those held out, or only the others, by the usual share where no folders say.
 /// One error lists the pictures that stand alone and what cannot be used.
-pub fn pairs(places: [&Path; 2]) -> Result<Vec<[Image; 2]>> {
+pub fn pairs(places: [(&Path, Option<bool>); 2]) -> Result<Vec<[Image; 2]>> {
     let mut problems = Vec::new();
     let mut sides = Vec::new();
-    for place in places {
-        let listing = Listing::of(place, Layout::Folder, 0.0)?;
+    for (place, held_out) in places {
+        let share = if held_out.is_some() { Images::default().validation_share } else { 0.0 };
+        let mut listing = Listing::of(place, Layout::Folder, share)?;
+        listing.pictures.retain(|picture| held_out.is_none_or(|wanted| wanted == picture.held_out));
         problems.extend(listing.problems.iter().cloned());
         let found = listing.each(|file, bytes| Ok((file.stem().to_owned(), whole(bytes)?)));
         let mut side = BTreeMap::new();
@@ -326,21 +344,14 @@ pub fn pairs(places: [&Path; 2]) -> Result<Vec<[Image; 2]>> {
     for (stem, image) in first {
         match second.remove(&stem) {
             Some(other) => found.push([image, other]),
-            None => problems.push(format!("{stem} is in {} alone", places[0].display())),
+            None => problems.push(format!("{stem} is in {} alone", places[0].0.display())),
         }
     }
-    problems.extend(second.into_keys().map(|stem| format!("{stem} is in {} alone", places[1].display())));
+    problems.extend(second.into_keys().map(|stem| format!("{stem} is in {} alone", places[1].0.display())));
     match problems.is_empty() {
         true => Ok(found),
         false => Err(Error::input(format!("these pictures make no pairs:{}", listed(&problems)))),
     }
-}
-
-/// The first problems, a line each.
-pub(in crate::data) fn listed(problems: &[String]) -> String {
-    let more = problems.len().saturating_sub(SHOWN);
-    let lines = problems.iter().take(SHOWN).map(|problem| format!("\n  {problem}")).collect::<String>();
-    if more > 0 { format!("{lines}\n  and {more} more") } else { lines }
 }
 
 /// The test pictures of a folder of idx files, as [`open`] would give its training pictures, with their labels.
@@ -370,13 +381,44 @@ struct Item {
     pixels: Vec<u8>,
     label: u32,
     held_out: bool,
+    /// Of its place in the folder and of its file.
+    hash: [u8; 32],
+}
+
+/// Pictures as they are packed, and what there is to know of them.
+struct Decoded {
+    items: Vec<Item>,
+    remarks: Vec<String>,
+}
+
+/// What an examination brings pictures to: their files are what it is after.
+const EXAMINED: Shape = Shape { channels: 3, side: 8 };
+
+/// What a training would find in a place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::data) struct Examined {
+    /// How many pictures or pairs there are to learn from.
+    pub learned: usize,
+    /// How many are held out.
+    pub held_out: usize,
+    /// What there is to know of them, a sentence each.
+    pub remarks: Vec<String>,
+}
+
+impl Examined {
+    fn of(Decoded { items, remarks }: &Decoded) -> Self {
+        let held_out = items.iter().filter(|item| item.held_out).count();
+        Examined { learned: items.len() - held_out, held_out, remarks: remarks.clone() }
+    }
 }
 
 /// Digits of idx files, as pictures; from one on they are held out.
 fn digits(digits: Digits, first_held_out: usize, shape: Shape) -> Vec<Item> {
     let item = |i: usize| {
         let grey = RgbImage::from_fn(28, 28, |x, y| image::Rgb([digits.image(i)[(y * 28 + x) as usize]; 3]));
-        Item { pixels: decode::pixels(&grey, shape), label: u32::from(digits.labels[i]), held_out: i >= first_held_out }
+        let (pixels, label, held_out) = (decode::pixels(&grey, shape), digits.labels[i], i >= first_held_out);
+        let hash = Sha256::digest([digits.image(i), &[label]].concat()).into();
+        Item { pixels, label: u32::from(label), held_out, hash }
     };
     (0..digits.len()).into_par_iter().map(item).collect()
 }
@@ -387,55 +429,67 @@ fn held_out_from(n: usize, images: &Images) -> usize {
 }
 
 /// Every picture of a listing, brought to a shape. One error lists what cannot be used, unless it is to be skipped.
-fn decode_all(images: &Images, place: &Path, listing: &Listing, shape: Shape) -> Result<Vec<Item>> {
+fn decode_all(images: &Images, place: &Path, listing: &Listing, shape: Shape) -> Result<Decoded> {
     let found = listing.each(|file, bytes| {
         let picture = decode::picture(bytes)?;
         let parts = match images.crop {
             Crop::Centre | Crop::Random => vec![decode::pixels(&picture, shape)],
             Crop::Detail => decode::tiles(&picture, shape)?,
         };
-        let item = |pixels| Item { pixels, label: file.label, held_out: file.held_out };
-        Ok(parts.into_iter().map(item).collect::<Vec<_>>())
+        let hash = file.hash(bytes);
+        let item = |pixels| Item { pixels, label: file.label, held_out: file.held_out, hash };
+        let look = Look::of(file.name(), file.held_out, &picture);
+        Ok((parts.into_iter().map(item).collect::<Vec<_>>(), look))
     });
-    usable(place, images.skip_broken, found, listing.problems.clone())
+    let (items, looks) = usable(place, images.skip_broken, found, listing.problems.clone())?;
+    Ok(Decoded { items, remarks: remarks(&looks, images.crop) })
 }
 
-/// What the files hold that can be used. One error lists the others, unless they are to be skipped.
-fn usable(
+/// What the files hold that can be used, and how it looks. One error lists the others, unless they are to be skipped.
+fn usable<L>(
     place: &Path,
     skip_broken: bool,
-    found: Vec<Result<Vec<Item>, String>>,
+    found: Vec<Result<(Vec<Item>, L), String>>,
     mut problems: Vec<String>,
-) -> Result<Vec<Item>> {
+) -> Result<(Vec<Item>, Vec<L>)> {
     let files = found.len() + problems.len();
-    let mut items = Vec::new();
+    let (mut items, mut looks) = (Vec::new(), Vec::new());
     for result in found {
         match result {
-            Ok(of_file) => items.extend(of_file),
+            Ok((of_file, look)) => {
+                items.extend(of_file);
+                looks.push(look);
+            }
             Err(problem) => problems.push(problem),
         }
     }
     let (pasted, place) = (shell::path(place), place.display());
     if !problems.is_empty() && !skip_broken {
-        return Err(Error::input(format!(
-            "{} of {} files in {place} cannot be used:{}\n`--set data.skip_broken=true` goes on without them; \
-             `ganvas data check {pasted}` lists all",
-            problems.len(),
-            files,
-            listed(&problems),
-        )));
+        return Err(Error::Unusable(Unusable {
+            what: format!("{} of {files} files in {place} cannot be used", problems.len()),
+            problems,
+            way_out: format!("Mend or remove them; `ganvas data check {pasted}` lists all."),
+        }));
     }
     if items.iter().all(|item| item.held_out) {
         return Err(Error::input(format!(
             "{place} holds no picture to learn from that can be used; see `ganvas data check {pasted}`"
         )));
     }
-    Ok(items)
+    Ok((items, looks))
 }
 
 impl Source<Batch> for Pictures {
     fn items(&self) -> usize {
         self.pack.labels.len()
+    }
+
+    fn fingerprint(&self) -> Option<String> {
+        Some(self.pack.contents(self.held_out).to_owned())
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.pack.remarks.clone()
     }
 
     fn batch(&self, step: u64) -> Result<Batch> {
@@ -483,8 +537,14 @@ pub struct Survey {
     pub sides: [u32; 3],
     /// The classes by name, with their numbers of pictures that can be used; empty without classes.
     pub classes: Vec<(String, usize)>,
+    /// The share of pictures twice as wide as they are high, as pairs side by side are.
+    pub wide: f64,
+    /// How much of a picture is seen of it, on average: what the largest square in the middle has.
+    pub seen: f64,
     /// What there is to know beside the numbers, a sentence each.
     pub notes: Vec<String>,
+    /// What one should know before a training, a sentence each: copies, what is cut off.
+    pub remarks: Vec<String>,
     /// What cannot be used and why, a sentence for each file.
     pub problems: Vec<String>,
 }
@@ -502,15 +562,19 @@ pub fn survey(images: &Images, set: &str) -> Result<Survey> {
             colour: 0,
             sides: [28; 3],
             classes: (0..10).map(|class| (class.to_string(), count(class))).collect(),
+            wide: 0.0,
+            seen: 1.0,
             notes: Vec::new(),
+            remarks: Vec::new(),
             problems: Vec::new(),
         });
     }
     let listing = Listing::of(&place, images.layout, images.validation_share)?;
-    let seen = listing.each(|file, bytes| {
+    let found = listing.each(|file, bytes| {
         let picture = decode::picture(bytes)?;
         let side = picture.width().min(picture.height());
-        Ok((side, decode::has_colour(&picture), file.label as usize, file.held_out))
+        let look = Look::of(file.name(), file.held_out, &picture);
+        Ok((side, decode::has_colour(&picture), file.label as usize, file.held_out, look))
     });
     let mut problems = listing.problems.clone();
     let mut notes = listing.notes.clone();
@@ -520,11 +584,12 @@ pub fn survey(images: &Images, set: &str) -> Result<Survey> {
         None => (),
     }
     let mut counts = vec![0; listing.classes.len()];
-    let (mut sides, mut colour, mut held_out) = (Vec::new(), 0, 0);
-    for result in seen {
+    let (mut sides, mut colour, mut held_out, mut looks) = (Vec::new(), 0, 0, Vec::new());
+    for result in found {
         match result {
-            Ok((side, coloured, label, held)) => {
+            Ok((side, coloured, label, held, look)) => {
                 sides.push(side);
+                looks.push(look);
                 colour += usize::from(coloured);
                 held_out += usize::from(held);
                 if let Some(count) = counts.get_mut(label) {
@@ -542,7 +607,10 @@ pub fn survey(images: &Images, set: &str) -> Result<Survey> {
         colour,
         sides: [at(0), at(1), at(2)],
         classes: listing.classes.iter().cloned().zip(counts).collect(),
+        wide: wide(&looks),
+        seen: seen(&looks).unwrap_or(1.0),
         notes,
+        remarks: remarks(&looks, images.crop),
         problems,
     })
 }
@@ -562,9 +630,19 @@ impl Survey {
                  pictures enlarged"
             ));
         }
+        if self.seen < 0.995 {
+            facts.push(format!(
+                "the largest square in the middle is learned from: on average {:.0} % of a picture",
+                100.0 * self.seen
+            ));
+        }
         if !self.classes.is_empty() {
             let classes = self.classes.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>();
-            facts.push(format!("classes: {} ({})", classes.len(), classes.join(", ")));
+            facts.push(format!(
+                "classes: {} ({}); no recipe learns classes yet: all pictures are learned as one kind",
+                classes.len(),
+                classes.join(", ")
+            ));
         }
         facts.extend(self.notes.iter().cloned());
         facts
@@ -650,7 +728,7 @@ mod tests {
                  dot.png is 1 x 1 pixels; 8 x 8 are the least one can learn from\n  \
                  nothing.webp is empty (0 bytes)\n  \
                  text.png is not a picture, whatever its name says\n\
-                 `--set data.skip_broken=true` goes on without them; `ganvas data check {place}` lists all"
+                 Mend or remove them; `ganvas data check {place}` lists all."
             )
         );
         let pictures = opened(&Images { skip_broken: true, ..all() }, folder.path(), false).unwrap();
@@ -957,6 +1035,75 @@ mod tests {
         assert_eq!(opened(&all(), place.path(), false).unwrap().items(), 5);
         symlink("nowhere", place.path().join("gone.png")).unwrap();
         assert!(error(&all(), place.path()).contains("\n  gone.png cannot be read: "));
+    }
+
+    #[test]
+    fn the_fingerprint_is_of_names_and_contents_wherever_they_lie_and_however_old_they_are() {
+        let files = greys("p", 6);
+        let [one, moved] = [folder_of(&files), folder_of(&files)];
+        let later = SystemTime::now() + Duration::from_secs(60);
+        fs::File::options().write(true).open(moved.path().join("p03.png")).unwrap().set_modified(later).unwrap();
+        let cache = tempdir().unwrap();
+        let of = |place: &Path| {
+            Pictures::open(&all(), place, Some(cache.path()), SMALL, (1, 4), false, &[]).unwrap().fingerprint().unwrap()
+        };
+        let wanted = of(one.path());
+        assert_eq!((of(moved.path()), of(one.path())), (wanted.clone(), wanted.clone()), "of the pack, too");
+        put(&one, "in.zip", &zipped(&files));
+        assert_eq!(of(&one.path().join("in.zip")), wanted);
+        let fewer = folder_of(&greys("p", 5));
+        assert_ne!(of(fewer.path()), wanted);
+        fs::rename(moved.path().join("p03.png"), moved.path().join("p07.png")).unwrap();
+        assert_ne!(of(moved.path()), wanted, "another name");
+        fs::remove_file(moved.path().join("p07.png")).unwrap();
+        put(&moved, "p03.png", &plain(RED));
+        assert_ne!(of(moved.path()), wanted, "another picture");
+    }
+
+    #[test]
+    fn what_is_cut_off_and_what_is_there_twice_is_remarked_on_from_the_pack_too() {
+        let wide = |i: u32| png(&RgbImage::from_fn(64, 16, |x, y| Rgb([(x * 3 + i) as u8, (y * 9) as u8, 40])).into());
+        let mut files = (0..4).map(|i| (format!("{i}.png"), wide(50 * i))).collect::<Vec<_>>();
+        files.push(("4.png".to_owned(), files[0].1.clone()));
+        let (folder, cache) = (folder_of(&files), tempdir().unwrap());
+        let open = || Pictures::open(&all(), folder.path(), Some(cache.path()), SMALL, (1, 4), false, &[]).unwrap();
+        let [fresh, packed] = [open(), open()].map(|pictures| pictures.remarks());
+        assert_eq!(fresh, packed);
+        let [copies, few, cut] = fresh.as_slice() else { panic!("{fresh:?}") };
+        assert!(
+            copies.starts_with("copies: 1 of 5 pictures are copies of others, or nearly, as 4.png is of 0.png"),
+            "{copies}"
+        );
+        assert!(few.starts_with("4 different pictures are few"), "{few}");
+        assert!(cut.starts_with("cut off: of 5 of 5 pictures") && cut.ends_with("64 x 16, it sees 25 %"), "{cut}");
+        let survey = survey(&Images { path: folder.path().to_owned(), ..all() }, "").unwrap();
+        assert_eq!(survey.remarks, fresh);
+        assert!(
+            survey.facts().iter().any(|fact| fact.ends_with("on average 25 % of a picture")),
+            "{:?}",
+            survey.facts()
+        );
+    }
+
+    #[test]
+    fn the_labels_of_nvidia_s_dataset_json_are_the_classes_and_its_folders_are_none() {
+        let put_labels = |folder: &TempDir, json: &str| put(folder, "dataset.json", json.as_bytes());
+        let place = folder_of(&[greys("00000/img", 3), greys("00001/img", 2)].concat());
+        put_labels(&place, r#"{"labels": [["00000/img00.png", 7], ["00000/img01.png", 2], ["00001/img00.png", 7]]}"#);
+        let survey = survey_of(place.path(), Layout::Folder);
+        assert_eq!(survey.classes, [("2".to_owned(), 3), ("7".to_owned(), 2)], "without a label it is the first");
+        assert!(survey.notes[0].contains("gives labels to 3 of 5 pictures"), "{:?}", survey.notes);
+        let facts = survey.facts().join("\n");
+        assert!(facts.contains("no recipe learns classes yet"), "{facts}");
+        for (json, note) in [
+            (r#"{"labels": null}"#, "gives no labels"),
+            (r#"{"labels": [["00000/img00.png", [0.5, 1]]]}"#, "has labels that are no classes; it is passed over"),
+            ("[]", "it is passed over"),
+        ] {
+            put_labels(&place, json);
+            let survey = survey_of(place.path(), Layout::Folder);
+            assert!(survey.classes.is_empty() && survey.notes[0].contains(note), "{json}: {survey:?}");
+        }
     }
 
     #[test]

@@ -1,21 +1,26 @@
 //! Pairs of pictures, one the answer to the other: side by side in one file, or under one name in two folders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
 use image::{RgbImage, imageops};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::data::cache;
 use crate::data::source::{Asked, Drawing, Sampling, Source, Split};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::request::{self, Example};
 
 use super::folder::Listing;
-use super::pack;
-use super::{Batch, Crop, Images, Item, Layout, Pictures, Shape, TEST, decode, images_of, packed_part, usable};
+use super::look::{Look, remarks};
+use super::seam::{self, Verdict};
+use super::{
+    Batch, Crop, Decoded, EXAMINED, Examined, Images, Item, Layout, Pictures, Shape, TEST, decode, images_of, pack,
+    packed_part, usable,
+};
 
 /// The pairs a recipe learns from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -142,6 +147,9 @@ fn pictures(
         }
         None => {
             let listing = listing(place)?;
+            if let Some(sentence) = other_layout(place, &listing) {
+                return Err(Error::input(sentence));
+            }
             let decode = || side_by_side(images, place, &listing, packed);
             packed_part(file.as_deref(), listing.fingerprint(), both, held_out, decode)?
         }
@@ -149,16 +157,61 @@ fn pictures(
     Ok(Pictures::of(images, pack, Shape { channels: both.channels, ..shape }, order, held_out))
 }
 
+/// What a place holds as pairs, as a training would find it. Errors as of [`Pairs::open`].
+pub(in crate::data) fn examine(place: &Path) -> Result<Examined> {
+    let images = Pairs::default().as_images();
+    let listing = |place: &Path| Listing::of(place, Layout::Folder, images.validation_share);
+    let decoded = match two_folders(place) {
+        Some(sides) => partners(&images, place, &sides, &[listing(&sides[0])?, listing(&sides[1])?], EXAMINED)?,
+        None => {
+            let listing = listing(place)?;
+            if let Some(sentence) = other_layout(place, &listing) {
+                return Err(Error::input(sentence));
+            }
+            side_by_side(&images, place, &listing, EXAMINED)?
+        }
+    };
+    Ok(Examined::of(&decoded))
+}
+
 /// The folders A and B of a place, where both are there.
-fn two_folders(place: &Path) -> Option<[PathBuf; 2]> {
+pub(in crate::data) fn two_folders(place: &Path) -> Option<[PathBuf; 2]> {
     let entries = std::fs::read_dir(place).ok()?.flatten().filter(|entry| entry.path().is_dir());
     let folders = entries.map(|entry| (entry.file_name().to_string_lossy().to_lowercase(), entry.path()));
     let mut folders = folders.collect::<BTreeMap<_, _>>();
     Some([folders.remove("a")?, folders.remove("b")?])
 }
 
+/// The parts of a set, as folders are called; none stands before A and B alone.
+const PARTS: [&str; 5] = ["", "train", "test", "val", "validation"];
+
+/// What is wrong with a folder whose pictures are not side by side, by the names of its folders; with the way out.
+fn other_layout(place: &Path, listing: &Listing) -> Option<String> {
+    let mut folders = BTreeSet::new();
+    for picture in &listing.pictures {
+        folders.extend(picture.folders().map(str::to_lowercase));
+    }
+    let sides = |part: &str| ["a", "b"].map(|side| format!("{part}{side}"));
+    let is_alphabet = folders.contains("c"); // and so A and B are no sides
+    let part = PARTS.iter().find(|part| sides(part).iter().all(|folder| folders.contains(folder)))?;
+    if part.is_empty() && is_alphabet {
+        return None;
+    }
+    let place = place.display();
+    Some(match *part {
+        "" => format!(
+            "{place} has folders A and B where they are not looked for; for pairs in two folders give a folder, no .zip, with A \
+             and B at its top and the parts in those: A/train, B/train, A/val, B/val"
+        ),
+        part => format!(
+            "{place} has the folders {part}A and {part}B, as two sets of pictures without pairs are laid out: train cyclegan on \
+             it. If pictures of equal names are pairs, put them into A/{part} and B/{part}"
+        ),
+    })
+}
+
 /// Pictures A|B, cut in the middle.
-fn side_by_side(images: &Images, place: &Path, listing: &Listing, shape: Shape) -> Result<Vec<Item>> {
+fn side_by_side(images: &Images, place: &Path, listing: &Listing, shape: Shape) -> Result<Decoded> {
     let found = listing.each(|file, bytes| {
         let picture = decode::picture(bytes)?;
         let (width, height) = picture.dimensions();
@@ -169,9 +222,30 @@ fn side_by_side(images: &Images, place: &Path, listing: &Listing, shape: Shape) 
         }
         let half = |left| imageops::crop_imm(&picture, left, 0, width / 2, height).to_image();
         let pixels = [half(0), half(width / 2)].map(|half| decode::pixels(&half, shape)).concat();
-        Ok(vec![Item { pixels, label: 0, held_out: file.held_out }])
+        let item = Item { pixels, label: 0, held_out: file.held_out, hash: file.hash(bytes) };
+        let look = Look::of(file.name(), file.held_out, &picture).of_half([width / 2, height]);
+        Ok((vec![item], (look, seam::jump(&picture))))
     });
-    usable(place, images.skip_broken, found, listing.problems.clone())
+    let (items, looks) = usable(place, images.skip_broken, found, listing.problems.clone())?;
+    let (looks, jumps): (Vec<_>, Vec<_>) = looks.into_iter().unzip();
+    let mut remarks = remarks(&looks, images.crop);
+    match seam::verdict(&jumps) {
+        Verdict::Pairs => (),
+        Verdict::Doubtful => remarks.push(
+            "the pictures go on across their middle nearly as single ones do; if they are no pairs side by side, this learns \
+             their right halves from their left ones"
+                .to_owned(),
+        ),
+        Verdict::Singles => {
+            return Err(Error::input(format!(
+                "the pictures in {} go on across their middle, so they are single ones and not pairs side by side; train a \
+                 recipe of single pictures on them, such as stylegan2. If they are pairs, put the two sides into folders A and B \
+                 under equal names",
+                place.display()
+            )));
+        }
+    }
+    Ok(Decoded { items, remarks })
 }
 
 /// Pictures of equal names in two folders.
@@ -181,15 +255,15 @@ fn partners(
     sides: &[PathBuf; 2],
     [a, b]: &[Listing; 2],
     shape: Shape,
-) -> Result<Vec<Item>> {
+) -> Result<Decoded> {
     let mut problems = [a.problems.clone(), b.problems.clone()].concat();
-    let read = |bytes: &[u8]| -> Result<(f64, Vec<u8>), String> {
-        let picture: RgbImage = decode::picture(bytes)?;
-        let (width, height) = picture.dimensions();
-        Ok((f64::from(width) / f64::from(height), decode::pixels(&picture, shape)))
-    };
+    let aspect = |picture: &RgbImage| f64::from(picture.width()) / f64::from(picture.height());
     let mut second = BTreeMap::new();
-    let decoded = b.each(|file, bytes| Ok((file.stem().to_owned(), read(bytes)?)));
+    let decoded = b.each(|file, bytes| {
+        let picture = decode::picture(bytes)?;
+        let partner = (aspect(&picture), decode::pixels(&picture, shape), file.hash(bytes));
+        Ok((file.stem().to_owned(), partner))
+    });
     for (file, result) in b.pictures.iter().zip(decoded) {
         match result {
             Ok((stem, picture)) => drop(second.insert(stem, picture)),
@@ -201,20 +275,25 @@ fn partners(
     }
     let alone = |name: &str, folder: &Path| format!("{name} is in {} alone", folder.display());
     let mut found = a.each(|file, bytes| {
-        let Some((b_aspect, b)) = second.get(file.stem()) else {
+        let Some((b_aspect, b, b_hash)) = second.get(file.stem()) else {
             return Err(format!("is in {} alone", sides[0].display()));
         };
-        let (aspect, a) = read(bytes)?;
-        if (aspect / b_aspect - 1.0).abs() > 0.01 {
+        let picture = decode::picture(bytes)?;
+        let a = decode::pixels(&picture, shape);
+        if (aspect(&picture) / b_aspect - 1.0).abs() > 0.01 {
             return Err("and its partner in B are not of one shape: other parts of them would be seen".to_owned());
         }
         let pixels = [a.as_slice(), b.as_slice()].concat();
-        Ok(vec![Item { pixels, label: 0, held_out: file.held_out }])
+        let hash = Sha256::digest([file.hash(bytes), *b_hash].concat()).into();
+        let look = Look::of(file.name(), file.held_out, &picture);
+        Ok((vec![Item { pixels, label: 0, held_out: file.held_out, hash }], look))
     });
-    let firsts = a.pictures.iter().map(|file| file.stem()).collect::<std::collections::BTreeSet<_>>();
+    let firsts = a.pictures.iter().map(|file| file.stem()).collect::<BTreeSet<_>>();
     let lonely = second.keys().filter(|stem| !firsts.contains(stem.as_str()));
     found.extend(lonely.map(|stem| Err(alone(stem, &sides[1]))));
-    usable(place, images.skip_broken, found, problems)
+    let (items, looks) = usable(place, images.skip_broken, found, problems)?;
+    let remarks = remarks(&looks, images.crop);
+    Ok(Decoded { items, remarks })
 }
 
 /// Pairs, drawn as pictures of twice the channels.
@@ -226,6 +305,14 @@ struct Halves {
 impl Source<PairBatch> for Halves {
     fn items(&self) -> usize {
         self.pictures.items()
+    }
+
+    fn fingerprint(&self) -> Option<String> {
+        self.pictures.fingerprint()
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.pictures.remarks()
     }
 
     fn batch(&self, step: u64) -> Result<PairBatch> {
@@ -343,6 +430,86 @@ mod tests {
         }
         let skipping = Pairs { skip_broken: true, ..pairs };
         assert_eq!(opened(&skipping, false).unwrap().items(), 1);
+    }
+
+    fn refused(path: &Path) -> String {
+        let pairs = Pairs { path: path.to_owned(), ..Pairs::default() };
+        let Err(error) = opened(&pairs, false) else { panic!("{} are no pairs", path.display()) };
+        assert_eq!(error.exit_code(), 2);
+        error.to_string()
+    }
+
+    #[test]
+    fn two_sets_without_pairs_are_not_cut_in_halves_but_named_with_the_way_out() {
+        for folders in [["trainA", "trainB"], ["TrainA", "trainb"], ["set/testA", "set/testB"]] {
+            let folder = tempfile::tempdir().unwrap();
+            for name in folders {
+                (0..4).for_each(|i| write(&folder.path().join(name).join(format!("{i}.png")), &RgbImage::new(24, 16)));
+            }
+            let sentence = refused(folder.path());
+            assert!(sentence.contains("without pairs are laid out: train cyclegan on it"), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn sides_in_folders_below_the_parts_are_not_cut_in_halves() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["train/A/x.png", "train/B/x.png", "test/A/y.png", "test/B/y.png"] {
+            write(&folder.path().join(name), &RgbImage::new(24, 16));
+        }
+        let sentence = refused(folder.path());
+        assert!(sentence.contains("A/train, B/train"), "{sentence}");
+        // Letters are no sides.
+        let letters = tempfile::tempdir().unwrap();
+        let each = ["train/a/x", "train/b/x", "train/c/x"];
+        each.iter().for_each(|name| write(&letters.path().join(format!("{name}.png")), &pair(7)));
+        let pairs = Pairs { path: letters.path().to_owned(), validation_share: 0.0, ..Pairs::default() };
+        assert_eq!(opened(&pairs, false).unwrap().items(), 3);
+    }
+
+    #[test]
+    fn single_landscapes_are_not_learned_as_pairs_and_a_doubt_is_said() {
+        let grain = |x: u32, y: u32, i: u32| ((x * 7919 + y * 104_729 + i * 331) % 23) as u8;
+        let landscape = |i: u32, step: u8| {
+            RgbImage::from_fn(48, 32, |x, y| {
+                let level = 40 + (x + y) as u8 + grain(x, y, i) + if x < 24 { 0 } else { step };
+                Rgb([level, level / 2, 200 - level])
+            })
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let put = |place: &Path, step| {
+            (0..6).for_each(|i| write(&place.join(format!("train/{i}.png")), &landscape(i, step)));
+            write(&place.join("val/0.png"), &landscape(9, step));
+        };
+        put(folder.path(), 0);
+        let sentence = refused(folder.path());
+        assert!(
+            sentence.contains("single ones and not pairs side by side") && sentence.contains("folders A and B"),
+            "{sentence}"
+        );
+        let [doubtful, pairs] = ["doubtful", "pairs"].map(|name| folder.path().join(name));
+        put(&doubtful, 17);
+        put(&pairs, 60);
+        let remarks = |path: &Path| {
+            let pairs = Pairs { path: path.to_owned(), ..Pairs::default() };
+            opened(&pairs, false).unwrap().remarks()
+        };
+        let is_doubt = |remark: &String| remark.contains("as single ones do");
+        assert!(remarks(&doubtful).iter().any(is_doubt), "{:?}", remarks(&doubtful));
+        assert!(!remarks(&pairs).iter().any(is_doubt));
+    }
+
+    #[test]
+    fn a_check_finds_the_odd_widths_that_a_training_refuses() {
+        let folder = tempfile::tempdir().unwrap();
+        for (i, width) in [(0, 128), (1, 129), (2, 128), (3, 127)] {
+            write(&folder.path().join(format!("{i}.png")), &imageops::resize(&pair(9), width, 64, imageops::Nearest));
+        }
+        let found = crate::data::check::check(folder.path()).unwrap();
+        let sentence = refused(folder.path());
+        assert_eq!(found.problems.len(), 2);
+        assert!(found.problems.iter().all(|problem| sentence.contains(problem)), "{found:?} {sentence}");
+        assert!(found.problems[0].starts_with("1.png is 129 x 64 pixels"), "{found:?}");
     }
 
     #[test]

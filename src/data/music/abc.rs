@@ -642,6 +642,7 @@ fn endings(rest: &mut Rest<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::music::Melody;
 
     fn tune_of(key: &str, music: &str) -> Tune {
         let book = format!("X:1\nT:A tune\nM:C\nL:1/8\nK:{key}\n{music}\n");
@@ -851,7 +852,7 @@ mod tests {
             });
             let music = String::from_utf8_lossy(&music.collect::<Vec<_>>()).into_owned();
             for tune in tunes(&format!("X:1\nM:C\nK:C\n{music}")).into_iter().flatten() {
-                let _ = tune.score().melody();
+                let _ = tune.score().melody(Melody::Highest);
             }
         }
         let long = format!("X:1\nT:Long\nM:C\nK:C\n{}", "C8|".repeat(5000));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::abc::{self, Tune};
 use super::bars::{Piece, STEPS};
-use super::score::Lost;
+use super::score::{Lost, Melody};
 use crate::data::drawn::{Drawn, Folder, csv};
 use crate::data::fetch::{self, Archive, Client};
 use crate::error::{Error, Result};
@@ -132,7 +132,7 @@ fn tunes(wheel: &[u8]) -> Result<(Vec<Chosen>, Left)> {
                     continue;
                 }
                 let score = tune.score();
-                let Some(notes) = score.melody() else {
+                let Ok(notes) = score.melody(Melody::OneVoice) else {
                     left.empty += 1;
                     continue;
                 };
@@ -350,7 +350,7 @@ mod tests {
     fn chosen(titles: &[&str], music: &str) -> Chosen {
         let titles = titles.iter().map(|title| format!("T:{title}\n")).collect::<String>();
         let tune = abc::tunes(&format!("X:1\n{titles}M:C\nL:1/8\nK:C\n{music}\n")).remove(0).unwrap();
-        let notes = tune.score().melody().unwrap();
+        let notes = tune.score().melody(Melody::OneVoice).unwrap();
         Chosen { book: 1, tune, notes, part: PARTS[0] }
     }
 
@@ -386,7 +386,7 @@ mod tests {
         assert_eq!(labels.lines().collect::<Vec<_>>(), rows);
         let licence = fs::read_to_string(dir.join("LICENCE.txt")).unwrap();
         assert!(licence.contains("chords stand in no book: they are derived"));
-        let read = midi::score(&fs::read(dir.join("train/ryans-0001-oneills-the.mid")).unwrap()).unwrap();
-        assert_eq!(read.melody().unwrap(), tunes[0].notes);
+        let (read, _) = midi::score(&fs::read(dir.join("train/ryans-0001-oneills-the.mid")).unwrap()).unwrap();
+        assert_eq!(read.melody(Melody::OneVoice).unwrap(), tunes[0].notes);
     }
 }

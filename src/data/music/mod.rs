@@ -8,9 +8,11 @@ pub mod folk;
 pub mod midi;
 pub mod musicxml;
 pub mod score;
+pub mod smf;
 
 pub use bars::{Bar, HIGHEST, LOWEST, STEPS, notes};
 pub use folder::holds;
+pub use score::Melody;
 
 use std::path::{Path, PathBuf};
 
@@ -44,6 +46,9 @@ pub struct Music {
     pub validation_share: f64,
     /// Whether to learn every bar in all twelve keys.
     pub transpose: bool,
+    /// Where the melody is looked for: one_voice, in the parts that are one voice; or highest, where no part is, as of a
+    /// piano on one channel, the highest voice of the highest part, too.
+    pub melody: Melody,
 }
 
 /// As many bars, each with the one before it.
@@ -92,13 +97,19 @@ impl Batch for BarBatch {
 
 impl Default for Music {
     fn default() -> Self {
-        Music { path: PathBuf::new(), skip_broken: false, validation_share: 0.1, transpose: true }
+        Music {
+            path: PathBuf::new(),
+            skip_broken: false,
+            validation_share: 0.1,
+            transpose: true,
+            melody: Melody::OneVoice,
+        }
     }
 }
 
 impl Music {
     fn collection(&self, place: &Path) -> Result<Collection> {
-        Collection::of(place, self.validation_share)?.usable(place, self.skip_broken)
+        Collection::of(place, self)?.usable(place, self.skip_broken)
     }
 }
 
@@ -114,11 +125,12 @@ impl Music {
 pub fn open(music: &Music, set: &str, drawing: Drawing) -> Result<Box<dyn Source<BarBatch>>> {
     let Drawing { split, seed, batch } = drawing;
     let (collection, held_out) = (music.collection(&place_of(&music.path, set)?)?, drawing.is_held_out());
+    let fingerprint = collection.fingerprint(held_out);
     let pieces = collection.pieces(Some(held_out));
     if split == Split::Test {
         return Ok(Box::new(Asked(pieces.iter().flat_map(|piece| piece.segments(SEGMENT)).map(above).collect())));
     }
-    Ok(Box::new(Bars::new(pieces, music.transpose && !held_out, seed, batch)))
+    Ok(Box::new(Bars::new(pieces, fingerprint, music.transpose && !held_out, seed, batch)))
 }
 
 /// A melody, asked for by its chords.
@@ -129,11 +141,26 @@ fn above(wanted: Notes) -> Example {
 }
 
 /// Rows of eight bars of the music in a folder, none in two of them, as a network would write them: held out or not, or
-/// all, by the usual share where no folders say. Each in the key of its piece. Files that cannot be read are passed over;
-/// an error where there is no music at all.
-pub fn segments(place: &Path, held_out: Option<bool>) -> Result<Vec<Notes>> {
+/// all, by the usual share where no folders say. Each in the key of its piece. Files that cannot be read are passed over.
+/// An error where there is no music at all, and where such a part of it has no such row: it says what there is.
+pub fn segments(place: &Path, name: &str, held_out: Option<bool>) -> Result<Vec<Notes>> {
     let music = Music { skip_broken: true, ..Music::default() }; // nothing is learned here
-    Ok(music.collection(place)?.pieces(held_out).iter().flat_map(|piece| piece.segments(SEGMENT)).collect())
+    let collection = music.collection(place)?;
+    let [learned, held, all] = [Some(false), Some(true), None].map(|part| collection.rows(part));
+    if all == 0 {
+        return Err(Error::input(format!(
+            "{name} has no eight bars of 4/4 that sound one after the other, and less is not measured; give longer pieces"
+        )));
+    }
+    let (none, some, other, rows) = match held_out {
+        Some(true) if held == 0 => ("is held out", "to learn from", "train", learned),
+        Some(false) if learned == 0 => ("is to learn from", "held out", "held-out", held),
+        _ => return Ok(collection.pieces(held_out).iter().flat_map(|piece| piece.segments(SEGMENT)).collect()),
+    };
+    Err(Error::input(format!(
+        "no row of eight bars in {name} {none}, and this part of it was asked for; {rows} {some}: give {name}:{other} or \
+         {name}:all, or sort the pieces into the folders train and held-out"
+    )))
 }
 
 /// What a folder of music holds.
@@ -141,18 +168,23 @@ pub fn segments(place: &Path, held_out: Option<bool>) -> Result<Vec<Notes>> {
 pub struct Survey {
     /// Counts, one sentence each.
     pub facts: Vec<String>,
+    /// What is read and not learned from, or read in part: a sentence for each piece.
+    pub lost: Vec<String>,
     /// What cannot be used, one sentence each.
     pub problems: Vec<String>,
+    /// Whether something is left to learn from without what cannot be used.
+    pub is_of_use: bool,
 }
 
-/// Reads everything in a folder. An error when it holds no music.
-pub fn survey(place: &Path) -> Result<Survey> {
-    let collection = Collection::of(place, Music::default().validation_share)?;
+/// Reads everything in a folder, as [`open`] would. An error when it holds no music.
+pub fn survey(place: &Path, music: &Music) -> Result<Survey> {
+    let collection = Collection::of(place, music)?;
     let mut problems = collection.problems.clone();
-    if problems.is_empty() && collection.nothing_to_learn() {
-        problems.push("nothing in it is a melody in 4/4 to learn from".to_owned());
+    let is_of_use = !collection.nothing_to_learn();
+    if !is_of_use {
+        problems.push(collection.without_music());
     }
-    Ok(Survey { facts: collection.facts(), problems })
+    Ok(Survey { facts: collection.facts(), lost: collection.lost.clone(), problems, is_of_use })
 }
 
 /// Bars in memory, and which of them each batch has.
@@ -162,21 +194,26 @@ struct Bars {
     bars: Vec<(u32, u32)>,
     keys: usize,
     order: Option<Order>, // None when there is nothing to draw
+    fingerprint: String,
 }
 
 impl Bars {
-    fn new(pieces: Vec<Piece>, transposed: bool, seed: u64, batch: usize) -> Self {
+    fn new(pieces: Vec<Piece>, fingerprint: String, transposed: bool, seed: u64, batch: usize) -> Self {
         let of = |(number, piece): (usize, &Piece)| (0..piece.bars.len()).map(move |bar| (number as u32, bar as u32));
         let bars = pieces.iter().enumerate().flat_map(of).collect::<Vec<_>>();
         let keys = if transposed { KEYS } else { 1 };
         let order = (!bars.is_empty()).then(|| Order::new(seed, bars.len() * keys, batch, Sampling::Shuffle));
-        Bars { pieces, bars, keys, order }
+        Bars { pieces, bars, keys, order, fingerprint }
     }
 }
 
 impl Source<BarBatch> for Bars {
     fn items(&self) -> usize {
         self.bars.len() * self.keys
+    }
+
+    fn fingerprint(&self) -> Option<String> {
+        Some(self.fingerprint.clone())
     }
 
     fn batch(&self, step: u64) -> Result<BarBatch> {
@@ -304,15 +341,15 @@ mod tests {
         ];
         let folder = folder(&files);
         assert!(holds(folder.path()));
-        let survey = survey(folder.path()).unwrap();
+        let survey = survey(folder.path(), &Music::default()).unwrap();
         assert_eq!(survey.problems.len(), 4, "{:?}", survey.problems);
         let all = Music { validation_share: 0.0, ..music(folder.path()) };
         let said = error(open(&all, "", Drawing { split: Split::Train, seed: 0, batch: 1 }));
-        assert!(said.starts_with("4 things in ") && said.contains("data.skip_broken=true"), "{said}");
+        assert!(said.starts_with("4 things in ") && said.contains("ganvas data check"), "{said}");
         let starts = [
             "b.abc tune 3, `Three`, has the key",
             "d.mxl is no sound archive",
-            "e.mid is no sound MIDI",
+            "e.mid is cut off within its head, at byte 4",
             "f.abc holds no tune",
         ];
         assert!(starts.iter().all(|start| said.contains(&format!("\n  {start}"))), "{said}");
@@ -320,25 +357,84 @@ mod tests {
         let facts = survey.facts.join("\n");
         assert!(
             facts.contains("files: 6")
-                && facts.contains("left alone: 1 pieces")
+                && facts.contains("as it is not in 4/4, and left alone: 1 piece")
                 && facts.contains("1 bars, not in 4/4"),
             "{facts}"
         );
+        assert_eq!(survey.lost, ["b.abc, `Two`: no melody, as it is not in 4/4"]);
     }
 
     #[test]
     fn a_place_without_music_in_four_says_so() {
         let empty = folder(&[("a.txt", b""), ("sub/deep/b.mid", &midi("C4:16"))]);
         assert!(holds(empty.path()) && !holds(&empty.path().join("a.txt")) && !holds(Path::new("no-such-place")));
-        assert!(error(survey(&empty.path().join("a.txt"))).ends_with("is no folder; give a folder of music"));
+        assert!(
+            error(survey(&empty.path().join("a.txt"), &Music::default()))
+                .ends_with("is no folder; give a folder of music")
+        );
         let none = folder(&[("a.txt", b"")]);
-        assert!(error(survey(none.path())).contains("holds no music, that is, no files named .mid, .midi, .abc"));
+        assert!(
+            error(survey(none.path(), &Music::default()))
+                .contains("holds no music, that is, no files named .mid, .midi, .abc")
+        );
         let waltz = folder(&[("a.abc", b"X:1\nM:3/4\nK:C\nC6|\n")]);
         assert!(
             error(open(&music(waltz.path()), "", Drawing { split: Split::Train, seed: 0, batch: 1 }))
                 .contains("holds no melody in 4/4 to learn from")
         );
-        assert_eq!(survey(waltz.path()).unwrap().problems, ["nothing in it is a melody in 4/4 to learn from"]);
+        let survey = survey(waltz.path(), &Music::default()).unwrap();
+        assert_eq!(survey.problems, ["it holds no melody in 4/4 to learn from"]);
+        assert_eq!(
+            (survey.lost.as_slice(), survey.is_of_use),
+            (["a.abc, ``: no melody, as it is not in 4/4".to_owned()].as_slice(), false)
+        );
+    }
+
+    #[test]
+    fn what_is_lost_is_listed_for_each_file_with_the_byte_and_the_reason() {
+        let whole = midi("C4:16 D4:16 E4:16 F4:16");
+        // The melody is the second of two tracks, whose last event but one is cut.
+        let cut = &whole[..whole.len() - 6];
+        let chord = "C4:16".parse::<Notes>().unwrap();
+        let piano = Notes { chords: vec![(0, "C".parse().unwrap())], ..chord }.to_midi("").unwrap();
+        // Its chords alone: of format 0, with the track of chords.
+        let at = piano.windows(4).rposition(|window| window == b"MTrk").unwrap();
+        let piano = [&piano[..8], &[0, 0, 0, 1], &piano[12..14], &piano[at..]].concat();
+        let folder = folder(&[("cut.mid", cut), ("piano.mid", &piano), ("whole.mid", &whole)]);
+        let survey = survey(folder.path(), &Music::default()).unwrap();
+        assert_eq!(survey.problems, Vec::<String>::new());
+        let [of_cut, of_piano] = survey.lost.as_slice() else { panic!("{:?}", survey.lost) };
+        assert!(of_cut.starts_with(&format!("cut.mid is cut off at byte {}, within track 2", cut.len())), "{of_cut}");
+        assert!(
+            of_piano.starts_with("piano.mid: no melody, as each channel or part plays several notes"),
+            "{of_piano}"
+        );
+        let facts = survey.facts.join("\n");
+        assert!(facts.contains("left alone: 1 piece; `--set data.melody=highest` takes the highest voice"), "{facts}");
+        let all = Music { validation_share: 0.0, transpose: false, ..music(folder.path()) };
+        assert_eq!(opened(&all, 1, false).items(), 7, "the last bar of the cut file is lost");
+        assert_eq!(opened(&Music { melody: Melody::Highest, ..all }, 1, false).items(), 8);
+    }
+
+    #[test]
+    fn a_part_without_music_says_which_part_has_some() {
+        let folder = folder(&[("a.mid", &midi(&"C4:16 ".repeat(9)))]);
+        assert_eq!(segments(folder.path(), "one", None).unwrap().len(), 1);
+        let said = error(segments(folder.path(), "one", Some(true)));
+        assert!(said.starts_with("no row of eight bars in one is held out") && said.contains("one:all"), "{said}");
+        let short = self::folder(&[("a.mid", &midi("C4:16"))]);
+        assert!(error(segments(short.path(), "one", None)).contains("one has no eight bars of 4/4"));
+    }
+
+    #[test]
+    fn the_fingerprint_is_of_what_is_learned_from_wherever_the_folder_lies() {
+        let [one, moved] = [small(), small()];
+        let of = |place: &Path| opened(&music(place), 1, false).fingerprint().unwrap();
+        assert_eq!(of(one.path()), of(moved.path()));
+        fs::write(moved.path().join("held-out/c.mid"), midi("F4:16 A4:16")).unwrap();
+        assert_eq!(of(one.path()), of(moved.path()), "nothing is learned from it");
+        fs::write(moved.path().join("train/a.mid"), midi("C4:16 D4:16 E4:8 A4:8")).unwrap();
+        assert_ne!(of(one.path()), of(moved.path()));
     }
 
     #[test]
@@ -346,12 +442,16 @@ mod tests {
         let long = |pitch: &str| midi(&format!("{pitch}:16 ").repeat(17));
         let folder = folder(&[("train/a.mid", &long("C4")), ("held-out/b.mid", &long("C6"))]);
         let pitches = |held_out| {
-            segments(folder.path(), held_out).unwrap().iter().map(|notes| notes.notes[0].pitch).collect::<Vec<_>>()
+            segments(folder.path(), "here", held_out)
+                .unwrap()
+                .iter()
+                .map(|notes| notes.notes[0].pitch)
+                .collect::<Vec<_>>()
         };
         assert_eq!(pitches(Some(false)), [60, 60]);
         assert_eq!(pitches(Some(true)), [72, 72], "an octave lower");
         assert_eq!(pitches(None).len(), 4);
-        let one = &segments(folder.path(), None).unwrap()[0];
+        let one = &segments(folder.path(), "here", None).unwrap()[0];
         assert_eq!((one.steps, one.chords.len()), (128, 8));
     }
 

@@ -1,6 +1,9 @@
 //! Music in exact time, as every reader gives it, and the melody in bars of sixteen steps that is made of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::chords;
 use crate::media::{Note, Notes, STEPS_PER_BAR};
@@ -56,6 +59,59 @@ pub enum Lost {
     Unclear,
 }
 
+/// Where the melody of a piece is looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Melody {
+    /// In the parts that are one voice; a piece without such a part is left alone.
+    #[default]
+    OneVoice,
+    /// Likewise; where no part is one voice, it is the highest voice of the highest part.
+    Highest,
+}
+
+/// Why a piece has no melody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mute {
+    /// Nothing sounds at all.
+    Empty,
+    /// Drums are all that sounds.
+    Drums,
+    /// No measure of it is a bar of the melody, most of them for this reason.
+    NoBar(Lost),
+    /// Nothing sounds in its bars.
+    Silent,
+    /// No part is one voice.
+    Polyphonic,
+}
+
+impl Lost {
+    /// Completes "3 bars, ...".
+    pub fn words(self) -> &'static str {
+        match self {
+            Lost::Metre => "not in 4/4",
+            Lost::PickUp => "pick-ups",
+            Lost::Sum => "whose notes do not add up",
+            Lost::Unclear => "in which something was not understood",
+        }
+    }
+}
+
+impl Mute {
+    /// Completes "without a melody, as ...".
+    pub fn words(self) -> &'static str {
+        match self {
+            Mute::Empty => "it has no notes",
+            Mute::Drums => "it has drums alone",
+            Mute::NoBar(Lost::Metre) => "it is not in 4/4",
+            Mute::NoBar(Lost::PickUp | Lost::Sum) => "no bar of it has the length of 4/4",
+            Mute::NoBar(Lost::Unclear) => "something in each bar was not understood",
+            Mute::Silent => "nothing sounds in its bars of 4/4",
+            Mute::Polyphonic => "each channel or part plays several notes at once",
+        }
+    }
+}
+
 /// A place on the time line that is a bar of the melody, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bar {
@@ -89,6 +145,8 @@ pub struct Score {
     pub bars: Vec<Bar>,
     /// Voices with pitches, without drums; each in the order of its starts.
     pub parts: Vec<Vec<Tone>>,
+    /// Whether drums sound beside them.
+    pub drums: bool,
 }
 
 /// What becomes of measures in a row, each beginning where [`Score::bars`] says.
@@ -137,7 +195,7 @@ impl Score {
             tones
         };
         let parts = parts.iter().map(place).collect();
-        Score { bars, parts }
+        Score { bars, parts, drums: false }
     }
 
     /// How many bars are lost, and why.
@@ -147,18 +205,19 @@ impl Score {
         counts
     }
 
-    /// The melody in bars of sixteen steps, with a chord in each that sounds; `None` where no bar of it does.
+    /// The melody in bars of sixteen steps, with a chord in each that sounds; or why there is none.
     ///
     /// The melody is the part with the highest mean pitch of those that are one voice for most of their time and have a
-    /// tone begin in at least half as many bars as the busiest. A tone begins at the step nearest to its beginning, at the earlier
+    /// tone begin in at least half as many bars as the busiest; where there is none, it may be asked for the highest voice of
+    /// the part that is the highest then. A tone begins at the step nearest to its beginning, at the earlier
     /// of two that are as near, and lasts at least one step. Of tones that are struck together the highest is heard, of
     /// those that begin one after the other in the same step the first, and the next one ends it. Bars that are lost in
     /// a row leave one silent bar, so that nobody takes its neighbours for neighbours.
     ///
     /// A bar in which the other parts have the three tones of a major or minor triad and no others has that chord. The
     /// other chords are derived, from all parts, by [`chords::derive`].
-    pub fn melody(&self) -> Option<Notes> {
-        let melody = self.melody_part()?;
+    pub fn melody(&self, wanted: Melody) -> Result<Notes, Mute> {
+        let (melody, others) = self.voices(wanted)?;
         let mut placed = Vec::<Option<Bar>>::new(); // None where bars are lost
         for bar in &self.bars {
             match bar.lost {
@@ -170,48 +229,94 @@ impl Score {
         let (mut notes, mut step) = (Vec::new(), 0);
         for run in placed.chunk_by(|a, b| a.is_some() == b.is_some()) {
             if let [Some(first), ..] = run {
-                notes.extend(lay(&self.parts[melody], first.start, run.len() as u32, step));
+                notes.extend(lay(&melody, first.start, run.len() as u32, step));
             }
             step += run.len() as u32 * STEPS_PER_BAR;
         }
         // Silence before and after is nothing to learn from.
-        let (first, last) = (notes.first()?.start / STEPS_PER_BAR, notes.last()?);
+        let (Some(first), Some(last)) = (notes.first(), notes.last()) else { return Err(Mute::Silent) };
+        let first = first.start / STEPS_PER_BAR;
         let end = (last.start + last.length).div_ceil(STEPS_PER_BAR);
         let placed = &placed[first as usize..end as usize];
         notes.iter_mut().for_each(|note| note.start -= first * STEPS_PER_BAR);
 
-        let (mut all, mut others) = (vec![[0; 12]; placed.len()], vec![[0; 12]; placed.len()]);
-        for (part, tones) in self.parts.iter().enumerate() {
-            add(tones, placed, &mut all);
-            if part != melody {
-                add(tones, placed, &mut others);
-            }
-        }
+        let mut below = vec![[0; 12]; placed.len()];
+        others.iter().for_each(|tones| add(tones, placed, &mut below));
+        let mut all = below.clone();
+        add(&melody, placed, &mut all);
         let mut is_heard = vec![false; placed.len()];
         for note in &notes {
             let bars = note.start / STEPS_PER_BAR..(note.start + note.length).div_ceil(STEPS_PER_BAR);
             bars.for_each(|bar| is_heard[bar as usize] = true);
         }
-        let chords = chords::derive(&all).into_iter().zip(others).zip(is_heard).zip(0..);
+        let chords = chords::derive(&all).into_iter().zip(below).zip(is_heard).zip(0..);
         let chords = chords
             .filter(|((_, is_heard), _)| *is_heard)
-            .map(|(((derived, others), _), bar)| (bar * STEPS_PER_BAR, chords::triad(&others).unwrap_or(derived)));
+            .map(|(((derived, below), _), bar)| (bar * STEPS_PER_BAR, chords::triad(&below).unwrap_or(derived)));
         let chords = chords.collect();
-        Some(Notes { notes, steps: (end - first) * STEPS_PER_BAR, chords })
+        Ok(Notes { notes, steps: (end - first) * STEPS_PER_BAR, chords })
     }
 
-    /// Which part the melody is.
-    fn melody_part(&self) -> Option<usize> {
+    /// The tones of the melody, and those of everything else.
+    fn voices(&self, wanted: Melody) -> Result<(Vec<Tone>, Vec<Vec<Tone>>), Mute> {
         let busy = |tones: &Vec<Tone>| {
             let bars = self.bars.iter().filter(|bar| bar.lost.is_none());
             bars.filter(|bar| begins_within(tones, bar.start, bar.start + bar.length)).count()
         };
         let bars = self.parts.iter().map(busy).collect::<Vec<_>>();
-        let busiest = bars.iter().copied().max().filter(|bars| *bars > 0)?;
-        let leading = (0..self.parts.len()).filter(|part| 2 * bars[*part] >= busiest);
-        let voices = leading.filter(|part| is_one_voice(&self.parts[*part]));
-        voices.max_by(|a, b| mean_pitch(&self.parts[*a]).total_cmp(&mean_pitch(&self.parts[*b])))
+        let busiest = bars.iter().copied().max().filter(|bars| *bars > 0).ok_or_else(|| self.mute())?;
+        let leading = (0..self.parts.len()).filter(|part| 2 * bars[*part] >= busiest).collect::<Vec<_>>();
+        let highest = |parts: Vec<(usize, Vec<Tone>)>| {
+            parts.into_iter().max_by(|(_, a), (_, b)| mean_pitch(a).total_cmp(&mean_pitch(b)))
+        };
+        let voices = leading.iter().filter(|part| is_one_voice(&self.parts[**part]));
+        let voice = highest(voices.map(|part| (*part, self.parts[*part].clone())).collect());
+        let (part, melody) = match (voice, wanted) {
+            (Some(found), _) => found,
+            (None, Melody::OneVoice) => return Err(Mute::Polyphonic),
+            (None, Melody::Highest) => {
+                let tops = leading.iter().map(|part| (*part, top(&self.parts[*part]))).collect();
+                highest(tops).ok_or(Mute::Polyphonic)?
+            }
+        };
+        let mut others = self.parts.clone();
+        let own = melody.iter().map(|tone| (tone.start, tone.pitch)).collect::<HashSet<_>>();
+        others[part].retain(|tone| !own.contains(&(tone.start, tone.pitch)));
+        Ok((melody, others))
     }
+
+    /// Why no tone begins in a bar.
+    fn mute(&self) -> Mute {
+        match (self.parts.is_empty(), self.drums) {
+            (true, true) => Mute::Drums,
+            (true, false) => Mute::Empty,
+            (false, _) if self.bars.iter().any(|bar| bar.lost.is_none()) => Mute::Silent,
+            (false, _) => {
+                let most = self.lost().into_iter().max_by_key(|(_, count)| *count);
+                most.map_or(Mute::Silent, |(why, _)| Mute::NoBar(why))
+            }
+        }
+    }
+}
+
+/// The highest voice: of tones that are struck together the highest, but for those that begin below one of it that still
+/// sounds. Each ends where the next one begins, at the latest.
+fn top(tones: &[Tone]) -> Vec<Tone> {
+    let mut voice = Vec::<Tone>::new();
+    let mut rest = tones;
+    while let Some(first) = rest.first() {
+        let count = rest.partition_point(|tone| tone.start < first.start + TOGETHER);
+        let (struck, after) = rest.split_at(count);
+        rest = after;
+        let Some(highest) = struck.iter().max_by_key(|tone| tone.pitch) else { break };
+        match voice.last_mut() {
+            Some(last) if last.end >= highest.start + TOGETHER && last.pitch > highest.pitch => continue,
+            Some(last) => last.end = last.end.min(highest.start),
+            None => (),
+        }
+        voice.push(*highest);
+    }
+    voice
 }
 
 /// Whether any tone begins from one time on and before another.
@@ -294,6 +399,10 @@ mod tests {
             .collect()
     }
 
+    fn music(kept: &[bool], parts: Vec<Vec<Tone>>) -> Score {
+        Score { bars: bars_of(kept), parts, drums: false }
+    }
+
     /// Tones one after the other, each with its pitch and length in quarters.
     fn line(tones: &[(u8, f64)]) -> Vec<Tone> {
         let mut end = 0;
@@ -307,7 +416,7 @@ mod tests {
 
     /// Start, length and pitch of each note, and the steps in all.
     fn melody(score: &Score) -> (Vec<(u32, u32, u8)>, u32) {
-        let notes = score.melody().unwrap();
+        let notes = score.melody(Melody::OneVoice).unwrap();
         (notes.notes.iter().map(|note| (note.start, note.length, note.pitch)).collect(), notes.steps)
     }
 
@@ -334,7 +443,7 @@ mod tests {
         let (pick_up, sum) = (Some(Lost::PickUp), Some(Lost::Sum));
         assert_eq!(lost, [pick_up, None, None, pick_up, sum, Some(Lost::Metre), Some(Lost::Unclear), sum, sum]);
         assert_eq!((bars[2].length, bars[3].start), (WHOLE, 18 * WHOLE / 8), "silence fills it");
-        assert_eq!(Score { bars, parts: Vec::new() }.lost()[&Lost::Sum], 3);
+        assert_eq!(Score { bars, ..Score::default() }.lost()[&Lost::Sum], 3);
     }
 
     #[test]
@@ -342,10 +451,10 @@ mod tests {
         let third = 1.0 / 3.0;
         let triplet = [(60, third), (62, third), (64, third), (65, 1.0), (67, 2.0)];
         let expected = vec![(0, 1, 60), (1, 2, 62), (3, 1, 64), (4, 4, 65), (8, 8, 67)];
-        assert_eq!(melody(&Score { bars: bars_of(&[true]), parts: vec![line(&triplet)] }), (expected, 16));
+        assert_eq!(melody(&music(&[true], vec![line(&triplet)])), (expected, 16));
         let fast = [(60, 0.125), (61, 0.125), (62, 0.125), (63, 0.125), (64, 3.5)];
         let expected = vec![(0, 1, 60), (1, 1, 62), (2, 14, 64)];
-        assert_eq!(melody(&Score { bars: bars_of(&[true]), parts: vec![line(&fast)] }), (expected, 16));
+        assert_eq!(melody(&music(&[true], vec![line(&fast)])), (expected, 16));
         let played = |start: u64, end: u64, pitch| Tone { start, end, pitch };
         let early = vec![
             played(90, QUARTER - 300, 60),
@@ -353,7 +462,7 @@ mod tests {
             played(WHOLE + QUARTER, WHOLE + QUARTER + 9, 64),
         ];
         let expected = vec![(0, 4, 60), (16, 4, 62), (20, 1, 64)];
-        assert_eq!(melody(&Score { bars: bars_of(&[true, true]), parts: vec![early] }), (expected, 32));
+        assert_eq!(melody(&music(&[true, true], vec![early])), (expected, 32));
     }
 
     #[test]
@@ -362,21 +471,24 @@ mod tests {
         let mut tones = line(&[(60, 1.0), (62, 1.0), (64, 1.0), (65, 1.0), (67, 4.0), (69, 4.0), (71, 4.0)]);
         tones.extend([played(QUARTER + TOGETHER - 1, 80), played(2 * QUARTER + STEP / 2, 90)]);
         tones.sort_by_key(|tone| (tone.start, tone.pitch));
-        let (notes, _) = melody(&Score { bars: bars_of(&[true; 4]), parts: vec![tones] });
+        let (notes, _) = melody(&music(&[true; 4], vec![tones]));
         assert_eq!(notes[..4], [(0, 4, 60), (4, 4, 80), (8, 4, 64), (12, 4, 65)]);
     }
 
     #[test]
     fn lost_bars_leave_one_silent_bar_between_and_none_at_the_ends() {
         let tones = line(&[(60, 4.0), (61, 4.0), (62, 8.0), (63, 4.0), (64, 4.0), (65, 4.0)]);
-        let score = Score { bars: bars_of(&[false, true, false, false, true, true, false]), parts: vec![tones] };
+        let score = music(&[false, true, false, false, true, true, false], vec![tones]);
         let (notes, steps) = melody(&score);
         assert_eq!((notes, steps), (vec![(0, 16, 61), (32, 16, 63), (48, 16, 64)], 64));
-        assert_eq!(score.melody().unwrap().chords.iter().map(|(step, _)| *step).collect::<Vec<_>>(), [0, 32, 48]);
-        let held = Score { bars: bars_of(&[false, true, true, false]), parts: vec![line(&[(60, 8.0), (62, 8.0)])] };
+        assert_eq!(
+            score.melody(Melody::OneVoice).unwrap().chords.iter().map(|(step, _)| *step).collect::<Vec<_>>(),
+            [0, 32, 48]
+        );
+        let held = music(&[false, true, true, false], vec![line(&[(60, 8.0), (62, 8.0)])]);
         assert_eq!(melody(&held), (vec![(0, 16, 60), (16, 16, 62)], 32));
-        assert_eq!(Score { bars: bars_of(&[false]), parts: vec![line(&[(60, 4.0)])] }.melody(), None);
-        assert_eq!(Score { bars: bars_of(&[true]), parts: Vec::new() }.melody(), None);
+        assert_eq!(music(&[false], vec![line(&[(60, 4.0)])]).melody(Melody::OneVoice), Err(Mute::NoBar(Lost::Unclear)));
+        assert_eq!(music(&[true], Vec::new()).melody(Melody::OneVoice), Err(Mute::Empty));
     }
 
     #[test]
@@ -385,16 +497,47 @@ mod tests {
         let mut chords = [72, 76, 79].iter().flat_map(|pitch| voice(*pitch, 4)).collect::<Vec<_>>();
         chords.sort_by_key(|tone| tone.start);
         let parts = vec![voice(48, 4), voice(67, 2), chords, voice(90, 1), voice(60, 4)];
-        let (notes, _) = melody(&Score { bars: bars_of(&[true; 4]), parts });
+        let (notes, _) = melody(&music(&[true; 4], parts));
         assert_eq!(notes, [(0, 16, 67), (16, 16, 67)]);
+    }
+
+    #[test]
+    fn the_highest_voice_goes_on_above_what_begins_below_it_and_ends_where_the_next_begins() {
+        let held = |start: u64, end: u64, pitch| Tone { start: start * QUARTER, end: end * QUARTER, pitch };
+        let mut tones = vec![
+            held(0, 3, 72),
+            held(0, 1, 48),
+            held(1, 2, 60), // below what still sounds
+            held(2, 4, 76), // above it
+            held(4, 6, 64),
+            held(5, 6, 50),
+            held(6, 8, 62),
+            held(7, 8, 40),
+        ];
+        tones.sort_by_key(|tone| (tone.start, tone.pitch));
+        let found =
+            top(&tones).iter().map(|tone| (tone.start / QUARTER, tone.end / QUARTER, tone.pitch)).collect::<Vec<_>>();
+        assert_eq!(found, [(0, 2, 72), (2, 4, 76), (4, 6, 64), (6, 8, 62)]);
+    }
+
+    #[test]
+    fn why_there_is_no_melody_is_said() {
+        let mute = |score: Score| score.melody(Melody::OneVoice).unwrap_err();
+        let metre = |lost| Bar { start: 0, length: WHOLE, lost: Some(lost) };
+        let of = |bars, parts| Score { bars, parts, drums: false };
+        assert_eq!(mute(of(vec![metre(Lost::Metre)], vec![line(&[(60, 4.0)])])).words(), "it is not in 4/4");
+        assert_eq!(mute(Score { drums: true, ..Score::default() }).words(), "it has drums alone");
+        assert_eq!(mute(of(bars_of(&[true]), vec![line(&[(60, 0.0)]).split_off(1)])), Mute::Silent);
+        let chords = [line(&[(60, 4.0)]), line(&[(64, 4.0)])].concat();
+        assert_eq!(mute(of(bars_of(&[true]), vec![chords])), Mute::Polyphonic);
     }
 
     #[test]
     fn a_chord_that_is_played_stands_and_the_others_are_derived() {
         let held = |start: u64, pitch| Tone { start: start * WHOLE, end: (start + 1) * WHOLE, pitch };
         let chords = vec![held(0, 45), held(0, 48), held(0, 52), held(2, 40), held(2, 44)];
-        let score = Score { bars: bars_of(&[true; 3]), parts: vec![line(&[(67, 4.0), (67, 4.0), (71, 4.0)]), chords] };
-        let notes = score.melody().unwrap();
+        let score = music(&[true; 3], vec![line(&[(67, 4.0), (67, 4.0), (71, 4.0)]), chords]);
+        let notes = score.melody(Melody::OneVoice).unwrap();
         assert_eq!(notes.chords[0], (0, "Am".parse().unwrap()), "though G is no tone of it");
         assert_eq!(notes.chords.len(), 3);
         assert!(notes.chords[1].1.tones().contains(&7), "{}", notes.chords[1].1);

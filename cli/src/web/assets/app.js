@@ -87,8 +87,8 @@ document.getElementById("skip").addEventListener("click", (event) => {
 async function visit(moved) {
 	let place = history.state?.place;
 	if (!place) history.replaceState({ place: place = String(Math.random()) }, "");
-	removeEventListener("scroll", left);
-	left = () => heights.set(place, scrollY);
+	if (shown) heights.set(shown, scrollY);
+	shown = null; // until it is whole: the height of a page that is still empty says nothing
 	const before = heights.get(place) ?? 0;
 	scrollTo(0, 0);
 	await show();
@@ -97,9 +97,9 @@ async function visit(moved) {
 		main.focus({ preventScroll: true });
 		scrollTo(0, before);
 	}
-	addEventListener("scroll", left, { passive: true });
+	shown = place;
 }
-let left = null;
+let shown = null;
 history.scrollRestoration = "manual";
 addEventListener("hashchange", visit);
 
