@@ -48,6 +48,13 @@ impl Statistics {
         net.map(&mut Follow(self.0.into_inner()))
     }
 
+    /// A network with its running statistics nearer to the batch's by this share instead: 1/k after the k-th batch makes them the mean
+    /// over all batches. Nothing is replaced.
+    pub fn averaged_by<M: Module>(self, net: M, share: f64) -> M {
+        let running = self.0.into_inner().into_iter().filter(|(_, (_, usual))| *usual < 1.0);
+        net.map(&mut Follow(running.map(|(id, (now, _))| (id, (now, share))).collect()))
+    }
+
     /// A parameter is to have this value from now on.
     pub(super) fn replaced(&self, id: ParamId, now: Tensor<1>) {
         self.0.borrow_mut().insert(id, (now, 1.0));
@@ -110,11 +117,11 @@ pub(super) fn by_running(
     y
 }
 
-/// A parameter without gradient, in training, a `share` nearer to what it averages.
+/// A parameter without gradient a `share` nearer to what it averages.
 pub fn nearer<const D: usize>(kept: Param<Tensor<D>>, now: Tensor<D>, share: f64) -> Param<Tensor<D>> {
     kept.map(|old| {
-        let moved = old.without_autodiff() * (1.0 - share) + now.without_autodiff() * share;
-        moved.autodiff().set_require_grad(false)
+        let moved = old.clone().without_autodiff() * (1.0 - share) + now.without_autodiff() * share;
+        if old.is_autodiff() { moved.autodiff().set_require_grad(false) } else { moved }
     })
 }
 

@@ -13,6 +13,12 @@ with i the flat index, rounded to float32. Of each parameter's gradient the norm
 
 Spectral norm is held to torch.nn.utils.spectral_norm, too, by an assertion.
 
+Then come three whole steps, numbers 1 to 3, in which G moves in the steps 1 and 3 (two updates of D to one of G): torch.optim.Adam,
+the hinge loss, orthogonal regularisation of 1e-4, and an average of G's weights that keeps 0.5^(3/10). Statistics and u's follow the
+passes of a player's own update alone. z is drawn by draws.py's streams, which a ziggurat makes normal (Marsaglia and Tsang 2000, with
+the 256 layers of the crate rand_distr). At the end the average's statistics are taken anew, as means over 16 batches of random
+classes (the authors' "standing statistics"). Of each tensor's change the norm and the product with wave(shape, 0.71) are kept.
+
 Made with torch 2.15.0, on CPU. Run by hand, from anywhere:
 
     python tests/golden/biggan.py
@@ -23,6 +29,7 @@ import math
 from pathlib import Path
 
 import torch
+from draws import below, stream
 from torch.nn import functional as F
 
 N, CLASSES, SHARED, LATENT, WIDTH = 3, 3, 4, 6, 4
@@ -230,6 +237,126 @@ def spectral_as_torch():
     return {"result": listed(ours), "u": listed(p["c.u"]), "gradients": told(p, loss)}
 
 
+# Three steps.
+
+SEED, RATES, ORTHOGONAL, DECAY, STANDING = 7, (5e-5, 2e-4), 1e-4, 0.5 ** (3 / 10), 16
+
+
+def layers():
+    """Where the ziggurat's layers end, of equal area under exp(-x^2/2), from the outermost on."""
+    density, r = lambda x: math.exp(-x * x / 2), 3.654152885361008796
+    area = r * density(r) + math.sqrt(math.pi / 2) * math.erfc(r / math.sqrt(2))
+    ends = [area / density(r), r]
+    while len(ends) < 256:
+        ends.append(math.sqrt(-2 * math.log(area / ends[-1] + density(ends[-1]))))
+    return [*ends, 0.0], [density(x) for x in [*ends, 0.0]]
+
+
+def normal(draws, tables=layers()):
+    ends, densities = tables
+    share = lambda: (next(draws) >> 11) / 2**53
+    while True:
+        bits = next(draws)
+        layer, u = bits & 0xFF, (bits >> 12) / 2**51 - 1
+        x = u * ends[layer]
+        if abs(x) < ends[layer + 1]:
+            return x
+        if layer == 0:
+            raise NotImplementedError("the tail beyond 3.65 is not met here")
+        if densities[layer + 1] + (densities[layer] - densities[layer + 1]) * share() < math.exp(-x * x / 2):
+            return x
+
+
+def drawn(name, step, what):
+    """z and random classes of a player's batch in a step."""
+    z = stream(SEED, step, f"{name}.{what}")
+    z = torch.tensor([normal(z) for _ in range(N * LATENT)]).float().double().reshape(N, LATENT)
+    labels = stream(SEED, step, f"{name}.classes")
+    labels = torch.tensor([below(labels, CLASSES) for _ in range(N)])
+    return z, F.one_hot(labels, CLASSES).double()
+
+
+def apart(p):
+    """A copy whose passes move nothing of the original."""
+    copy = Parameters()
+    copy.values, copy.running = dict(p.values), dict(p.running)
+    return copy
+
+
+def tensors(p):
+    """All of a network by the names that a checkpoint has."""
+    running = {f"{name}.{part}": v for name, pair in p.running.items() for part, v in zip(["mean", "variance"], pair)}
+    named = {name[:-2] + ".spectral.u" if name.endswith(".u") else name: v for name, v in p.values.items()}
+    return {name: v.detach().clone() for name, v in {**named, **running}.items()}
+
+
+def change(p, before):
+    """Running statistics are not there before the first pass: 0 and 1 then."""
+    start = lambda name, v: before.get(name, torch.ones_like(v) if name.endswith("variance") else torch.zeros_like(v))
+    moved = {name: v - start(name, v) for name, v in tensors(p).items()}
+    return {name: [v.norm().item(), (v * wave(v.shape, 0.71)).sum().item()] for name, v in moved.items()}
+
+
+def average_of(g, average):
+    """G with the averaged weights; u's and statistics are G's own."""
+    copy = apart(g)
+    copy.values.update({name: average[name] for name in average})
+    return copy
+
+
+def three_steps():
+    g, d = make_generator(), make_discriminator()
+    learned = lambda p: {name: v for name, v in p.values.items() if v.requires_grad}
+    before = [tensors(g), tensors(d)]
+    average = {name: v.detach().clone() for name, v in learned(g).items()}
+    adam = [torch.optim.Adam(learned(p).values(), lr=rate, betas=(0.0, 0.999), eps=1e-6) for p, rate in zip((g, d), RATES)]
+    squares = lambda p: math.sqrt(sum(v.grad.square().sum().item() for v in learned(p).values()))
+    told = []
+    for step in range(1, 4):
+        real, labels = wave([N, 1, 28, 28], 0.13 + 0.1 * step), F.one_hot(torch.tensor(LABELS), CLASSES).double()
+        z, asked = drawn("d", step, "z")
+        with torch.no_grad():
+            fake = generator(apart(g), z, asked, True)
+        logits = discriminator(d, torch.cat([real, fake]), torch.cat([labels, asked]), True)
+        d_loss = F.relu(1 - logits[:N]).mean() + F.relu(1 + logits[N:]).mean()
+        adam[1].zero_grad()
+        d_loss.backward()
+        adam[1].step()
+        scalars = {"d_loss": d_loss.item(), "d_gradient_norm": squares(d)}
+        if (step + 1) % 2 == 0:
+            z, asked = drawn("g", step, "z")
+            fake = generator(g, z, asked, True)
+            g_loss = -discriminator(apart(d), fake, asked, False).mean()
+            alike = not_orthogonal(g)
+            adam[0].zero_grad()
+            (g_loss + ORTHOGONAL * alike).backward()
+            adam[0].step()
+            scalars.update(g_loss=g_loss.item(), g_alike=alike.item(), g_gradient_norm=squares(g))
+            for name, v in learned(g).items():
+                average[name] = DECAY * average[name] + (1 - DECAY) * v.detach()
+        told.append(scalars)
+    model = average_of(g, average)
+    passes = []
+    for i in range(STANDING):
+        fresh = average_of(g, average)
+        fresh.running = {}
+        z, asked = drawn(f"standing.{i}", 0, "z")
+        with torch.no_grad():
+            generator(fresh, z, asked, True)
+        # A first pass moves the mean from 0 and the variance from 1 by a tenth.
+        passes.append({name: (mean / 0.1, (variance - 0.9) / 0.1) for name, (mean, variance) in fresh.running.items()})
+    mean_of = lambda name, i: torch.stack([one[name][i] for one in passes]).mean(0)
+    model.running = {name: (mean_of(name, 0), mean_of(name, 1)) for name in passes[0]}
+    z, labels = wave([N, LATENT], 0.61), F.one_hot(torch.tensor(LABELS), CLASSES).double()
+    return {
+        "scalars": told,
+        "generator": change(g, before[0]),
+        "discriminator": change(d, before[1]),
+        "model": change(model, before[0]),
+        "used": listed(generator(apart(model), z, labels, False)[:, :, ::7, ::7]),
+    }
+
+
 def main():
     classes = F.one_hot(torch.tensor(LABELS), CLASSES).double()
     out = {"spectral": spectral_as_torch()}
@@ -260,6 +387,8 @@ def main():
         "gradients": told(d, hinge),
         "used": listed(discriminator(d, x(0), both, False)),
     }
+
+    out["steps"] = three_steps()
 
     rounded = json.loads(json.dumps(out), parse_float=lambda text: float(f"{float(text):.8g}"))
     path = Path(__file__).with_suffix(".json")

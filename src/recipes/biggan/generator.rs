@@ -102,6 +102,26 @@ impl Generator {
         let h = self.last.forward(self.last_norm.leaky(h, 0.0, told), 1.0, told);
         bias_act(h, None, Act::Tanh)
     }
+
+    /// The same weights with the statistics of this many batches of random z and classes: the running ones are of weights that have
+    /// moved on since, and of others than the average's (the "standing statistics" of the authors' code).
+    pub(super) fn standing(self, batches: u64) -> Self {
+        let Config { latent, train, .. } = self.config.clone();
+        let (classes, device) = (self.config.classes(), self.embedding.val().device());
+        (0..batches).fold(self, |net, i| {
+            let [z, labels] =
+                asked(&Draws::new(train.seed, 0), &format!("standing.{i}"), [train.batch, latent], classes, &device);
+            let told = Statistics::default();
+            net.forward(z, labels, Some(&told));
+            told.averaged_by(net, 1.0 / (i + 1) as f64)
+        })
+    }
+}
+
+/// z `[n, latent]` and random classes `[n, classes]` by the draws of one name.
+pub(super) fn asked(draws: &Draws, name: &str, shape: [usize; 2], classes: usize, device: &Device) -> [Tensor<2>; 2] {
+    let labels = draws.indices(&format!("{name}.classes"), classes as u32, shape[0]);
+    [draws.normal(&format!("{name}.z"), shape, device), one_hot(&labels, classes, device)]
 }
 
 impl Model for Generator {

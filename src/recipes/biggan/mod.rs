@@ -12,6 +12,7 @@ use burn::module::{ModuleVisitor, Param};
 
 use self::discriminator::Discriminator;
 pub use self::generator::Generator;
+use self::generator::asked;
 use crate::augment::Augment;
 use crate::data::images::{self, Batch, Images, Shape};
 use crate::error::Error;
@@ -20,6 +21,8 @@ use crate::prelude::*;
 
 /// What it learns when no other pictures are given.
 const SET: &str = "food";
+/// Batches whose statistics samples are made by.
+const STANDING: u64 = 16;
 /// What the class is called among what a model takes.
 const CLASS: &str = "class";
 
@@ -211,12 +214,9 @@ pub struct Biggan {
 }
 
 impl Biggan {
-    /// z `[n, latent]` and random classes `[n, classes]`.
+    /// z `[n, latent]` and random classes `[n, classes]` of a player's batch.
     fn asked(&self, n: usize, player: &str, cx: &StepCx) -> [Tensor<2>; 2] {
-        let classes = self.config.classes();
-        let labels = cx.draws.indices(&format!("{player}.classes"), classes as u32, n);
-        let z = cx.draws.normal(&format!("{player}.z"), [n, self.config.latent], cx.device);
-        [z, one_hot(&labels, classes, cx.device)]
+        asked(&cx.draws, player, [n, self.config.latent], self.config.classes(), cx.device)
     }
 }
 
@@ -315,7 +315,7 @@ impl Recipe for Biggan {
 
     fn parts(&mut self, visit: &mut Parts) {
         self.discriminator.parts("discriminator", visit);
-        self.generator.model_parts("generator", visit);
+        self.generator.settled_parts("generator", visit, |generator| generator.standing(STANDING));
         self.augment.parts("augment", visit);
     }
 }
@@ -324,8 +324,10 @@ impl Recipe for Biggan {
 mod tests {
     use super::*;
     use crate::config::problem_of;
-    use crate::golden::{assert_close, assert_gradients_within, assert_near_within, filled_by, floats, wave};
+    use crate::golden::{assert_close, assert_gradients_within, assert_near_within, filled_by, floats, wave, wave_at};
     use crate::nn::SpectralConv;
+    use crate::parts::Tensors;
+    use crate::recipes::tests::begun;
     use serde_json::Value;
 
     /// Both networks by the papers' formulas, in f64: made by tests/golden/biggan.py, whose docs give the formulas.
@@ -449,6 +451,61 @@ mod tests {
             net = told.followed_by(net);
         }
         near(net.valid().forward(wave([2 * N, 1, 28, 28], 0.13), both(), None), &wanted["used"], "logits in use");
+    }
+
+    /// How far each tensor of the part has moved, or the values themselves of running statistics: the norm and the product with a
+    /// wave.
+    fn moved(part: &Tensors, before: &Tensors, wanted: &Value, what: &str) {
+        let wanted = wanted.as_object().unwrap();
+        assert_eq!(part.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>(), "{what}");
+        // Adam moves every weight about equally far, however small its gradient, and rounding decides which way the smallest go.
+        for (name, wanted) in wanted {
+            let [now, then] = [part, before].map(|part| part[name].iter::<f64>().collect::<Vec<f64>>());
+            let change = now.iter().zip(then).map(|(now, then)| now - then).collect::<Vec<f64>>();
+            let along = (0..change.len()).map(|i| f64::from(wave_at(i, 0.71) as f32) * change[i]).sum::<f64>();
+            let norm = change.iter().map(|change| change * change).sum::<f64>().sqrt();
+            let [wanted_norm, wanted_along] = [0, 1].map(|i| wanted[i].as_f64().unwrap());
+            let near = |found: f64, wanted: f64| (found - wanted).abs() <= 2e-3 * wanted_norm + 2e-6;
+            let is_near = near(norm, wanted_norm) && near(along, wanted_along);
+            assert!(is_near, "{what}: {name} moved by {norm}, {along}, not {wanted_norm}, {wanted_along}");
+        }
+    }
+
+    #[test]
+    fn three_steps_and_the_statistics_that_samples_are_made_by_are_pytorchs() {
+        let (device, wanted) = (Device::flex(), golden("steps"));
+        let config = Config { average_kimg: 0.01, train: Train { seed: 7, batch: N, ..Train::default() }, ..config() };
+        let mut biggan = begun::<Biggan>(&config);
+        biggan.generator.change(filled);
+        biggan.discriminator.change(filled);
+        // The average begins at the weights.
+        let parts = |biggan: &mut Biggan| Parts::copies(|visit| biggan.parts(visit));
+        let mut begun = parts(&mut biggan);
+        let weights = begun["generator"].clone();
+        begun.insert("model".into(), weights);
+        let mut load = Parts::load(begun.clone());
+        biggan.parts(&mut load);
+        load.loaded().unwrap();
+        for (step, wanted) in (1..).zip(wanted["scalars"].as_array().unwrap()) {
+            let pixels = wave([N, 1, 28, 28], 0.13 + 0.1 * step as f64).into_data();
+            let cx = StepCx { step, images: 1000, batch: N, draws: Draws::new(7, step), device: &device };
+            let scalars = biggan.step(Batch { pixels, labels: LABELS.to_vec() }, &cx).read();
+            for (name, wanted) in wanted.as_object().unwrap() {
+                let found = scalars.iter().find(|(found, _)| *found == name.as_str()).unwrap().1;
+                let wanted = wanted.as_f64().unwrap();
+                assert_close(&format!("{name} of step {step}"), found, wanted, wanted, 1e-4);
+            }
+            assert_eq!(scalars.iter().any(|(name, _)| *name == "g_loss"), step != 2, "two updates of D to one of G");
+        }
+        let after = parts(&mut biggan);
+        for part in ["generator", "discriminator", "model"] {
+            moved(&after[part], &begun[part], &wanted[part], part);
+        }
+        let mut sampler = None;
+        biggan.parts(&mut Parts::sampler(&mut sampler));
+        let sampler = sampler.unwrap().downcast::<Generator>().unwrap();
+        let used = sampler.forward(wave([N, 6], 0.61), one_hot(&LABELS, N, &device), None);
+        near(sparse(used), &wanted["used"], "pictures by the statistics of the averaged weights");
     }
 
     #[test]
