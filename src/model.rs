@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::data::music::{STEPS, notes};
 use crate::error::{Error, Result, nearest};
-use crate::field::{Field, Kind, Range};
+use crate::field::{Field, Kind, Range, shares};
 use crate::media::{Chord, Image, Media, Notes};
 use crate::parts::{MODEL, Parts};
 use crate::random::Draws;
@@ -361,7 +361,7 @@ fn hindrance(sample: &Sample, takes: &[Field], makes: &[Field]) -> Option<String
             (Kind::Choice { among }, Value::Text(word)) if !among.contains(word) => {
                 Some(format!("{name} is `{word}`; give one of {}", among.join(", ")))
             }
-            (Kind::Class { names }, Value::Text(word)) if !word.is_empty() && !names.contains(word) => {
+            (Kind::Class { names }, Value::Text(word)) if !word.is_empty() && shares(names, word).is_none() => {
                 let near = nearest(word, names.iter().map(String::as_str));
                 let near = near.map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
                 Some(format!("this model knows no {name} `{word}`.{near} It knows {}", names.join(", ")))
@@ -402,12 +402,26 @@ fn encoded(model: &dyn Model, takes: &[Field], samples: &[Sample]) -> Result<Giv
                 given.choices.insert(name.clone(), numbers);
             }
             Kind::Class { names } => {
-                let chosen = |seed| Draws::new(seed, 0).indices(name, names.len() as u32, 1)[0] as usize;
-                let number = |sample: &Sample| {
-                    let named = names.iter().position(|word| Some(word.as_str()) == sample.text(name));
-                    named.unwrap_or_else(|| chosen(sample.latent.seed()))
+                let chosen = |seed| {
+                    let mut shares = vec![0.0_f32; names.len()];
+                    shares[Draws::new(seed, 0).indices(name, names.len() as u32, 1)[0] as usize] = 1.0;
+                    shares
                 };
-                given.choices.insert(name.clone(), samples.iter().map(number).collect());
+                // On the way between two seeds it goes from the class of one to that of the other.
+                let nearer = |at: Vec<f32>, (to, t): &(u64, f32)| {
+                    at.iter().zip(chosen(*to)).map(|(at, to)| at * (1.0 - t) + to * t).collect()
+                };
+                let along = |latent: &Latent| match latent {
+                    Latent::Walk { from, steps } => steps.iter().fold(chosen(*from), nearer),
+                    latent => chosen(latent.seed()),
+                };
+                let of = |sample: &Sample| {
+                    let asked = sample.text(name).and_then(|text| shares(names, text));
+                    asked.unwrap_or_else(|| along(&sample.latent))
+                };
+                let values = samples.iter().flat_map(of).collect::<Vec<f32>>();
+                let data = TensorData::new(values, [samples.len(), names.len()]);
+                given = given.with(name, Tensor::<2>::from_data(data, &device));
             }
             Kind::Number { usual, .. } => {
                 let number = |sample: &Sample| sample.text(name).and_then(|text| text.parse().ok()).unwrap_or(*usual);

@@ -138,11 +138,8 @@ impl Model for Generator {
     }
 
     fn forward(&self, given: Given) -> Made {
-        let labels = match self.config.classes.len() {
-            0 | 1 => vec![0; given.samples()],
-            _ => given.choices(CLASS).iter().map(|class| *class as u32).collect(),
-        };
-        let classes = one_hot(&labels, self.config.classes(), &self.embedding.val().device());
+        let classes = given.get::<2>(CLASS); // [n, classes]; none where there is one class alone
+        let classes = classes.unwrap_or_else(|| Tensor::ones([given.samples(), 1], &self.embedding.val().device()));
         Made::one("picture", self.forward(given.tensor("seed"), classes, None))
     }
 }
