@@ -228,7 +228,10 @@ impl Recipe for Biggan {
         sentence: "Pictures of the class one names: folders of photographs, or digits.",
         dataset: Some(SET),
         time: "years",
-        presets: &[],
+        presets: &[
+            Preset { name: LAPTOP, time: "33 min", text: include_str!("../../../configs/biggan-laptop.toml") },
+            Preset { name: "mnist", time: "20 min", text: include_str!("../../../configs/biggan-mnist.toml") },
+        ],
         small: &[
             "resolution=28",
             "channels=1",
