@@ -90,6 +90,8 @@ pub enum Measure {
     Modes(fn(&[[f32; 2]], &Mixture) -> Found),
     /// Pieces of music.
     Music(fn(&[Notes]) -> Found),
+    /// Samples of each class that a model was asked for ([`ByClass`](super::ByClass)).
+    Asked,
 }
 
 /// Every metric.
@@ -166,6 +168,12 @@ pub const METRICS: &[Metric] = &[
             let Classes { met, divergence } = classes::estimate(generated, real)?;
             Ok(vec![("met", met), ("divergence", divergence)])
         }),
+    },
+    Metric {
+        name: "asked",
+        usual: &[],
+        sentence: "share of samples that a classifier sees as of the class that was asked for, with --by-class; 1 is best",
+        measure: Measure::Asked,
     },
     Metric {
         name: "memory",
