@@ -8,8 +8,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::data::music::{STEPS, notes};
-use crate::error::{Error, Result};
-use crate::field::{Field, Kind, Range};
+use crate::error::{Error, Result, nearest};
+use crate::field::{Field, Kind, Range, shares};
 use crate::media::{Chord, Image, Media, Notes};
 use crate::parts::{MODEL, Parts};
 use crate::random::Draws;
@@ -366,6 +366,11 @@ fn hindrance(sample: &Sample, takes: &[Field], makes: &[Field]) -> Option<String
             (Kind::Choice { among }, Value::Text(word)) if !among.contains(word) => {
                 Some(format!("{name} is `{word}`; give one of {}", among.join(", ")))
             }
+            (Kind::Class { names }, Value::Text(word)) if !word.is_empty() && shares(names, word).is_none() => {
+                let near = nearest(word, names.iter().map(String::as_str));
+                let near = near.map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
+                Some(format!("this model knows no {name} `{word}`.{near} It knows {}", names.join(", ")))
+            }
             (Kind::Number { low, high, .. }, Value::Text(text)) => {
                 let is_right = text.parse::<f64>().is_ok_and(|number| (*low..=*high).contains(&number));
                 (!is_right).then(|| format!("{name} is `{text}`; give a number from {low} to {high}"))
@@ -441,6 +446,28 @@ fn encoded(model: &dyn Model, takes: &[Field], samples: &[Sample]) -> Result<Giv
                 let numbers = samples.iter().map(|sample| number(sample).unwrap_or(0)).collect();
                 given.choices.insert(name.clone(), numbers);
             }
+            Kind::Class { names } => {
+                let chosen = |seed| {
+                    let mut shares = vec![0.0_f32; names.len()];
+                    shares[Draws::new(seed, 0).indices(name, names.len() as u32, 1)[0] as usize] = 1.0;
+                    shares
+                };
+                // On the way between two seeds it goes from the class of one to that of the other.
+                let nearer = |at: Vec<f32>, (to, t): &(u64, f32)| {
+                    at.iter().zip(chosen(*to)).map(|(at, to)| at * (1.0 - t) + to * t).collect()
+                };
+                let along = |latent: &Latent| match latent {
+                    Latent::Walk { from, steps } => steps.iter().fold(chosen(*from), nearer),
+                    latent => chosen(latent.seed()),
+                };
+                let of = |sample: &Sample| {
+                    let asked = sample.text(name).and_then(|text| shares(names, text));
+                    asked.unwrap_or_else(|| along(&sample.latent))
+                };
+                let values = samples.iter().flat_map(of).collect::<Vec<f32>>();
+                let data = TensorData::new(values, [samples.len(), names.len()]);
+                given = given.with(name, Tensor::<2>::from_data(data, &device));
+            }
             Kind::Number { usual, .. } => {
                 let number = |sample: &Sample| sample.text(name).and_then(|text| text.parse().ok()).unwrap_or(*usual);
                 given.numbers.insert(name.clone(), samples.iter().map(number).collect());
@@ -479,14 +506,28 @@ fn encoded(model: &dyn Model, takes: &[Field], samples: &[Sample]) -> Result<Giv
     }
     for Field { name, kind } in takes {
         if let Kind::Latent { width, prior } = kind {
-            let seeded = |seed| prior.draw(&Draws::new(seed, 0), "latent", [1, bars * width], &device);
-            let vectors = samples.iter().map(|sample| match &sample.latent {
-                Latent::Walk { from, steps } => {
-                    steps.iter().fold(seeded(*from), |at, (to, t)| prior.between(at, seeded(*to), *t))
+            let seeded = |seed, most: Option<f64>| {
+                let (draws, shape) = (Draws::new(seed, 0), [1, bars * width]);
+                match most {
+                    Some(most) => prior.draw_within(most as f32, &draws, "latent", shape, &device),
+                    None => prior.draw(&draws, "latent", shape, &device),
                 }
-                latent => seeded(latent.seed()),
+            };
+            // Without styles, truncation bounds the latent vectors themselves; at its largest it does not.
+            let bound = named(takes, TRUNCATION).map(|field| field.kind.clone());
+            let most = |i: usize| match &bound {
+                Some(Kind::Number { high, .. }) => Some(given.numbers(TRUNCATION)[i]).filter(|most| most < high),
+                _ => None,
+            };
+            let vectors = samples.iter().enumerate().map(|(i, sample)| match &sample.latent {
+                Latent::Walk { from, steps } => {
+                    let along = |at, (to, t): &(u64, f32)| prior.between(at, seeded(*to, most(i)), *t);
+                    steps.iter().fold(seeded(*from, most(i)), along)
+                }
+                latent => seeded(latent.seed(), most(i)),
             });
-            given = given.with(name, Tensor::cat(vectors.collect(), 0));
+            let vectors = Tensor::cat(vectors.collect(), 0);
+            given = given.with(name, vectors);
         }
     }
     Ok(given)

@@ -223,6 +223,11 @@ impl<'a> Parts<'a> {
         }
     }
 
+    /// Whether parts are saved: who must compute what is saved need not for other visits.
+    pub fn is_save(&self) -> bool {
+        matches!(self.visit, Visit::Save { .. })
+    }
+
     /// The network to sample from, for who asks for it.
     pub fn model<M: 'static>(&mut self, sampler: impl FnOnce() -> M) {
         if let Visit::Sampler(into) = &mut self.visit {

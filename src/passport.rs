@@ -77,8 +77,9 @@ pub struct Drawn {
     pub step: u64,
     /// The seed of the first sample; the others follow.
     pub first_seed: u64,
-    /// How far its styles went from their average.
-    pub truncation: f64,
+    /// How far its styles went from their average, or the largest entry of its latent vectors; none where they are as they are drawn.
+    #[serde(default)]
+    pub truncation: Option<f64>,
 }
 
 impl Side {
@@ -90,8 +91,8 @@ impl Side {
     /// What a table calls it.
     pub fn title(&self) -> String {
         let part = self.part.map(|part| format!(":{}", part.name())).unwrap_or_default();
-        let drawn = self.run.as_ref().filter(|drawn| drawn.truncation != 1.0);
-        let truncation = drawn.map(|drawn| format!(", truncation {}", drawn.truncation)).unwrap_or_default();
+        let truncation = self.run.as_ref().and_then(|drawn| drawn.truncation);
+        let truncation = truncation.map(|truncation| format!(", truncation {truncation}")).unwrap_or_default();
         format!("{}{part}{truncation}", self.name)
     }
 }
@@ -226,7 +227,7 @@ pub(crate) mod tests {
 
     pub(crate) fn passport(name: &str, value: f64) -> Passport {
         let side = |name: &str, run| Side { name: name.into(), part: None, samples: 100, sha256: name.into(), run };
-        let run = Drawn { recipe: name.into(), seed: 1, step: 2, first_seed: 0, truncation: 1.0 };
+        let run = Drawn { recipe: name.into(), seed: 1, step: 2, first_seed: 0, truncation: None };
         Passport {
             metric: "fd".into(),
             quantity: "distance".into(),

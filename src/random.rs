@@ -98,6 +98,32 @@ impl Prior {
         }
     }
 
+    /// The same, with the entries that are further than `most` from 0 drawn again until none is: the truncation trick of Brock et al.
+    /// 2019, section 3.1. Panics unless `most` is above 0.
+    pub fn draw_within<const D: usize>(
+        self,
+        most: f32,
+        draws: &Draws,
+        name: &str,
+        shape: [usize; D],
+        device: &Device,
+    ) -> Tensor<D> {
+        assert!(most > 0.0, "no entries are within {most} of 0");
+        let read = |name: &str| self.draw(draws, name, shape, device).into_data().iter::<f32>().collect::<Vec<f32>>();
+        let mut values = read(name);
+        let mut again = 0;
+        while values.iter().any(|value| value.abs() > most) {
+            again += 1;
+            let others = read(&format!("{name}.again.{again}"));
+            values
+                .iter_mut()
+                .zip(others)
+                .filter(|(value, _)| value.abs() > most)
+                .for_each(|(value, other)| *value = other);
+        }
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
     /// The share `t` of the way from a to b `[1, width]`: along the great circle under the normal prior, whose
     /// vectors lie near a sphere (Shoemake 1985), along the line under the uniform one.
     pub fn between(self, a: Tensor<2>, b: Tensor<2>, t: f32) -> Tensor<2> {
@@ -142,6 +168,19 @@ mod tests {
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64;
         (mean, variance)
+    }
+
+    #[test]
+    fn entries_beyond_a_bound_are_drawn_again_and_the_others_stay() {
+        let (draws, device) = (Draws::new(3, 0), Device::flex());
+        let free = floats(Prior::Normal.draw(&draws, "z", [2000], &device));
+        let bound = floats(Prior::Normal.draw_within(0.5, &draws, "z", [2000], &device));
+        assert!(bound.iter().all(|value| value.abs() <= 0.5));
+        let kept = free.iter().zip(&bound).filter(|(free, _)| free.abs() <= 0.5);
+        assert!(kept.clone().count() > 700 && kept.clone().all(|(free, bound)| free == bound));
+        // The deviation of a normal distribution cut at half a deviation (scipy.stats.truncnorm(-0.5, 0.5).std()).
+        let (mean, variance) = mean_and_variance(&bound);
+        assert!(mean.abs() < 0.03 && (variance.sqrt() - 0.2839).abs() < 0.01, "{mean}, {}", variance.sqrt());
     }
 
     #[test]

@@ -172,10 +172,17 @@ pub(crate) struct Training<R: Recipe> {
 impl<R: Recipe> Training<R> {
     /// A recipe at step 0 with the batches that it learns from.
     pub fn new(recipe: R, source: Box<dyn Source<R::Batch>>, held: Held<R::Batch>) -> Self {
-        let data = Learned::of(source.as_ref(), held.items);
+        let (data, classes) = (Learned::of(source.as_ref(), held.items), source.classes());
         let mut training = Training { recipe, source: Ahead::of(source), held, data, request: Request::default() };
         let model = training.sampler();
-        training.request = previewed(&model.takes(), &model.makes(), &training.held.shown);
+        let takes = model.takes();
+        if classes > 1 && !takes.iter().any(|field| matches!(field.kind, Kind::Class { .. })) {
+            training.data.remarks.push(format!(
+                "the pictures are of {classes} classes, which {} does not learn: to it they are one kind; biggan learns classes",
+                R::INFO.name
+            ));
+        }
+        training.request = previewed(&takes, &model.makes(), &training.held.shown);
         training
     }
 

@@ -210,7 +210,9 @@ fn training_changes_every_network_and_tells_its_story_in_finite_numbers() {
         let Event::Started { parameters, .. } = &events[0].event else { panic!("{:?} came first", events[0]) };
         let parts = parameters.keys().map(String::as_str).chain([MODEL]);
         for part in parts {
-            let mut tensors = before.iter().filter(|(key, _)| key.0 == part);
+            // A vector of one entry and of the length 1 has nowhere to go.
+            let is_fixed = |name: &str, bytes: &[u8]| name.ends_with("spectral.u") && bytes.len() == size_of::<f32>();
+            let mut tensors = before.iter().filter(|(key, bytes)| key.0 == part && !is_fixed(&key.1, bytes));
             let still = tensors.find(|(key, bytes)| after[*key] == **bytes).map(|(key, _)| key);
             assert!(still.is_none(), "{}: {still:?} stays as it is", entry.info.name);
         }

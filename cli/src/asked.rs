@@ -63,8 +63,8 @@ fn ends(text: &str) -> Result<(u64, u64), String> {
 }
 
 pub fn truncation(text: &str) -> Result<f64, String> {
-    let value = text.parse::<f64>().ok().filter(|value| (-2.0..=2.0).contains(value));
-    value.ok_or_else(|| "write a number from -2 to 2, as in 0.7".into())
+    let value = text.parse::<f64>().ok().filter(|value| (-4.0..=4.0).contains(value));
+    value.ok_or_else(|| "write a number, such as 0.7".into())
 }
 
 /// NAME=VALUE, taken apart.
@@ -73,9 +73,9 @@ pub fn named(text: &str) -> Result<(String, String), String> {
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// The request with what is given to all of its samples, by name. A truncation of 1 is that of every model, and not said.
-pub fn given<'a>(request: Request, with: impl Iterator<Item = (&'a str, String)>, truncation: f64) -> Request {
-    let truncation = (truncation != 1.0).then(|| (TRUNCATION, truncation.to_string()));
+/// The request with what is given to all of its samples, by name.
+pub fn given<'a>(request: Request, with: impl Iterator<Item = (&'a str, String)>, truncation: Option<f64>) -> Request {
+    let truncation = truncation.map(|truncation| (TRUNCATION, truncation.to_string()));
     with.chain(truncation).fold(request, |request, (name, value)| request.with(name, &Value::Text(value)))
 }
 

@@ -398,6 +398,127 @@ fn names_that_are_not_utf8_are_as_good_as_others() {
 }
 
 #[test]
+fn a_class_is_asked_for_by_its_name_and_else_the_seed_chooses() {
+    let folder = tempfile::tempdir().unwrap();
+    train_small_biggan(folder.path());
+    let config = fs::read_to_string(folder.path().join("runs/0001-biggan/config.toml")).unwrap();
+    assert!(config.contains("classes = [\"cross\", \"disc\", \"square\"]"), "{config}");
+    let sample = |more: &[&str]| {
+        done(folder.path(), &[&["sample", "latest", "-o", "x.png", "--zoom", "1"], more].concat());
+        image::open(folder.path().join("x.png")).unwrap().to_rgb8()
+    };
+    let (rows, one) = (
+        sample(&["--rows", "class", "--seeds", "3-4"]),
+        sample(&["--with", "class=square", "--seeds", "3-4", "--grid", "2x1"]),
+    );
+    assert_eq!(image::imageops::crop_imm(&rows, 0, 60, 62, 32).to_image(), one, "the third row is the third class");
+    assert_ne!(sample(&["--truncation", "0.3", "--seeds", "3-4"]), sample(&["--seeds", "3-4"]));
+    let refused = output(folder.path(), &["sample", "latest", "-o", "x.png", "--with", "class=discs"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && said.contains("Did you mean `disc`?"), "{said}");
+    // Between two classes at one seed: the ends are the classes, and the middle is neither.
+    let [from, to, middle] = ["class=cross", "class=disc", "class=cross..disc@0.5"]
+        .map(|class| sample(&["--with", class, "--seeds", "3", "--grid", "1x1"]));
+    assert!(middle != from && middle != to);
+    assert_eq!(sample(&["--with", "class=cross..disc@1", "--seeds", "3", "--grid", "1x1"]), to);
+    let way = ["--interpolate", "class=cross..disc", "--frames", "3"];
+    let frame = &sample(&[&way[..], &["--seeds", "3"]].concat());
+    let grid = image::imageops::crop_imm(&from, 2, 2, 28, 28).to_image();
+    assert_eq!(*frame, grid, "the first frame is the first class, without a border");
+    for (wrong, sentence) in [
+        (&["--interpolate", "class=cross..discs"][..], "Did you mean"),
+        (&["--interpolate", "class=cross"], "class=fish..fruits"),
+        (&["--interpolate", "kind=cross..disc"], "no classes called `kind`"),
+        (&["--interpolate", "class=cross..disc", "--seeds", "3,4"], "one seed"),
+        (&["--interpolate", "3-9", "--seeds", "3"], "leave --seeds or --interpolate out"),
+        (&["--with", "class=cross..disc@2"], "knows no class"),
+    ] {
+        let refused = output(folder.path(), &[&["sample", "latest", "-o", "x.png"], wrong].concat());
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && said.contains(sentence), "{wrong:?}: {said}");
+    }
+    let data = made_up::faces();
+    let none = output(folder.path(), &["train", "biggan", "--data", data.to_str().unwrap(), "--dry-run"]);
+    let said = String::from_utf8_lossy(&none.stderr).into_owned();
+    assert!(none.status.code() == Some(2) && said.contains("the pictures have none"), "{said}");
+}
+
+/// One step of biggan on crosses, discs and squares: runs/0001-biggan.
+fn train_small_biggan(folder: &Path) {
+    let small = ganvas::recipe("biggan").unwrap().info.small.iter().flat_map(|set| ["--set", set]);
+    let sets = small.chain(["--set", "train.steps=1"]).collect::<Vec<_>>();
+    done(folder, &train("biggan", &made_up_data("biggan"), &sets));
+}
+
+#[test]
+fn a_recipe_that_is_given_classes_and_does_not_learn_them_says_so_in_one_line() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), made_up::classes());
+    let said = |recipe: &str, data: &Path| {
+        let small = ganvas::recipe(recipe).unwrap().info.small.iter().flat_map(|set| ["--set", set]);
+        let data = ["train", recipe, "--data", data.to_str().unwrap(), "--set", "train.steps=1"];
+        let output = output(folder.path(), &data.into_iter().chain(small).collect::<Vec<_>>());
+        assert!(output.status.success(), "{recipe}: {output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let line = |recipe: &str| {
+        format!(
+            "note: the pictures are of 3 classes, which {recipe} does not learn: to it they are one kind; biggan learns classes\n"
+        )
+    };
+    for recipe in ["dcgan", "stylegan2", "r3gan"] {
+        let said = said(recipe, &data);
+        assert_eq!(said.matches(&line(recipe)).count(), 1, "{said}");
+    }
+    assert!(!said("biggan", &data).contains("does not learn"));
+    assert!(!said("dcgan", &made_up::faces()).contains("does not learn"), "those have no classes");
+}
+
+#[test]
+fn each_class_is_measured_by_itself_and_a_classifier_says_which_it_sees() {
+    let folder = tempfile::tempdir().unwrap();
+    train_small_biggan(folder.path());
+    let data = made_up::classes();
+    let small = ganvas::recipe("dcgan").unwrap().info.small.iter().flat_map(|set| ["--set", set]);
+    let args = ["train", "dcgan", "--data", data.to_str().unwrap(), "--set", "train.steps=1"];
+    let shape = ["--set", "resolution=28", "--set", "channels=1"];
+    done(folder.path(), &args.into_iter().chain(small).chain(shape).collect::<Vec<_>>());
+    let by_class = ["--by-class", "--features", "pixels", "--samples", "20", "--json"];
+    let measured = |runs: &[&str], more: &[&str]| {
+        let text = done(folder.path(), &[&["eval"], runs, &by_class, more].concat());
+        serde_json::from_str::<Vec<serde_json::Value>>(&text).unwrap()
+    };
+    let value = |passports: &[serde_json::Value], name: &str, quantity: &str| {
+        let found = passports.iter().find(|one| one["generated"]["name"] == name && one["quantity"] == quantity);
+        found.unwrap_or_else(|| panic!("no {quantity} of {name}: {passports:?}"))["value"].as_f64().unwrap()
+    };
+    let both = measured(&["runs/0001-biggan", "runs/0002-dcgan"], &["--differences"]);
+    for name in ["runs/0001-biggan", "runs/0002-dcgan"] {
+        let each = ["cross", "disc", "square"].map(|class| value(&both, name, &format!("distance of {class}")));
+        let mean = each.iter().sum::<f64>() / 3.0;
+        assert!((value(&both, name, "distance by class") - mean).abs() < 1e-9 * mean.abs(), "{each:?}");
+    }
+    value(&both, "runs/0002-dcgan less runs/0001-biggan", "distance by class");
+    let shares =
+        ["cross", "disc", "square"].map(|class| value(&both, "runs/0001-biggan", &format!("share of {class}")));
+    let share = value(&both, "runs/0001-biggan", "share");
+    assert!((share - shares.iter().sum::<f64>() / 3.0).abs() < 1e-9, "{share} of {shares:?}");
+    assert!(!both.iter().any(|one| one["metric"] == "asked" && one["generated"]["name"] == "runs/0002-dcgan"));
+    // Shapes are told apart by their pixels.
+    let own = both.iter().find(|one| one["quantity"] == "classifier's own share").unwrap();
+    assert!(own["value"].as_f64().unwrap() > 0.6 && own["generated"]["part"] == "held-out", "{own}");
+    for (args, sentence) in [
+        (&["eval", data.to_str().unwrap(), "--by-class"][..], "--by-class is for runs"),
+        (&["eval", "latest", "--by-class", "--features", "pixels", "--metric", "asked"], "cannot be asked for a class"),
+        (&["eval", "latest", "--by-class", "--features", "pixels", "--metric", "classes"], "is not taken by class"),
+        (&["eval", "latest", "--metric", "asked", "--features", "pixels"], "give --by-class"),
+    ] {
+        let refused = output(folder.path(), args);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && said.contains(sentence), "{args:?}: {said}");
+    }
+}
+
+#[test]
 fn a_short_run_counts_its_steps_and_the_end_says_what_all_of_it_took() {
     let folder = tempfile::tempdir().unwrap();
     let trained = output(folder.path(), &["train", "ring", "--kimg", "2.56"]);

@@ -45,12 +45,13 @@ pub struct Normalized {
     pub variance: Tensor<1>,
 }
 
-/// leaky_relu((x - mean) / sqrt(variance + ε)·γ + β): x `[n, c, h, w]`, γ and β `[c]`.
+/// leaky_relu((x - mean) / sqrt(variance + ε)·γ + β): x `[n, c, h, w]`; γ and β `[c]`, or `[n·c]`, a scale and a shift for each
+/// channel of each sample (conditional norms).
 ///
 /// Leaky ReLU's derivative at 0 is the slope, as in PyTorch. Nothing of x's size is kept for the backward pass but x
 /// itself. Panics with the shapes when they do not fit.
 pub fn norm(x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>, norm: Norm) -> Normalized {
-    fitting(&x, &[("gamma", &gamma), ("beta", &beta)]);
+    fitting(&x, &[], [&gamma, &beta]);
     let (x, gamma, beta) = (x.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch());
     let (y, mean, variance) = Dispatch::fused_norm(x, gamma, beta, norm);
     Normalized {
@@ -60,7 +61,7 @@ pub fn norm(x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>, norm: Norm) -> Norm
     }
 }
 
-/// Batch norm in use, after training: as [`norm`], by a mean and a variance `[c]` that are given. Both are constants to
+/// Batch norm in use, after training: as [`norm`], by a mean and a variance `[c]` that are given (γ and β `[c]` or `[n·c]`). Both are constants to
 /// the gradient; `norm.over` has no say.
 pub fn norm_by(
     x: Tensor<4>,
@@ -70,7 +71,7 @@ pub fn norm_by(
     beta: Tensor<1>,
     norm: Norm,
 ) -> Tensor<4> {
-    fitting(&x, &[("mean", &mean), ("variance", &variance), ("gamma", &gamma), ("beta", &beta)]);
+    fitting(&x, &[("mean", &mean), ("variance", &variance)], [&gamma, &beta]);
     Tensor::from_dispatch(Dispatch::fused_norm_by(
         x.into_dispatch(),
         mean.detach().into_dispatch(),
@@ -81,10 +82,14 @@ pub fn norm_by(
     ))
 }
 
-fn fitting(x: &Tensor<4>, vectors: &[(&str, &Tensor<1>)]) {
-    for (name, vector) in vectors {
-        assert_eq!(vector.dims()[0], x.dims()[1], "x is {:?}, {name} is {:?}", x.dims(), vector.dims());
+fn fitting(x: &Tensor<4>, moments: &[(&str, &Tensor<1>)], [gamma, beta]: [&Tensor<1>; 2]) {
+    let [n, channels, ..] = x.dims();
+    for (name, vector) in moments {
+        assert_eq!(vector.dims()[0], channels, "x is {:?}, {name} is {:?}", x.dims(), vector.dims());
     }
+    let ([scales], shifts) = (gamma.dims(), beta.dims());
+    let fits = [channels, n * channels].contains(&scales) && shifts == [scales];
+    assert!(fits, "x is {:?}, gamma is [{scales}], beta is {shifts:?}", x.dims());
 }
 
 on_every_backend! {
@@ -145,9 +150,10 @@ mod plain {
         axes(over).iter().fold(x, |mean, &axis| B::float_mean_dim(mean, axis))
     }
 
-    fn channels<B: Backend>(vector: FloatTensor<B>) -> FloatTensor<B> {
+    /// `[c]` as `[1, c, 1, 1]`, or `[n·c]` as `[n, c, 1, 1]`.
+    fn channels<B: Backend>(vector: FloatTensor<B>, channels: usize) -> FloatTensor<B> {
         let length = vector.shape()[0];
-        B::float_reshape(vector, Shape::from(vec![1, length, 1, 1]))
+        B::float_reshape(vector, Shape::from(vec![length / channels.max(1), channels, 1, 1]))
     }
 
     fn vector<B: Backend>(tensor: FloatTensor<B>) -> FloatTensor<B> {
@@ -172,13 +178,15 @@ mod plain {
         let mean = mean_over::<B>(x.clone(), norm.over);
         let apart = B::float_sub(x, mean.clone());
         let variance = mean_over::<B>(B::float_mul(apart.clone(), apart.clone()), norm.over);
+        let c = apart.shape()[1];
         let normalised = B::float_mul(apart, inverse_deviation::<B>(variance.clone(), norm.epsilon));
-        let u = B::float_add(B::float_mul(normalised, channels::<B>(gamma)), channels::<B>(beta));
+        let u = B::float_add(B::float_mul(normalised, channels::<B>(gamma, c)), channels::<B>(beta, c));
         (activated::<B>(u, norm.slope), vector::<B>(mean), vector::<B>(variance))
     }
 
     pub fn norm_by<B: Backend>(x: FloatTensor<B>, given: [FloatTensor<B>; 4], norm: Norm) -> FloatTensor<B> {
-        let [mean, variance, gamma, beta] = given.map(channels::<B>);
+        let c = x.shape()[1];
+        let [mean, variance, gamma, beta] = given.map(|vector| channels::<B>(vector, c));
         let normalised = B::float_mul(B::float_sub(x, mean), inverse_deviation::<B>(variance, norm.epsilon));
         activated::<B>(B::float_add(B::float_mul(normalised, gamma), beta), norm.slope)
     }
@@ -194,13 +202,16 @@ mod plain {
         axes(norm.over).iter().for_each(|&axis| kept[axis] = 1);
         let inverse = inverse_deviation::<B>(B::float_reshape(variance, kept.clone()), norm.epsilon);
         let normalised = B::float_mul(B::float_sub(x, B::float_reshape(mean, kept)), inverse.clone());
-        let gamma = channels::<B>(gamma);
-        let u = B::float_add(B::float_mul(normalised.clone(), gamma.clone()), channels::<B>(beta));
+        let c = normalised.shape()[1];
+        // One scale for all samples gets the gradients of all.
+        let axes: &[usize] = if gamma.shape()[0] == c { &[0, 2, 3] } else { &[2, 3] };
+        let gamma = channels::<B>(gamma, c);
+        let u = B::float_add(B::float_mul(normalised.clone(), gamma.clone()), channels::<B>(beta, c));
         // 1 where u > 0, else the slope.
         let positive = B::float_clamp_min(B::float_sign(u), 0.0.into());
         let factor = B::float_add_scalar(B::float_mul_scalar(positive, (1.0 - norm.slope).into()), norm.slope.into());
         let g = B::float_mul(g, factor);
-        let over_channel = |t| vector::<B>(B::float_sum_dims(t, &[0, 2, 3]));
+        let over_channel = |t| vector::<B>(B::float_sum_dims(t, axes));
         let to_gamma = over_channel(B::float_mul(g.clone(), normalised.clone()));
         let to_beta = over_channel(g.clone());
         let h = B::float_mul(g, gamma);
@@ -219,7 +230,7 @@ fn groups(x: &FlexTensor, over: Over) -> Groups {
         Over::Instance => (n * channels, 1, 1),
         Over::Layer => (n, channels, 1),
     };
-    Groups { groups, planes, step, inner, channels }
+    Groups { groups, planes, step, inner }
 }
 
 fn moments(mean: &FlexTensor, variance: &FlexTensor) -> Vec<Moments> {
@@ -275,7 +286,10 @@ impl NormBackward for Flex {
         let (groups, moments) = (groups(&x, norm.over), moments(&mean, &variance));
         let affine = affine(&gamma, &beta, norm);
         let (g, sums) = in_place(g, |g| cpu::backward(g, values(&x), groups, &moments, affine));
-        let [to_gamma, to_beta] = sums.map(|sums| wrapped(sums, Shape::from(vec![groups.channels])));
+        let [to_gamma, to_beta] = sums.map(|sums| {
+            let length = Shape::from(vec![sums.len()]);
+            wrapped(sums, length)
+        });
         [g, to_gamma, to_beta]
     }
 }
@@ -356,6 +370,12 @@ mod tests {
         [x, Leaf { shift: 0.7, ..vector(channels) }, vector(channels)]
     }
 
+    /// Likewise, with a scale and a shift for each channel of each sample.
+    fn conditional(x: Leaf) -> [Leaf; 3] {
+        let count = x.shape[0] * x.shape[1];
+        [x, Leaf { shift: 0.7, ..vector(count) }, vector(count)]
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -365,10 +385,12 @@ mod tests {
             over in prop::sample::select(&OVER[..]),
             slope in prop::sample::select(vec![1.0, 0.2, 0.0]),
             shift in -3.0..3.0,
+            is_conditional: bool,
         ) {
             let how = Norm { over, epsilon: 1e-3, slope };
             let x = Leaf { shift, ..leaf([n, c, h, w]) };
-            agreement::twins(&format!("{x:?}, {how:?}"), &operation(how), &leaves(x), 1e-4);
+            let leaves = if is_conditional { conditional(x) } else { leaves(x) };
+            agreement::twins(&format!("{leaves:?}, {how:?}"), &operation(how), &leaves, 1e-4);
         }
     }
 
@@ -389,6 +411,7 @@ mod tests {
         for over in OVER {
             let how = Norm { over, epsilon: 1e-2, slope: 0.3 };
             agreement::differences(&format!("{how:?}"), &operation(how), &leaves(leaf([2, 3, 3, 2])), 1e-6);
+            agreement::differences(&format!("{how:?}"), &operation(how), &conditional(leaf([2, 3, 3, 2])), 1e-6);
         }
     }
 

@@ -12,6 +12,7 @@ pub mod emoji;
 pub mod enlarged;
 pub mod faces;
 pub mod fetch;
+pub mod food;
 pub mod gaussians;
 pub mod images;
 pub mod mnist;
@@ -109,6 +110,16 @@ pub const SETS: &[DataSet] = &[
         made_of: &emoji::ARCHIVES,
         folder: emoji::default_dir,
         fetch: emoji::fetch,
+    },
+    DataSet {
+        name: "food",
+        sentence: "392 photographs of foods in nine classes, 307x173, for BigGAN",
+        bytes: 6_610_716,
+        licence: "AGPL-3.0; who holds the rights in the photographs is not stated",
+        parts: &[],
+        made_of: &[food::PICTURES.file],
+        folder: food::default_dir,
+        fetch: food::fetch,
     },
     DataSet {
         name: "folk",

@@ -51,6 +51,10 @@ pub trait Source<B>: Send {
     fn fingerprint(&self) -> Option<String> {
         None
     }
+    /// How many classes the items are of; 0 where nobody says.
+    fn classes(&self) -> usize {
+        0
+    }
     /// What there is to know of the data before a training, a sentence each, such as how much of it is cut off.
     fn remarks(&self) -> Vec<String> {
         Vec::new()

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::arrays::{Given, Statistics};
 use super::estimate::Estimate;
 use super::metric::{Measure, Metric, OF_GAUSSIANS};
-use super::pictures::{Music, Pictures, drawn};
+use super::pictures::{Asked, Music, Pictures, drawn};
 use super::seen::{Seen, by, see};
 use super::{Like, frechet};
 use crate::data::gaussians::Mixture;
@@ -218,7 +218,7 @@ pub fn of_model(
     like: Option<Like>,
     report: Report<'_>,
 ) -> Result<Vec<Passport>> {
-    let (first, truncation) = side.run.as_ref().map_or((0, 1.0), |run| (run.first_seed, run.truncation));
+    let (first, truncation) = side.run.as_ref().map_or((0, None), |run| (run.first_seed, run.truncation));
     let (styles, seen): (Vec<_>, Vec<_>) =
         metrics.iter().copied().partition(|metric| matches!(metric.measure, Measure::Styles(_)));
     let mut passports = Vec::new();
@@ -232,7 +232,7 @@ pub fn of_model(
         return Ok(passports);
     }
     let (mut images, mut points, mut pieces) = (Vec::new(), Vec::new(), Vec::new());
-    for media in drawn(model, first, side.samples, truncation, report)? {
+    for media in drawn(model, Asked { first, n: side.samples, truncation, given: None }, report)? {
         match media {
             Media::Image(image) => images.push(image),
             Media::Point(point) => points.push(point),

@@ -60,7 +60,7 @@ pub fn answered_music(
         report(Progress { what: "answering", done: done as u64, total: Some(asked.len() as u64) });
         let latent = Latent::Seed(run.first_seed + done as u64);
         let request = Request { samples: vec![Sample { latent, ..example.asked.clone() }] };
-        let truncation = Some(run.truncation).filter(|share| *share != 1.0);
+        let truncation = run.truncation;
         let request =
             truncation.map_or(request.clone(), |share| request.with(TRUNCATION, &Value::Text(share.to_string())));
         match generate(model, &request)?.into_iter().next() {

@@ -90,6 +90,8 @@ pub enum Measure {
     Modes(fn(&[[f32; 2]], &Mixture) -> Found),
     /// Pieces of music.
     Music(fn(&[Notes]) -> Found),
+    /// Samples of each class that a model was asked for ([`ByClass`](super::ByClass)).
+    Asked,
 }
 
 /// The metric that takes a mean and a covariance in place of samples.
@@ -169,6 +171,12 @@ pub const METRICS: &[Metric] = &[
             let Classes { met, divergence } = classes::estimate(generated, real)?;
             Ok(vec![("met", met), ("divergence", divergence)])
         }),
+    },
+    Metric {
+        name: "asked",
+        usual: &[],
+        sentence: "share of samples that a classifier sees as of the class that was asked for, with --by-class; 1 is best",
+        measure: Measure::Asked,
     },
     Metric {
         name: "memory",
@@ -302,7 +310,7 @@ impl Metric {
         match self.measure {
             Measure::Features(_) => [On::Pictures, On::Features, On::Answers].contains(&on),
             Measure::Logits(_) => [On::Pictures, On::Features].contains(&on),
-            Measure::Likelihood(_) | Measure::Styles(_) => on == On::Pictures,
+            Measure::Likelihood(_) | Measure::Styles(_) | Measure::Asked => on == On::Pictures,
             Measure::Pairs(_) | Measure::Masks(_) | Measure::SeenPairs(_) => on == On::Answers,
             Measure::Modes(_) => on == On::Points,
             Measure::Music(_) => on == On::Music,

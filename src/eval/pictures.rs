@@ -35,20 +35,57 @@ pub struct Music {
     pub pieces: Vec<Notes>,
 }
 
-/// The samples of `n` seeds from `first` on. An error when the model cannot draw them.
-pub fn drawn(model: &dyn Model, first: u64, n: usize, truncation: f64, report: Report<'_>) -> Result<Vec<Media>> {
+/// What is asked of a model that draws samples.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The first seed; the others follow.
+    pub first: u64,
+    /// How many seeds.
+    pub n: usize,
+    /// See [`crate::passport::Drawn::truncation`].
+    pub truncation: Option<f64>,
+    /// What is given beside, by its name.
+    pub given: Option<(&'a str, &'a str)>,
+}
+
+/// The samples that are asked for. An error when the model cannot draw them.
+pub fn drawn(model: &dyn Model, asked: Asked<'_>, report: Report<'_>) -> Result<Vec<Media>> {
+    let Asked { first, n, truncation, given } = asked;
     let mut samples = Vec::with_capacity(n);
     while samples.len() < n {
         report(Progress { what: "drawing samples", done: samples.len() as u64, total: Some(n as u64) });
         let some = samples.len() as u64..(samples.len() + AT_A_TIME).min(n) as u64;
         let request = Request::seeds(some.map(|seed| first + seed));
-        let request = match truncation {
-            1.0 => request,
-            share => request.with(TRUNCATION, &Value::Text(share.to_string())),
-        };
+        let truncation = truncation.map(|truncation| (TRUNCATION, truncation.to_string()));
+        let texts = truncation.into_iter().chain(given.map(|(name, value)| (name, value.to_owned())));
+        let request = texts.fold(request, |request, (name, text)| request.with(name, &Value::Text(text)));
         samples.extend(generate(model, &request)?);
     }
     Ok(samples)
+}
+
+/// Goes through the pictures of a part in an order that is always the same, each with its label, to those held out last.
+fn labelled(data: &Images, shape: Shape, part: Part, each: &mut dyn FnMut(Image, u32)) -> Result<()> {
+    let mut data = Images { sampling: Sampling::Shuffle, ..data.clone() };
+    let splits: &[Split] = match part {
+        Part::HeldOut => &[Split::Validation],
+        Part::All => &[Split::Train, Split::Validation],
+        _ => &[Split::Train],
+    };
+    if part == Part::All {
+        data.validation_share = 0.0;
+    }
+    for split in splits {
+        let source = images::open(&data, "", shape, Drawing { split: *split, seed: 0, batch: AT_A_TIME })?;
+        let mut left = source.items();
+        for step in 0..left.div_ceil(AT_A_TIME) {
+            let batch = source.batch(step as u64)?;
+            let some = images::images_of(&batch.pixels).into_iter().zip(batch.labels).take(left);
+            some.for_each(|(image, label)| each(image, label));
+            left -= AT_A_TIME.min(left);
+        }
+    }
+    Ok(())
 }
 
 impl Music {
@@ -125,19 +162,38 @@ impl Pictures {
             }
             return Pictures::new(name, Some(part), images);
         }
-        let mut data = Images { sampling: Sampling::Shuffle, ..data.clone() };
-        if part == Part::All {
-            data.validation_share = 0.0;
-        }
-        let split = if part == Part::HeldOut { Split::Validation } else { Split::Train };
-        let source = images::open(&data, "", shape, Drawing { split, seed: 0, batch: AT_A_TIME })?;
-        let n = source.items().min(most);
-        let mut images = Vec::with_capacity(n);
-        for step in 0..n.div_ceil(AT_A_TIME) {
-            images.extend(images::images_of(&source.batch(step as u64)?.pixels));
-        }
-        images.truncate(n);
+        let mut images = Vec::new();
+        labelled(data, shape, part, &mut |image, _| {
+            if images.len() < most {
+                images.push(image);
+            }
+        })?;
         Pictures::new(name, Some(part), images)
+    }
+
+    /// The same by class, of each class the first of as many; none of a class that has none in this part.
+    pub fn by_class(
+        data: &Images,
+        name: &str,
+        (shape, part, most): (Shape, Part, usize),
+        classes: &[String],
+    ) -> Result<Vec<Option<Self>>> {
+        let mut images = vec![Vec::new(); classes.len()];
+        let mut put = |image, label: u32| match images.get_mut(label as usize) {
+            Some(of_class) if of_class.len() < most => of_class.push(image),
+            _ => (),
+        };
+        match part {
+            Part::Test => {
+                let all = images::test_digits(&data.path, shape)?;
+                images::images_of(&all.pixels).into_iter().zip(all.labels).for_each(|(image, label)| put(image, label));
+            }
+            _ => labelled(data, shape, part, &mut put)?,
+        }
+        let pictures = classes.iter().zip(images).map(|(class, images)| {
+            (!images.is_empty()).then(|| Pictures::new(&format!("{name}/{class}"), Some(part), images)).transpose()
+        });
+        pictures.collect()
     }
 
     /// The shape that training on a folder's pictures would best have: their median side.
@@ -153,5 +209,32 @@ impl Pictures {
     pub fn shape(&self) -> Shape {
         let [side, _, channels] = self.images[0].shape();
         Shape { channels, side }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_pictures_of_a_folder_with_parts_are_those_to_learn_from_and_those_held_out() {
+        let (shape, place) = (Shape { channels: 3, side: 8 }, ganvas_made_up::faces());
+        let count = |part| Pictures::of_data(&Images::at(&place), "faces", shape, part, None).unwrap().images.len();
+        assert_eq!([Part::Train, Part::HeldOut, Part::All].map(count), [240, 64, 304]); // as tests/made-up draws them
+    }
+
+    #[test]
+    fn pictures_come_by_class_as_many_of_each_as_are_wanted() {
+        let (shape, place) = (Shape { channels: 1, side: 8 }, ganvas_made_up::classes());
+        let names = ["cross", "disc", "square"].map(str::to_owned);
+        let of = |part, most| Pictures::by_class(&Images::at(&place), "shapes", (shape, part, most), &names).unwrap();
+        let count = |parted: Vec<Option<Pictures>>| {
+            parted.iter().map(|one| one.as_ref().map_or(0, |one| one.images.len())).collect::<Vec<_>>()
+        };
+        let parts = [Part::Train, Part::HeldOut, Part::All].map(|part| count(of(part, 100)));
+        assert_eq!(parts, [[40; 3], [24; 3], [64; 3]]); // as tests/made-up draws them
+        assert_eq!(count(of(Part::All, 7)), [7; 3]);
+        let first = of(Part::Train, 1).remove(2).unwrap();
+        assert_eq!((first.side.name.as_str(), first.side.samples), ("shapes/square", 1));
     }
 }

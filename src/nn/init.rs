@@ -1,8 +1,10 @@
 //! Weight initialisations, each by the name the field gives it.
 
 use burn::module::{Param, ParamId};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
+use faer::MatRef;
 
+use crate::device;
 use crate::random::Draws;
 
 /// Glorot and Bengio 2010, equation 16: U(-b, b) with b = sqrt(6 / (fan_in + fan_out)). Shape [fan_in, fan_out].
@@ -29,6 +31,9 @@ pub enum Init {
         /// The activation's gain.
         gain: f64,
     },
+    /// Rows, or columns where those are fewer, of length 1 and at right angles (Saxe et al. 2014), of the weights seen as a matrix
+    /// with a row for each entry of the first axis.
+    Orthogonal,
     /// Equalised learning rate (Karras et al. 2018, "Progressive Growing of GANs", section 4.1): N(0, 1 / rate²), in use
     /// times gain·rate / √fan_in; a bias is in use times gain·rate. So Adam moves every layer at the same relative speed.
     Equalized {
@@ -95,12 +100,35 @@ impl Init {
                 let weights = drawn(shape, device, move |device| draws.uniform(&name, shape, (-bound, bound), device));
                 return (weights, Gains::ONE);
             }
+            Init::Orthogonal => {
+                let matrix = [shape[0], shape[1..].iter().product()];
+                let weights = drawn(shape, device, move |device| {
+                    let random = draws.normal(&name, matrix, &device::cpu());
+                    Tensor::from_data(TensorData::new(orthogonal(random), shape), device)
+                });
+                return (weights, Gains::ONE);
+            }
             Init::Normal { deviation } => (deviation, Gains::ONE),
             Init::FanIn { gain } => (gain / root, Gains::ONE),
             Init::Equalized { gain, rate } => (1.0 / rate, Gains { weight: gain * rate / root, bias: gain * rate }),
         };
         (drawn(shape, device, move |device| draws.normal(&name, shape, device) * deviation), gains)
     }
+}
+
+/// The orthogonal factor of a random matrix `[rows, columns]`, row after row: Q of its QR decomposition, or of its transpose's where it
+/// is wide, with the signs of R's diagonal so that all such matrices are equally likely.
+fn orthogonal(random: Tensor<2>) -> Vec<f32> {
+    let [rows, columns] = random.dims();
+    let values = random.into_data().iter::<f64>().collect::<Vec<f64>>();
+    let given = MatRef::from_row_major_slice(&values, rows, columns);
+    let is_wide = rows < columns;
+    let tall = if is_wide { given.transpose() } else { given };
+    let qr = tall.qr();
+    let (q, r) = (qr.compute_thin_Q(), qr.thin_R());
+    let at = |i: usize, j: usize| q[(i, j)] * r[(j, j)].signum();
+    let entry = |i, j| if is_wide { at(j, i) } else { at(i, j) };
+    (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))).map(|(i, j)| entry(i, j) as f32).collect()
 }
 
 fn glorot_bound(fan_in: usize, fan_out: usize) -> f32 {

@@ -1,5 +1,7 @@
 //! Blocks that two or more recipes share because the mathematics is the same.
 
+mod attention;
+mod conditional;
 mod conv;
 mod halving;
 mod init;
@@ -11,8 +13,11 @@ mod norm;
 mod patch;
 mod prelu;
 mod resample;
+mod spectral;
 mod vjp;
 
+pub use attention::SelfAttention;
+pub use conditional::{ConditionalNorm, one_hot};
 pub use conv::{Conv2d, ConvConfig, ConvTranspose2d};
 pub use halving::{HalvingConfig, HalvingDiscriminator};
 use init::{Gains, drawn};
@@ -25,4 +30,5 @@ pub use norm::{BatchNorm, InstanceNorm, Norm, Normalization, Statistics, nearer,
 pub use patch::{Norms, PatchConfig, PatchDiscriminator, of_pictures, patches};
 pub use prelu::Prelu;
 pub use resample::{blur, double, halve, resample_vjp};
+pub use spectral::{SpectralConv, SpectralLinear};
 pub use vjp::{Pullback, chain, leaky_pullback};

@@ -37,23 +37,36 @@ pub struct BatchNorm {
     epsilon: f64,
 }
 
-/// What a batch told of the batch norms that it went through: how each running statistic, by its parameter's identity, moves.
+/// What a pass in training told of parameters that no gradient reaches, by their identity: towards what each moves, and how far.
 #[derive(Debug, Default)]
-pub struct Statistics(RefCell<HashMap<ParamId, Tensor<1>>>);
+pub struct Statistics(RefCell<HashMap<ParamId, (Tensor<1>, f64)>>);
 
 impl Statistics {
-    /// A network, in training, with its running statistics a tenth nearer to the batch's (PyTorch's and Torch's default).
+    /// A network, in training, with its running statistics a tenth nearer to the batch's (PyTorch's and Torch's default), and with
+    /// what was replaced.
     pub fn followed_by<M: Module>(self, net: M) -> M {
         net.map(&mut Follow(self.0.into_inner()))
     }
+
+    /// A network with its running statistics nearer to the batch's by this share instead: 1/k after the k-th batch makes them the mean
+    /// over all batches. Nothing is replaced.
+    pub fn averaged_by<M: Module>(self, net: M, share: f64) -> M {
+        let running = self.0.into_inner().into_iter().filter(|(_, (_, usual))| *usual < 1.0);
+        net.map(&mut Follow(running.map(|(id, (now, _))| (id, (now, share))).collect()))
+    }
+
+    /// A parameter is to have this value from now on.
+    pub(super) fn replaced(&self, id: ParamId, now: Tensor<1>) {
+        self.0.borrow_mut().insert(id, (now, 1.0));
+    }
 }
 
-struct Follow(HashMap<ParamId, Tensor<1>>);
+struct Follow(HashMap<ParamId, (Tensor<1>, f64)>);
 
 impl ModuleMapper for Follow {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         match self.0.remove(&param.id) {
-            Some(now) => nearer(param, now.unsqueeze(), MOMENTUM),
+            Some((now, share)) => nearer(param, now.unsqueeze(), share),
             None => param,
         }
     }
@@ -62,7 +75,6 @@ impl ModuleMapper for Follow {
 impl BatchNorm {
     /// For `channels` channels, with these γ `[channels]`, β = 0 and ε = `epsilon`.
     pub fn new(gamma: Tensor<1>, epsilon: f64) -> Self {
-        let kept = |tensor: Tensor<1>| Param::from_tensor(tensor).set_require_grad(false);
         BatchNorm {
             beta: Param::from_tensor(gamma.zeros_like()),
             mean: kept(gamma.zeros_like()),
@@ -75,23 +87,41 @@ impl BatchNorm {
     /// x `[n, c, h, w]` normalised, then leaky ReLU of this slope: in training, where there is room for what the batch `told`, by
     /// the batch's own statistics; else by the running ones, so that what a picture becomes does not depend on the others.
     pub fn leaky(&self, x: Tensor<4>, slope: f64, told: Option<&Statistics>) -> Tensor<4> {
-        let way = Way { over: Over::Batch, epsilon: self.epsilon, slope };
-        let (gamma, beta) = (self.gamma.val(), self.beta.val());
-        let Some(told) = told else { return norm_by(x, self.mean.val(), self.variance.val(), gamma, beta, way) };
-        let [n, _, h, w] = x.dims();
-        let count = (n * h * w) as f64;
-        let Normalized { y, mean, variance } = norm(x, gamma, beta, way);
-        let unbiased = variance * (count / (count - 1.0).max(1.0));
-        told.0.borrow_mut().extend([(self.mean.id, mean), (self.variance.id, unbiased)]);
-        y
+        let scale_and_shift = [self.gamma.val(), self.beta.val()];
+        by_running(x, scale_and_shift, [&self.mean, &self.variance], (self.epsilon, slope), told)
     }
 }
 
-/// A parameter without gradient, in training, a `share` nearer to what it averages.
+/// A parameter that no gradient reaches.
+pub(super) fn kept(tensor: Tensor<1>) -> Param<Tensor<1>> {
+    Param::from_tensor(tensor).set_require_grad(false)
+}
+
+/// Batch norm of x `[n, c, h, w]` with γ and β, `[c]` or `[n·c]`, then leaky ReLU: in training, where there is room for what the batch
+/// `told`, by the batch's own statistics, of which the running ones are told; else by those.
+pub(super) fn by_running(
+    x: Tensor<4>,
+    [gamma, beta]: [Tensor<1>; 2],
+    [running_mean, running_variance]: [&Param<Tensor<1>>; 2],
+    (epsilon, slope): (f64, f64),
+    told: Option<&Statistics>,
+) -> Tensor<4> {
+    let way = Way { over: Over::Batch, epsilon, slope };
+    let Some(told) = told else { return norm_by(x, running_mean.val(), running_variance.val(), gamma, beta, way) };
+    let [n, _, h, w] = x.dims();
+    let count = (n * h * w) as f64;
+    let Normalized { y, mean, variance } = norm(x, gamma, beta, way);
+    let unbiased = variance * (count / (count - 1.0).max(1.0));
+    let seen = [(running_mean.id, (mean, MOMENTUM)), (running_variance.id, (unbiased, MOMENTUM))];
+    told.0.borrow_mut().extend(seen);
+    y
+}
+
+/// A parameter without gradient a `share` nearer to what it averages.
 pub fn nearer<const D: usize>(kept: Param<Tensor<D>>, now: Tensor<D>, share: f64) -> Param<Tensor<D>> {
     kept.map(|old| {
-        let moved = old.without_autodiff() * (1.0 - share) + now.without_autodiff() * share;
-        moved.autodiff().set_require_grad(false)
+        let moved = old.clone().without_autodiff() * (1.0 - share) + now.without_autodiff() * share;
+        if old.is_autodiff() { moved.autodiff().set_require_grad(false) } else { moved }
     })
 }
 

@@ -117,9 +117,10 @@ impl<R: Rule> Optimizer<R> {
         }
     }
 
-    /// Names the moving average's tensors as the networks' own parameters are named.
-    pub fn average_parts<M: Module>(&mut self, part: &str, net: &M, visit: &mut Parts) {
-        let mut average = self.averaged(net);
+    /// Names the moving average's tensors as the networks' own parameters are named; what is saved is what `settled` makes of it.
+    pub fn average_parts<M: Module>(&mut self, part: &str, net: &M, visit: &mut Parts, settled: impl FnOnce(M) -> M) {
+        let average = self.averaged(net);
+        let mut average = if visit.is_save() { settled(average) } else { average };
         visit.module(part, &mut average);
         average.visit(&mut Adopt { slots: self.slots.iter_mut() });
     }

@@ -104,12 +104,23 @@ impl<M: Module, R: Rule> Trained<M, R> {
     where
         M: 'static,
     {
-        visit.model(|| self.sampler());
+        self.settled_parts(part, visit, |net| net);
+    }
+
+    /// The same, where the part [`MODEL`] is what `settled` makes of [`Trained::sampler`]: of the weights alone, for the network in
+    /// training never sees it. It is called only where the model is saved or sampled from.
+    pub fn settled_parts(&mut self, part: &str, visit: &mut Parts, settled: impl Fn(M) -> M)
+    where
+        M: 'static,
+    {
+        visit.model(|| settled(self.sampler()));
         let Some(net) = &mut self.net else { return };
         visit.network(part, net, &self.health);
         if self.half_life_kimg > 0.0 {
             visit.module(part, net);
-            self.optimizer.average_parts(MODEL, net, visit);
+            self.optimizer.average_parts(MODEL, net, visit, settled);
+        } else if visit.is_save() {
+            visit.module(MODEL, &mut settled(net.clone()));
         } else {
             visit.module(MODEL, net);
         }

@@ -1,5 +1,6 @@
 //! The recipes, one line each.
 
+mod biggan;
 mod cyclegan;
 mod dcgan;
 mod esrgan;
@@ -23,6 +24,7 @@ pub const RECIPES: &[Entry] = &[
     Entry::of::<dcgan::Dcgan>(),
     Entry::of::<r3gan::R3gan>(),
     Entry::of::<stylegan2::Stylegan2>(),
+    Entry::of::<biggan::Biggan>(),
     Entry::of::<pix2pix::Pix2pix>(),
     Entry::of::<cyclegan::CycleGan>(),
     Entry::of::<srgan::Srgan>(),

@@ -56,7 +56,7 @@ impl Measuring {
             seed: config.train.seed,
             step: checkpoint.step(),
             first_seed: 0,
-            truncation: 1.0,
+            truncation: None,
         };
         let (name, metrics) = (run.path().display().to_string(), &self.metrics);
         if let Subject::Answers(asked) | Subject::Music(asked) = &self.subject {

@@ -27,7 +27,8 @@ const TUNES = "0003-midinet";
 const UPSCALER = "upscaler";
 const BROKEN = "it's broken & old";
 const ILL = "0005-ill";
-const VIEWS = ["#/", `#/run/${UPSCALER}`, `#/run/${UPSCALER}/play`, `#/run/${encodeURIComponent(BROKEN)}`, `#/run/${RUN}`, `#/run/${RUN}/play`, `#/run/${RUN}/learn`, `#/compare/${RUN},0002-ring`, `#/run/${TUNES}/play`];
+const CLASSES = "classes";
+const VIEWS = ["#/", `#/run/${UPSCALER}`, `#/run/${UPSCALER}/play`, `#/run/${encodeURIComponent(BROKEN)}`, `#/run/${RUN}`, `#/run/${RUN}/play`, `#/run/${RUN}/learn`, `#/compare/${RUN},0002-ring`, `#/run/${TUNES}/play`, `#/run/${CLASSES}/play`];
 const DESK = { width: 1280, height: 900 };
 const PHONE = { width: 360, height: 780 };
 const LONG = 40_000;
@@ -82,6 +83,12 @@ before(async () => {
   address = await watched(trainer);
   execFileSync(GANVAS, ["train", "ring", "--set", "train.steps=200"], { cwd: folder, stdio: "ignore" });
   execFileSync(GANVAS, ["train", "midinet", "--set", "train.steps=20"], { cwd: folder, stdio: "ignore" });
+  for (const [name, seeds] of [["cats", "0-7"], ["sea & land", "8-15"]]) {
+    execFileSync(GANVAS, ["sample", "runs/0002-ring", "--seeds", seeds, "-o", `kinds/${name}`], { cwd: folder, stdio: "ignore" });
+  }
+  const small = ["resolution=28", "width=2", "latent=6", "shared=4", "attention=0", "d_steps=1", "train.batch=4", "train.steps=2"];
+  execFileSync(GANVAS, ["train", "biggan", "--data", "kinds", "--runs", "other", "--name", "b", ...small.flatMap((set) => ["--set", set])], { cwd: folder, stdio: "ignore" });
+  cpSync(join(folder, "other/0001-b"), join(folder, "runs", CLASSES), { recursive: true });
   writeFileSync(join(folder, "tiny.safetensors"), tinyNetwork());
   execFileSync(GANVAS, ["import", "tiny.safetensors", "-o", `runs/${UPSCALER}`], { cwd: folder, stdio: "ignore" });
   for (const copy of [BROKEN, ILL]) cpSync(join(folder, "runs/0002-ring"), join(folder, "runs", copy), { recursive: true });
@@ -167,6 +174,26 @@ test("a seed's picture is that of the command, byte for byte", async () => {
   const shown = await page.$eval("#seed-picture", async (image) => [...new Uint8Array(await globalThis.shown.get(image.src).arrayBuffer())]);
   execFileSync(GANVAS, ["sample", `runs/${RUN}`, "--checkpoint", name, "--seeds", "7", "-o", "seven"], { cwd: folder, stdio: "ignore" });
   assert.deepEqual(Buffer.from(shown), readFileSync(join(folder, "seven/seed-000007.png")));
+});
+
+test("a class is chosen on the page, and its picture is that of the command, byte for byte", async () => {
+  await open(`#/run/${CLASSES}/play`);
+  await page.waitForSelector("#given-class");
+  assert.deepEqual(await page.$$eval("#given-class option", (options) => options.map(({ value }) => value)), ["", "cats", "sea & land"]);
+  await page.fill("#seed", "7");
+  await page.waitForSelector('#seed-picture[alt*="7"]');
+  const bytes = () => page.$eval("#seed-picture", async (image) => [...new Uint8Array(await globalThis.shown.get(image.src).arrayBuffer())]);
+  const shown = {};
+  for (const name of ["cats", "sea & land"]) {
+    const before = await page.$eval("#seed-picture", (image) => image.src);
+    await page.selectOption("#given-class", name);
+    await page.waitForFunction((old) => document.querySelector("#seed-picture").src !== old, before);
+    shown[name] = Buffer.from(await bytes());
+    execFileSync(GANVAS, ["sample", `runs/${CLASSES}`, "--seeds", "7", "--with", `class=${name}`, "-o", name], { cwd: folder, stdio: "ignore" });
+    assert.deepEqual(shown[name], readFileSync(join(folder, name, "seed-000007.png")), name);
+  }
+  assert.notDeepEqual(shown.cats, shown["sea & land"]);
+  await shot("class");
 });
 
 test("a sample that is chosen breeds neighbours, and one can go back", async () => {

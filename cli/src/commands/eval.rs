@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use ganvas::data::images::{Images, Shape};
 use ganvas::data::music;
 use ganvas::eval::{
-    Against, Answers, Drawn, Given, Like, Measure, Metric, Music, On, Part, Passport, Pictures, Seen, Side, Subject,
-    kind_of, metric, misplaced, table, usual,
+    Against, Answers, ByClass, Drawn, Given, Like, Measure, Metric, Music, On, Part, Passport, Pictures, Seen, Side,
+    Subject, kind_of, metric, misplaced, table, usual,
 };
 use ganvas::eval::{
     answered_music, differences, group, of_features, of_model, of_music, of_pairs, of_statistics, panel, wanted_music,
 };
+use ganvas::field::Kind;
 use ganvas::import::Card;
 use ganvas::looks::Network;
 use ganvas::media::{Format, Picture};
@@ -29,6 +30,7 @@ const ARRAYS: &[&str] = &["npz", "npy"];
 #[command(after_help = "Examples:
   ganvas eval runs/0002-stylegan2
   ganvas eval pictures/ --against my-photos/ --metric kid --json
+  ganvas eval runs/0003-biggan runs/0004-dcgan --by-class --differences
   ganvas eval runs/0003-pix2pix --baselines --panel seen.jpg
   ganvas eval runs/0001-mnist runs/0003-dcgan mnist:test --against mnist --metric fd --table
   ganvas eval runs/0004-songs melodies/ --against folk --metric music
@@ -59,9 +61,13 @@ pub struct Args {
     /// The weights of inception: pt_inception-2015-12-05-6726825d.pth of pytorch-fid, or the same as safetensors.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// How far a run's styles go from their average.
-    #[arg(long, default_value_t = 1.0, value_name = "F", value_parser = crate::asked::truncation)]
-    truncation: f64,
+    /// Measure each class by itself, and the mean over the classes, of a run that makes pictures: how far its samples of a class are
+    /// from the real pictures of it, and how often a classifier sees the class that was asked for. --samples is then of each class.
+    #[arg(long, conflicts_with = "panel")]
+    by_class: bool,
+    /// How far a run's styles go from their average; for biggan, the largest entry of a latent vector. As they are drawn by default.
+    #[arg(long, value_name = "F", value_parser = crate::asked::truncation)]
+    truncation: Option<f64>,
     /// Pixels at every edge that psnr, ssim and ms-ssim leave out.
     #[arg(long, default_value_t = 0, value_name = "N")]
     border: usize,
@@ -150,8 +156,11 @@ pub fn run(mut args: Args) -> anyhow::Result<()> {
         }
     }
     let named = args.metric.iter().map(|name| metric(name)).collect::<ganvas::Result<Vec<_>>>()?;
+    if !args.by_class && named.iter().any(|metric| matches!(metric.measure, Measure::Asked)) {
+        return Err(Error::input("asked is measured class by class; give --by-class, too").into());
+    }
     let mut work = Work::new("measuring".to_owned());
-    let mut measuring = Measuring { args: &args, named, network, against: None, music: None };
+    let mut measuring = Measuring { args: &args, named, network, against: None, by_class: None, music: None };
     let measured = measuring.all(&mut |progress| work.show(&progress));
     work.end();
     let passports = measured.map_err(advised)?;
@@ -183,7 +192,8 @@ fn advised(error: anyhow::Error) -> anyhow::Error {
 
 /// What runs were compared with that nobody named, and how much of it, in a sentence each.
 fn own_data(passports: &[Passport]) -> Vec<String> {
-    let of_runs = passports.iter().filter(|passport| passport.generated.run.is_some());
+    // What a classifier learned from is nothing to be compared with.
+    let of_runs = passports.iter().filter(|passport| passport.generated.run.is_some() && passport.metric != "asked");
     let mut said = of_runs
         .filter_map(|passport| {
             let real = passport.real.as_ref()?;
@@ -201,6 +211,8 @@ struct Measuring<'a> {
     named: Vec<Metric>,
     network: Option<Network<'a>>,
     against: Option<Against>,
+    /// The real pictures by class, and which they are.
+    by_class: Option<(ByClass, Images, Shape)>,
     music: Option<Music>,
 }
 
@@ -209,6 +221,9 @@ impl Measuring<'_> {
         self.args.generated.iter().try_for_each(|generated| self.check(generated))?; // before anything is computed
         let mut passports = Vec::new();
         for generated in &self.args.generated {
+            if self.args.by_class && !generated.join("config.toml").is_file() {
+                return Err(Error::input(NOT_BY_CLASS).into());
+            }
             passports.extend(if has_ending(generated, &["json"]) {
                 read(generated)?
             } else if has_ending(generated, ARRAYS) {
@@ -322,6 +337,9 @@ impl Measuring<'_> {
         if self.args.panel.is_some() && kind != Some(On::Answers) {
             return Err(Error::input(NO_PANEL).into());
         }
+        if self.args.by_class && kind != Some(On::Pictures) {
+            return Err(Error::input(NOT_BY_CLASS).into());
+        }
         if let Some(on) = kind
             && let Some(metric) = self.named.iter().find(|metric| !metric.suits(on))
         {
@@ -377,6 +395,9 @@ impl Measuring<'_> {
         let n = samples.map_or(MOST_SAMPLES, |samples| samples as usize);
         let side = |samples| Side::of_run(path.display().to_string(), samples, from.clone());
         let subject = Subject::of(&config, model.as_ref(), real.is_some())?;
+        if let (true, Subject::Pictures(shape)) = (self.args.by_class, &subject) {
+            return self.of_classes((path, model.as_ref(), from), config.pictures()?, *shape, report);
+        }
         let metrics = self.metrics(subject.on());
         let name = path.display().to_string();
         match subject {
@@ -408,6 +429,41 @@ impl Measuring<'_> {
                 Ok(of_model(&metrics, model.as_ref(), &side(n), (Some(against), None), like, report)?)
             }
         }
+    }
+
+    /// A run's pictures, class by class.
+    fn of_classes(
+        &mut self,
+        (path, model, from): (&Path, &dyn Model, Drawn),
+        own: Option<(Images, String)>,
+        shape: Shape,
+        report: Report<'_>,
+    ) -> anyhow::Result<Vec<Passport>> {
+        let (data, name, part) = self.real(own)?;
+        let known = self.by_class.take().filter(|(_, of, in_shape)| (of, *in_shape) == (&data, shape));
+        let (by_class, ..) = match known {
+            Some(known) => self.by_class.insert(known),
+            None => {
+                let most = self.args.samples.map_or(MOST_SAMPLES, |samples| samples as usize);
+                let opened = ByClass::open(&data, &name, (shape, part, most), self.network, report)?;
+                let few = opened.left_out().collect::<Vec<_>>().join(", ");
+                if !few.is_empty() {
+                    say(&format!("Left out, as a distance takes 20 pictures of each class: {few}."));
+                }
+                self.by_class.insert((opened, data, shape))
+            }
+        };
+        let is_asked = model.takes().iter().any(|field| matches!(field.kind, Kind::Class { .. }));
+        let metrics = match self.named.is_empty() {
+            true => {
+                let usual = [Some("kid"), is_asked.then_some("asked")];
+                usual.into_iter().flatten().map(metric).collect::<ganvas::Result<Vec<_>>>()?
+            }
+            false => self.named.clone(),
+        };
+        let samples = self.args.samples.map_or(MOST_SAMPLES / by_class.classes(), |samples| samples as usize);
+        let side = Side::of_run(path.display().to_string(), samples, from);
+        Ok(by_class.measure(&metrics, model, &side, self.args.like.map(Like::from), report)?)
     }
 
     /// What a run makes of the pictures that are held out, beside what it should make of them.
@@ -515,16 +571,7 @@ impl Measuring<'_> {
         shape: Shape,
         report: Report<'_>,
     ) -> anyhow::Result<(Vec<Metric>, &Against)> {
-        let (data, name, part) = match (&self.args.against, own) {
-            (Some(given), _) if has_ending(given, ARRAYS) => return Err(Error::input(UNLIKE).into()),
-            (Some(given), _) => {
-                let (name, part) = place_and_part(given);
-                let place = super::train::named_set(&name)?.unwrap_or_else(|| name.clone());
-                (self.pictures_at(&place), name.display().to_string(), part.unwrap_or(Part::Train))
-            }
-            (None, Some((data, name))) => (data, name, Part::Train),
-            (None, None) => return Err(missing_against().into()),
-        };
+        let (data, name, part) = self.real(own)?;
         let known = self.against.take().filter(|known| known.is_of(&data, shape));
         let against = match known {
             Some(against) => against,
@@ -537,6 +584,20 @@ impl Measuring<'_> {
         let is_mute = self.named.is_empty() && !against.has_logits();
         let suits = |metric: &Metric| !(is_mute && matches!(metric.measure, Measure::Logits(_)));
         Ok((metrics.into_iter().filter(suits).collect(), self.against.insert(against)))
+    }
+
+    /// The real pictures of --against, or else a run's `own`, what they are called and which part of them is meant.
+    fn real(&self, own: Option<(Images, String)>) -> anyhow::Result<(Images, String, Part)> {
+        match (&self.args.against, own) {
+            (Some(given), _) if has_ending(given, ARRAYS) => Err(Error::input(UNLIKE).into()),
+            (Some(given), _) => {
+                let (name, part) = place_and_part(given);
+                let place = super::train::named_set(&name)?.unwrap_or_else(|| name.clone());
+                Ok((self.pictures_at(&place), name.display().to_string(), part.unwrap_or(Part::Train)))
+            }
+            (None, Some((data, name))) => Ok((data, name, Part::Train)),
+            (None, None) => Err(missing_against().into()),
+        }
     }
 
     /// An error when one side has fewer samples than were asked for.
@@ -552,6 +613,8 @@ impl Measuring<'_> {
 
 const UNLIKE: &str =
     "features compare with features; give two .npz files, one with --against, or pictures on both sides";
+
+const NOT_BY_CLASS: &str = "--by-class is for runs that make pictures of seeds, such as those of biggan; leave it out";
 
 const NO_PANEL: &str = "--panel shows what one run makes of pictures; give one run, of a recipe such as pix2pix";
 

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context;
-use ganvas::field::Kind;
+use ganvas::field::{Field, Kind};
 use ganvas::media::{GAP_LEVEL, Image, Media, grid, sheet, write_animation};
 use ganvas::model::made_picture;
 use ganvas::project;
 use ganvas::report::Progress;
 use ganvas::run::Checkpoint;
-use ganvas::{Error, Latent, Model, RECIPES, Request, RunDir, Value, sample};
+use ganvas::{Error, Latent, Model, RECIPES, Request, RunDir, Sample, Value, sample};
 use serde_json::json;
 
 use super::{Computing, told_path};
@@ -35,6 +35,8 @@ const ROWS_OF_A_RANGE: u32 = 5;
   ganvas sample runs/0001-mnist --seeds 100-163 --grid 16x4 -o grid.png
   ganvas sample runs/0001-mnist --seeds 85,265,300-320 -o chosen.png
   ganvas sample runs/0001-mnist --interpolate 3-9 -o between.gif
+  ganvas sample runs/0003-biggan --rows class -o classes.png
+  ganvas sample runs/0003-biggan --interpolate class=fish..fruits --seeds 7 -o between.gif
   ganvas sample runs/0001-mnist --seeds 0-999 -o pictures/
   ganvas sample runs/0004-songs --seeds 7 -o song.mid
   ganvas sample runs/0002-stylegan2 --truncation 0.7 -o best.png
@@ -54,9 +56,9 @@ pub struct Args {
     /// Columns x rows of a grid; as near to square as the seeds allow by default.
     #[arg(long, value_name = "CxR")]
     grid: Option<Grid>,
-    /// An animation of the way from one seed to another and back.
-    #[arg(long, value_name = "A-B", conflicts_with_all = ["grid", "seeds"])]
-    interpolate: Option<Ends>,
+    /// An animation of the way from one seed to another and back; or between two classes, as in class=fish..fruits, at one seed.
+    #[arg(long, value_name = "A-B", conflicts_with = "grid")]
+    interpolate: Option<Way>,
     /// A grid of mixed styles: a row for each of the first seeds, which gives the coarse layers' style, a column for each of
     /// the second ones, which gives that of the others.
     #[arg(long, value_name = "A-BxC-D", conflicts_with_all = ["grid", "seeds", "interpolate"])]
@@ -64,9 +66,10 @@ pub struct Args {
     /// With --mix, the number of coarse layers; each size of picture above 4 pixels has two.
     #[arg(long, default_value_t = 4, value_name = "N", requires = "mix")]
     cut: usize,
-    /// How far styles go from their average: 1 as they are drawn, less for better and less varied samples.
-    #[arg(long, default_value_t = 1.0, value_name = "F", value_parser = truncation)]
-    truncation: f64,
+    /// Less for better and less varied samples: how far styles go from their average, where 1 is as they are drawn; for biggan, the
+    /// largest entry of a latent vector.
+    #[arg(long, value_name = "F", value_parser = truncation)]
+    truncation: Option<f64>,
     /// A word or text that the model takes beside seeds; once for each.
     #[arg(long, value_name = "NAME=VALUE", value_parser = named, conflicts_with = "project")]
     with: Vec<(String, String)>,
@@ -95,6 +98,61 @@ pub struct Args {
     /// Print what was written as JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// The way of an animation.
+#[derive(Clone)]
+enum Way {
+    /// From one seed to another.
+    Seeds(Ends),
+    /// Between two classes of the field with this name, written with two dots between them.
+    Classes { field: String, ends: String },
+}
+
+impl FromStr for Way {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            None => text.parse().map(Way::Seeds),
+            Some((field, ends)) if ends.contains("..") => {
+                Ok(Way::Classes { field: field.trim().to_owned(), ends: ends.trim().to_owned() })
+            }
+            Some((field, _)) => {
+                Err(format!("write two classes with two dots between them, as in {field}=fish..fruits"))
+            }
+        }
+    }
+}
+
+impl Way {
+    /// So many samples on it, both ends included; of classes at the one seed that is named, 0 where none is.
+    fn request(&self, frames: usize, seeds: Option<&Seeds>) -> ganvas::Result<Request> {
+        match (self, seeds.map_or(&[][..], |Seeds(seeds)| seeds)) {
+            (Way::Seeds(Ends { from, to }), []) => Ok(Request::interpolation(*from, *to, frames)),
+            (Way::Seeds(_), _) => {
+                Err(Error::input("the way between two seeds takes no others; leave --seeds or --interpolate out"))
+            }
+            (Way::Classes { field, ends }, seeds @ ([] | [_])) => {
+                let seed = seeds.first().copied().unwrap_or(0);
+                let last = (frames - 1) as f32;
+                let frame = |i| Sample::seed(seed).with(field, format!("{ends}@{}", i as f32 / last).as_str());
+                Ok(Request { samples: (0..frames).map(frame).collect() })
+            }
+            _ => Err(Error::input("the way between two classes is shown at one seed, as in --seeds 7; give one")),
+        }
+    }
+
+    /// An error where it is between classes of something else.
+    fn check(&self, model: &dyn Model) -> ganvas::Result<()> {
+        let Way::Classes { field: name, .. } = self else { return Ok(()) };
+        let is_of = |field: &Field| field.name == *name && matches!(field.kind, Kind::Class { .. });
+        match model.takes().iter().any(is_of) {
+            true => Ok(()),
+            false => Err(Error::input(format!(
+                "this model knows no classes called `{name}`; between two seeds the way is written 3-9"
+            ))),
+        }
+    }
 }
 
 /// Seeds of rows and of columns.
@@ -169,7 +227,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
 
     let request = match (&args.interpolate, &args.mix) {
-        (Some(Ends { from, to }), _) => Request::interpolation(*from, *to, usize::from(args.frames)),
+        (Some(way), _) => {
+            way.check(model.as_ref())?;
+            way.request(usize::from(args.frames), args.seeds.as_ref())?
+        }
         (_, Some(mix)) => Request::of(mix.latents(args.cut)),
         _ => Request::seeds(seeds.iter().copied()),
     };
@@ -318,7 +379,7 @@ fn affordable(model: &dyn Model, samples: usize, grid: Option<Grid>, zoom: Optio
 /// The samples of a request again for each value of one of the model's fields, a row for each, and how many rows there are.
 fn rows(request: Request, name: &str, model: &dyn Model) -> ganvas::Result<(Request, usize)> {
     let values = model.takes().into_iter().filter(|field| field.name == name).find_map(|field| match field.kind {
-        Kind::Choice { among } => Some(among),
+        Kind::Choice { among } | Kind::Class { names: among } => Some(among),
         Kind::Number { low, high, .. } => {
             let at = |i: u32| low + (high - low) * f64::from(i) / f64::from(ROWS_OF_A_RANGE - 1);
             Some((0..ROWS_OF_A_RANGE).map(|i| at(i).to_string()).collect())

@@ -137,7 +137,7 @@ pub async fn sample(
     let dir = lock(&*found(&shared, &id)?).dir.clone();
     let latents = latents(&query)?;
     let truncation = query.get("truncation").filter(|text| !text.is_empty());
-    let truncation = truncation.map_or(Ok(1.0), |text| asked::truncation(text)).map_err(Refusal::wrong)?;
+    let truncation = truncation.map(|text| asked::truncation(text)).transpose().map_err(Refusal::wrong)?;
     let zoom = number::<u8>(&query, "zoom")?.unwrap_or(1);
     if !(1..=32).contains(&zoom) {
         return Err(Refusal::wrong("zoom is a number from 1 to 32"));

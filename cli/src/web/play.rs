@@ -208,9 +208,13 @@ fn turned(model: &dyn Model, file: &[u8], side: usize, asked: &Sample) -> ganvas
 fn asked(field: &Field) -> Option<Json> {
     Some(match &field.kind {
         Kind::Choice { among } => json!({ "name": field.name, "kind": "choice", "among": among }),
+        Kind::Class { names } => {
+            let among = [""].into_iter().chain(names.iter().map(String::as_str)).collect::<Vec<_>>(); // any, by the seed
+            json!({ "name": field.name, "kind": "choice", "among": among })
+        }
         Kind::Number { low, high, usual } => {
             // Of styles, from their average to what was learned: beyond, pictures fall apart.
-            let (low, high) = if field.name == TRUNCATION { (&0.0, &1.0) } else { (low, high) };
+            let (low, high) = if field.name == TRUNCATION && *low < 0.0 { (&0.0, &1.0) } else { (low, high) };
             json!({ "name": field.name, "kind": "number", "low": low, "high": high, "usual": usual })
         }
         Kind::Chords { usual } => json!({ "name": field.name, "kind": "text", "usual": usual }),

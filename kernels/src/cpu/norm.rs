@@ -10,7 +10,7 @@ const PIECE: usize = 4096;
 /// Values whose mean and squares are taken at once, where a plane is smaller.
 const BLOCK: usize = 1024;
 
-/// Planes of `inner` values, in groups that share mean and variance; a plane's channel is its index modulo `channels`.
+/// Planes of `inner` values, in groups that share mean and variance.
 #[derive(Clone, Copy, Debug)]
 pub struct Groups {
     pub groups: usize,
@@ -18,7 +18,6 @@ pub struct Groups {
     pub planes: usize,
     pub step: usize,
     pub inner: usize,
-    pub channels: usize,
 }
 
 impl Groups {
@@ -48,7 +47,8 @@ pub struct Moments {
     pub variance: f32,
 }
 
-/// What follows once mean and variance are known.
+/// What follows once mean and variance are known. A plane's scale and shift are those at its index modulo their number: one for
+/// each channel, or for each channel of each sample.
 #[derive(Clone, Copy, Debug)]
 pub struct Affine<'a> {
     pub gamma: &'a [f32],
@@ -58,6 +58,11 @@ pub struct Affine<'a> {
 }
 
 impl Affine<'_> {
+    #[inline(always)]
+    fn index(&self, plane: usize) -> usize {
+        plane % self.gamma.len()
+    }
+
     fn inverse_deviation(&self, moments: Moments) -> f32 {
         (1.0 / (f64::from(moments.variance) + self.epsilon).sqrt()) as f32
     }
@@ -126,8 +131,8 @@ fn normalise(x: &[f32], out: Shared, groups: &Groups, group: usize, moments: Mom
     let inverse = affine.inverse_deviation(moments);
     for i in 0..groups.planes {
         let plane = groups.plane(group, i);
-        let channel = plane % groups.channels;
-        let map = Map { mean: moments.mean, scale: inverse * affine.gamma[channel], beta: affine.beta[channel] };
+        let at = affine.index(plane);
+        let map = Map { mean: moments.mean, scale: inverse * affine.gamma[at], beta: affine.beta[at] };
         // SAFETY: the plane lies within the buffer, which is as long as x, and no other task writes it.
         let y = unsafe { std::slice::from_raw_parts_mut(out.at(plane * groups.inner).cast(), groups.inner) };
         for (y, x) in y.iter_mut().zip(groups.of(x, plane)) {
@@ -209,13 +214,13 @@ pub fn backward(gradient: &mut [f32], x: &[f32], groups: Groups, moments: &[Mome
             },
         );
     });
-    let (mut gamma, mut beta) = (vec![0.0_f64; groups.channels], vec![0.0_f64; groups.channels]);
+    let (mut gamma, mut beta) = (vec![0.0_f64; affine.gamma.len()], vec![0.0_f64; affine.gamma.len()]);
     for (group, sums) in sums.chunks(groups.planes.max(1)).enumerate() {
         let inverse = f64::from(affine.inverse_deviation(moments[group]));
         for (i, [plain, by_x]) in sums.iter().enumerate() {
-            let channel = groups.plane(group, i) % groups.channels;
-            gamma[channel] += by_x * inverse;
-            beta[channel] += plain;
+            let at = affine.index(groups.plane(group, i));
+            gamma[at] += by_x * inverse;
+            beta[at] += plain;
         }
     }
     [gamma, beta].map(|sums| sums.into_iter().map(|sum| sum as f32).collect())
@@ -242,9 +247,9 @@ unsafe fn group_backward(
         let plane = groups.plane(group, i);
         // SAFETY: the plane lies within the gradient and is this group's; one such slice lives at a time.
         let g = unsafe { std::slice::from_raw_parts_mut(gradient.at(plane * groups.inner), groups.inner) };
-        let channel = plane % groups.channels;
-        let gamma = affine.gamma[channel];
-        let map = Map { mean: moments.mean, scale: inverse * gamma, beta: affine.beta[channel] };
+        let at = affine.index(plane);
+        let gamma = affine.gamma[at];
+        let map = Map { mean: moments.mean, scale: inverse * gamma, beta: affine.beta[at] };
         (g, groups.of(x, plane), map, gamma)
     };
     let (mut h, mut h_by_x) = (0.0_f64, 0.0_f64);

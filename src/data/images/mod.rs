@@ -11,7 +11,7 @@ mod seam;
 pub use domains::{A_TO_B, B_TO_A, DIRECTION, DomainBatch, Domains};
 pub use paired::{Direction, PairBatch, Pairs};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Tensor, TensorData};
@@ -484,6 +484,13 @@ impl Source<Batch> for Pictures {
         Some(self.pack.contents(self.held_out).to_owned())
     }
 
+    fn classes(&self) -> usize {
+        match self.pack.labels.iter().collect::<BTreeSet<_>>().len() {
+            1 => 0, // as pictures without classes have it
+            classes => classes,
+        }
+    }
+
     fn remarks(&self) -> Vec<String> {
         self.pack.remarks.clone()
     }
@@ -635,7 +642,7 @@ impl Survey {
         if !self.classes.is_empty() {
             let classes = self.classes.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>();
             facts.push(format!(
-                "classes: {} ({}); no recipe learns classes yet: all pictures are learned as one kind",
+                "classes: {} ({}); biggan learns them, and other recipes learn all pictures as one kind",
                 classes.len(),
                 classes.join(", ")
             ));
@@ -1090,7 +1097,7 @@ mod tests {
         assert_eq!(survey.classes, [("2".to_owned(), 3), ("7".to_owned(), 2)], "without a label it is the first");
         assert!(survey.notes[0].contains("gives labels to 3 of 5 pictures"), "{:?}", survey.notes);
         let facts = survey.facts().join("\n");
-        assert!(facts.contains("no recipe learns classes yet"), "{facts}");
+        assert!(facts.contains("biggan learns them"), "{facts}");
         for (json, note) in [
             (r#"{"labels": null}"#, "gives no labels"),
             (r#"{"labels": [["00000/img00.png", [0.5, 1]]]}"#, "has labels that are no classes; it is passed over"),

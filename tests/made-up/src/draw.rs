@@ -186,7 +186,11 @@ pub fn faces(into: &Path) {
 }
 
 pub fn classes(into: &Path) {
-    folders(into, &[("cross", 40), ("disc", 40), ("square", 40)], |class, number| {
+    let parts = [("train", 40), ("validation", 24)];
+    let parts = parts.map(|(part, count)| ["cross", "disc", "square"].map(|class| (format!("{part}/{class}"), count)));
+    let parts = parts.iter().flatten().map(|(folder, count)| (folder.as_str(), *count)).collect::<Vec<_>>();
+    folders(into, &parts, |folder, number| {
+        let class = folder.rsplit('/').next().unwrap_or_default();
         let mut chances = Chances::new(1_000 + number);
         let mut picture = Picture::plain([32, 32], [245, 245, 240]);
         let (place, size) = ([chances.between(13.0, 19.0), chances.between(13.0, 19.0)], chances.between(6.0, 11.0));

@@ -272,7 +272,7 @@ function fieldControl({ name, kind, among, low, high, usual }, state, changed) {
 		changed();
 	};
 	if (kind === "number") return labelled(fieldName(name), ...sliding(id, { min: low, max: high, step: (high - low) / 100 }, now, put));
-	const options = among?.map((value) => element("option", { value }, value)) ?? [];
+	const options = among?.map((value) => element("option", { value }, value || say("any"))) ?? [];
 	const control = element(among ? "select" : "input", { id, oninput: () => put(control.value) }, ...options);
 	control.value = now;
 	return labelled(fieldName(name), control);

@@ -142,6 +142,7 @@ const WORDS = {
 	events: ["Events", "Sự kiện"],
 	downloads: ["Downloads", "Tải về"],
 
+	any: ["any", "bất kỳ"],
 	noCheckpoint: ["Nothing to play with yet", "Chưa có gì để chơi"],
 	noCheckpointHow: ["The first checkpoint comes by itself while the run trains; this page then shows what it has learned.", "Checkpoint (bản lưu mô hình) đầu tiên sẽ tự có trong lúc huấn luyện; khi đó trang này sẽ hiện những gì run đã học được."],
 	newestCheckpoint: ["{name} (newest)", "{name} (mới nhất)"],
