@@ -687,7 +687,7 @@ fn a_picture_is_projected_into_the_styles_and_what_cannot_be_is_refused() {
         ("runs/0002-ring", "a.png", pictures[0], "has no styles to look among"),
         ("runs/0001-stylegan2", "a.png", "text.png", "text.png is not a picture"),
         ("runs/0001-stylegan2", "a.png", "none.png", "none.png"),
-        ("runs/0001-stylegan2", "a.gif", pictures[0], "a grid is a .png"),
+        ("runs/0001-stylegan2", "a.gif", pictures[0], "a grid is written as .png"),
     ] {
         let refused = project(run, out, &[picture]);
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
@@ -909,6 +909,7 @@ fn a_run_is_measured_against_a_data_set_and_a_folder_against_itself() {
     let way = passports(eval("runs/0001-stylegan2", "faces", &["--samples", "20", "--metric", "ppl"]))[0].clone();
     assert!(way["value"].as_f64().unwrap() > 0.0 && way["real"].is_null(), "{way}");
 
+    fs::write(folder.path().join("a.npz"), "").unwrap();
     for (generated, against, more, sentence) in [
         ("runs/0001-stylegan2", "faces", vec!["--samples", "5"], "has 5 samples; this metric needs at least 20"),
         ("made", "made", vec!["--samples", "99"], "has 40 samples, not 99"),
