@@ -106,7 +106,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let device = device::named("cpu").unwrap();
         for entry in RECIPES {
-            let sets = entry.info.small.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let keys = Resolved::new(*entry, None, &[]).unwrap().keys();
+            let small = entry.info.small.iter().map(ToString::to_string);
+            let sets = small.chain(ganvas_made_up::settings(entry.info.dataset, &keys)).collect::<Vec<_>>();
             let config = Resolved::new(*entry, None, &sets).unwrap();
             let run = RunDir::create(&folder.path().join("my runs"), entry.info.name, &config).unwrap();
             let advised = first_use(&run, config.model(&device).unwrap().as_ref());
