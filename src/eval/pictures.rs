@@ -1,5 +1,6 @@
 //! What is measured, and what it is held against: pictures of 8 bits, quantised as a file of them would be, points and music.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::music::random_walk;
@@ -64,8 +65,14 @@ pub fn drawn(model: &dyn Model, asked: Asked<'_>, report: Report<'_>) -> Result<
     Ok(samples)
 }
 
-/// Goes through the pictures of a part in an order that is always the same, each with its label, to those held out last.
-fn labelled(data: &Images, shape: Shape, part: Part, each: &mut dyn FnMut(Image, u32)) -> Result<()> {
+/// Goes through the pictures of a part in an order that is always the same, each with its label, to those held out last, until
+/// `each` has enough.
+fn labelled(
+    data: &Images,
+    shape: Shape,
+    part: Part,
+    each: &mut dyn FnMut(Image, u32) -> ControlFlow<()>,
+) -> Result<()> {
     let mut data = Images { sampling: Sampling::Shuffle, ..data.clone() };
     let splits: &[Split] = match part {
         Part::HeldOut => &[Split::Validation],
@@ -81,7 +88,11 @@ fn labelled(data: &Images, shape: Shape, part: Part, each: &mut dyn FnMut(Image,
         for step in 0..left.div_ceil(AT_A_TIME) {
             let batch = source.batch(step as u64)?;
             let some = images::images_of(&batch.pixels).into_iter().zip(batch.labels).take(left);
-            some.for_each(|(image, label)| each(image, label));
+            for (image, label) in some {
+                if each(image, label).is_break() {
+                    return Ok(());
+                }
+            }
             left -= AT_A_TIME.min(left);
         }
     }
@@ -164,9 +175,8 @@ impl Pictures {
         }
         let mut images = Vec::new();
         labelled(data, shape, part, &mut |image, _| {
-            if images.len() < most {
-                images.push(image);
-            }
+            images.push(image);
+            if images.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         Pictures::new(name, Some(part), images)
     }
@@ -179,14 +189,19 @@ impl Pictures {
         classes: &[String],
     ) -> Result<Vec<Option<Self>>> {
         let mut images = vec![Vec::new(); classes.len()];
-        let mut put = |image, label: u32| match images.get_mut(label as usize) {
-            Some(of_class) if of_class.len() < most => of_class.push(image),
-            _ => (),
+        let mut unfilled = classes.len();
+        let mut put = |image, label: u32| {
+            if let Some(of_class) = images.get_mut(label as usize).filter(|of_class| of_class.len() < most) {
+                of_class.push(image);
+                unfilled -= usize::from(of_class.len() == most);
+            }
+            if unfilled > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
         match part {
             Part::Test => {
                 let all = images::test_digits(&data.path, shape)?;
-                images::images_of(&all.pixels).into_iter().zip(all.labels).for_each(|(image, label)| put(image, label));
+                let mut all = images::images_of(&all.pixels).into_iter().zip(all.labels);
+                let _ = all.try_for_each(|(image, label)| put(image, label)); // it ends where every class has enough
             }
             _ => labelled(data, shape, part, &mut put)?,
         }
