@@ -94,7 +94,7 @@ impl ByClass {
         network: Option<Network>,
         report: Report<'_>,
     ) -> Result<Self> {
-        let names = images::survey(data, "")?.classes.into_iter().map(|(name, _)| name).collect::<Vec<String>>();
+        let names = images::classes(data, "")?;
         if names.len() < 2 {
             return Err(Error::input(format!(
                 "{name} has no classes to measure by; put the pictures of each into a folder of its own, or leave --by-class out"

@@ -552,6 +552,16 @@ pub struct Survey {
     pub problems: Vec<String>,
 }
 
+/// The names of the classes in the order of their labels, by the folders or labels alone: no picture is decoded. None where there
+/// are no classes. `set` is as for [`open`]. An error as in a missing or empty folder.
+pub fn classes(images: &Images, set: &str) -> Result<Vec<String>> {
+    let place = images.place(set)?;
+    match holds_digits(&place) {
+        true => Ok((0..10).map(|class| class.to_string()).collect()),
+        false => Ok(Listing::of(&place, images.layout, images.validation_share)?.classes),
+    }
+}
+
 /// Decodes everything in a folder or zip, for `data check` and for choosing settings. `set` is as for [`open`].
 /// An error when there is nothing that could be decoded, as in a missing or empty folder.
 pub fn survey(images: &Images, set: &str) -> Result<Survey> {
@@ -1061,6 +1071,16 @@ mod tests {
         fs::remove_file(moved.path().join("p07.png")).unwrap();
         put(&moved, "p03.png", &plain(RED));
         assert_ne!(of(moved.path()), wanted, "another picture");
+    }
+
+    #[test]
+    fn the_names_of_classes_are_a_survey_s_and_no_picture_is_decoded_for_them() {
+        let files = ["b/1.png", "a/1.png", "a/2.png"].map(|name| (name.to_owned(), b"no picture".to_vec()));
+        assert_eq!(classes(&Images::at(folder_of(&files).path()), "").unwrap(), ["a", "b"]);
+        for place in [ganvas_made_up::classes(), ganvas_made_up::digits()] {
+            let surveyed = survey(&Images::at(&place), "").unwrap().classes.into_iter().map(|(name, _)| name);
+            assert_eq!(classes(&Images::at(&place), "").unwrap(), surveyed.collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -101,8 +101,7 @@ impl Settings for Config {
         if !self.classes.is_empty() {
             return Ok(Vec::new());
         }
-        let survey = images::survey(&self.data, SET)?;
-        self.classes = survey.classes.into_iter().map(|(name, _)| name).collect();
+        self.classes = images::classes(&self.data, SET)?;
         if self.classes.len() < 2 {
             return Err(Error::input(
                 "biggan learns classes, and the pictures have none; put those of each class into a folder of its own",
