@@ -121,6 +121,11 @@ impl Train {
         }
     }
 
+    /// Thousands of images that so many steps learn from.
+    pub fn kimg_after(&self, steps: u64) -> f64 {
+        (steps * self.batch as u64) as f64 / 1000.0
+    }
+
     /// The number of images of the whole run.
     pub fn total_images(&self) -> u64 {
         self.total_steps() * self.batch as u64

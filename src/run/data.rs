@@ -90,7 +90,7 @@ impl RunDir {
             return Ok(None);
         }
         self.keep_data(&now)?;
-        let kimg = (step * config.train.batch as u64) as f64 / 1000.0;
+        let kimg = config.train.kimg_after(step);
         let event = Event::DataChanged { from: before.clone(), to: now.clone() };
         EventLog::open(&self.events())?.append(&Record { time: super::now(), step, kimg, event })?;
         Ok(before.filter(|before| before.fingerprint != now.fingerprint).map(|before| [before, now]))

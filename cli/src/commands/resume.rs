@@ -88,15 +88,14 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let lock = run.lock()?; // before anything of the run is chosen or written
     let from = run.checkpoint(args.checkpoint.as_deref())?;
-    let kimg = |steps: u64| steps as f64 * config.train.batch as f64 / 1000.0;
     let (done, total) = (from.as_ref().map_or(0, Checkpoint::step), config.train.total_steps());
     if total < done {
         return Err(Error::input(format!(
             "{} has learned from {:.1} kimg ({done} steps) already, and the length asked for is {:.1} kimg; ask for more, \
              or go back to an earlier checkpoint with --checkpoint",
             args.run.display(),
-            kimg(done),
-            kimg(total)
+            config.train.kimg_after(done),
+            config.train.kimg_after(total)
         ))
         .into());
     }

@@ -229,7 +229,7 @@ impl Recipe for Biggan {
         time: "years",
         presets: &[
             Preset { name: LAPTOP, time: "20 min", text: include_str!("../../../configs/biggan-laptop.toml") },
-            Preset { name: "mnist", time: "20 min", text: include_str!("../../../configs/biggan-mnist.toml") },
+            Preset { name: "mnist", time: "35 min", text: include_str!("../../../configs/biggan-mnist.toml") },
         ],
         small: &[
             "resolution=28",
