@@ -34,7 +34,7 @@ pub fn digits() -> PathBuf {
     of_kind("digits")
 }
 
-/// Coloured faces of 64x64: `train` with 240, `held-out` with 64.
+/// Coloured faces of 64x64 with two captions each, in `captions.csv`: `train` with 240, `held-out` with 64.
 pub fn faces() -> PathBuf {
     of_kind("faces")
 }
