@@ -1,5 +1,6 @@
 //! What goes into a model and what comes out of it, by name and kind.
 
+use crate::looks::sentences::Reader;
 use crate::random::Prior;
 
 /// One thing that a model takes or makes.
@@ -58,6 +59,13 @@ pub enum Kind {
         high: f64,
         /// What stands in where none is given.
         usual: f64,
+    },
+    /// A sentence, as an encoder reads it: `[n, 384]`. Where none is given, or an empty text, each sample's seed chooses one of the usual.
+    Text {
+        /// What reads it.
+        reader: Reader,
+        /// Sentences that stand in.
+        usual: Vec<String>,
     },
     /// A picture, `[n, channels, height, width]`.
     Picture {
