@@ -84,7 +84,8 @@ pub fn settings(set: Option<&str>, keys: &[String]) -> Vec<String> {
     if let Some(set) = set {
         settings.push(format!("data.path=\"{}\"", instead_of(set).display()));
     }
-    let known = [("data.validation_images", HELD_OUT_DIGITS), ("perceptual_weight", 0)];
+    let digits = HELD_OUT_DIGITS.to_string();
+    let known = [("data.validation_images", digits.as_str()), ("perceptual_weight", "0"), ("encoder", "words")];
     let known = known.iter().filter(|(key, _)| keys.iter().any(|own| own == key));
     settings.extend(known.map(|(key, value)| format!("{key}={value}")));
     settings
