@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "x is [2, 3, 4, 4], beta is [2]")]
+    #[should_panic(expected = "x is [2, 3, 4, 4], gamma is [3], beta is [2]")]
     fn channels_that_do_not_fit_are_named() {
         let device = Device::flex();
         let how = Norm { over: Over::Batch, epsilon: 1e-5, slope: 1.0 };
