@@ -10,7 +10,7 @@ use crate::aside::write_aside;
 use crate::data::fetch::{Archive, Client};
 use crate::device;
 use crate::entry::Entry;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, nearest};
 use crate::foreign::{Candidate, Foreign};
 use crate::hash::sha256;
 use crate::parts::{Parts, Saved};
@@ -152,9 +152,12 @@ impl Found {
             return published.fetch(report);
         }
         if !path.is_file() {
-            let names = PUBLISHED.iter().map(|published| published.name).collect::<Vec<_>>().join(", ");
+            let names = PUBLISHED.iter().map(|published| published.name);
+            let near = nearest(name_or_path, names.clone()).map(|near| format!(" Did you mean `{near}`?"));
             return Err(Error::input(format!(
-                "{name_or_path} is neither a file nor a network that can be had by name; there are: {names}"
+                "{name_or_path} is neither a file nor a network that can be had by name.{} There are: {}",
+                near.unwrap_or_default(),
+                names.collect::<Vec<_>>().join(", ")
             )));
         }
         let name = path.file_stem().unwrap_or_default().to_string_lossy();

@@ -38,6 +38,9 @@ pub fn working_bytes(model: &dyn Model, samples: usize) -> u64 {
 pub fn checkpoint(run: &RunDir, name: Option<&str>) -> Result<Checkpoint> {
     run.checkpoint(name)?.ok_or_else(|| {
         let (path, pasted) = (run.path().display(), shell::path(run.path()));
-        Error::input(format!("{path} has no checkpoint yet; wait for one, or go on with `ganvas resume {pasted}`"))
+        Error::input(match run.is_training() {
+            true => format!("{path} is in training and has no checkpoint yet; wait for its first one"),
+            false => format!("{path} has no checkpoint; begin its training anew with `ganvas resume {pasted}`"),
+        })
     })
 }

@@ -140,13 +140,13 @@ fn eval_refuses_before_anything_is_fetched_what_it_can_refuse_by_the_model_alone
         said
     };
     let said = refused(&["eval", "net", "--against", "photos", "--metric", "modes"]);
-    assert!(said.contains("modes is no metric of these"), "{said}");
+    assert!(said.contains("modes is not measured of what this makes"), "{said}");
     let said = refused(&["eval", "net", "--metric", "psnr"]);
     assert!(said.contains("was imported and has no data of its own"), "{said}");
     let said = refused(&["eval", "net", "--against", "nowhere"]);
-    assert!(said.contains("nowhere does not exist, and is no data set; those are: mnist"), "{said}");
+    assert!(said.contains("nowhere does not exist, and no data set has this name; the sets are: mnist"), "{said}");
     let said = refused(&["eval", "net", "good", "--against", "photos", "--metric", "modes"]);
-    assert!(said.contains("modes is no metric of these"), "{said}");
+    assert!(said.contains("modes is not measured of what this makes"), "{said}");
     let inception = ["--features", "inception", "--weights", "absent.pth"];
     let said = refused(&[["eval", "net", "--against", "photos"].as_slice(), &inception].concat());
     assert!(said.contains("absent.pth does not exist"), "{said}");

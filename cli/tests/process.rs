@@ -829,7 +829,7 @@ fn features_are_measured_with_passports_and_bad_ones_named() {
         ("a.npy", vec!["--metric", "fdi"], "there is no metric `fdi`; there are: fd, kid, is, prc, prdc"),
         ("a.npy", vec!["--metric", "kid", "--like", "torch-fidelity"], "at least 1000"),
         ("a.npy", vec!["--weights", "net.pth"], "only inception takes --weights"),
-        ("a.npy", vec!["--metric", "psnr"], "psnr is no metric of these"),
+        ("a.npy", vec!["--metric", "psnr"], "psnr is not measured of what this makes"),
     ] {
         let refused = output(folder.path(), &[&["eval", generated, "--against", "b.npy"], more.as_slice()].concat());
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
@@ -928,7 +928,7 @@ fn a_run_is_measured_against_a_data_set_and_a_folder_against_itself() {
             "no weights that can be read",
         ),
         ("made", "made", vec!["--metric", "classes"], "give --features digits"),
-        ("runs/0002-ring", "faces", vec!["--metric", "fd"], "fd is no metric of these"),
+        ("runs/0002-ring", "faces", vec!["--metric", "fd"], "fd is not measured of what this makes"),
         ("made", "made", vec!["--metric", "ssim"], "the pictures are 8x8; this metric needs 11 pixels a side"),
         ("made", "made", vec!["--metric", "psnr"], "two pictures are the same"),
         ("made", "faces:test", vec!["--metric", "fd"], "no test part of its own"),

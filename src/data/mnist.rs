@@ -135,7 +135,10 @@ fn unsound(dir: &Path, mut problems: Vec<String>) -> Error {
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     problems.truncate(3);
     let problems = problems.join("; ");
-    Error::input(format!("{dir} holds no sound set of digits: {problems}{more}. See `ganvas data check {pasted}`."))
+    Error::input(format!(
+        "{dir} holds no sound set of digits: {problems}{more}. This recipe learns MNIST's files alone (`ganvas data check {pasted}`); \
+         for a folder of pictures take `ganvas train dcgan --preset laptop --data {pasted}`."
+    ))
 }
 
 /// The first digits of a part, `most` at most: read without the others, and so without the checks of [`read`]. None where its

@@ -302,7 +302,7 @@ fn nothing(features: &str) -> By {
 
 /// The error for a metric that is of something else.
 pub fn misplaced(metric: &Metric) -> Error {
-    Error::input(format!("{} is no metric of these; it is: {}", metric.name, metric.sentence))
+    Error::input(format!("{} is not measured of what this makes. It is: {}", metric.name, metric.sentence))
 }
 
 #[cfg(test)]
@@ -335,7 +335,7 @@ mod tests {
         assert_eq!(found[0].generated.samples, 2);
         let error =
             of_pairs(&[metric("fd").unwrap()], [(&made, None), (&real, None)], 0, &mut |_| {}).unwrap_err().to_string();
-        assert!(error.contains("fd is no metric of these"), "{error}");
+        assert!(error.contains("fd is not measured of what this makes"), "{error}");
     }
 
     #[test]
@@ -357,7 +357,7 @@ mod tests {
         let too_few = of_music(&all, &music(19)).unwrap_err().to_string();
         assert!(too_few.contains("19 pieces"), "{too_few}");
         let wrong = of_music(&[metric("fd").unwrap()], &music(20)).unwrap_err().to_string();
-        assert!(wrong.contains("fd is no metric of these"), "{wrong}");
+        assert!(wrong.contains("fd is not measured of what this makes"), "{wrong}");
         assert!(Music::new("made", None, Vec::new()).unwrap_err().to_string().contains("made has no eight bars"));
     }
 }

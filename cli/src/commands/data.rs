@@ -114,7 +114,9 @@ fn list(as_json: bool) -> anyhow::Result<()> {
     let (folder, limit) = (cache_dir()?, cache::limit()?);
     let entries = cache::entries(&folder);
     let total = entries.iter().map(|entry| entry.bytes).sum::<u64>();
-    let here = |set: &DataSet| entries.iter().find(|entry| entry.kind == Kind::Set && entry.name == set.name);
+    let here = |set: &DataSet| {
+        entries.iter().find(|entry| entry.kind == Kind::Set && entry.name == set.name && entry.bytes > 0)
+    };
     let others = entries.iter().filter(|entry| entry.kind != Kind::Set);
     if as_json {
         let sets = SETS.iter().map(|set| {

@@ -34,6 +34,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let signals = signals::listen("Stopping.")?;
     let serving = web::serve(&args.runs, args.host, args.port)?;
     super::print(&format!("{}\n", serving.address))?;
+    say("Open this address in a browser. Ctrl-C stops.");
     if !args.runs.exists() {
         say(&format!("No run is in {} yet; the page shows the first as soon as it begins.", args.runs.display()));
     }

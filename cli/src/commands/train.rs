@@ -188,7 +188,7 @@ pub fn is_there(place: &Path) -> ganvas::Result<()> {
         return Ok(());
     }
     let (place, sets) = (place.display(), SETS.iter().map(|set| set.name).collect::<Vec<_>>().join(", "));
-    Err(Error::input(format!("{place} does not exist, and is no data set; those are: {sets}")))
+    Err(Error::input(format!("{place} does not exist, and no data set has this name; the sets are: {sets}")))
 }
 
 /// The folder of the data set that `path` names, or of a part of it, fetched, where it names one and no file.

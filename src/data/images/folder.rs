@@ -174,7 +174,7 @@ impl Listing {
             READ.contains(&kind.as_str())
         });
         if files.is_empty() && problems.is_empty() {
-            let (place, kinds) = (place.display(), READ.join(", "));
+            let (place, kinds) = (place.display(), READ.join(", ."));
             return Err(Error::input(format!("{place} holds no pictures, that is, no files named .{kinds}")));
         }
         let base = wrapping(&files);

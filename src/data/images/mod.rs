@@ -763,7 +763,7 @@ mod tests {
     fn a_place_without_pictures_is_an_error_that_says_what_is_wanted() {
         let folder = folder(&[("notes.txt", b"text".to_vec()), ("broken.zip", b"PK".to_vec())]);
         let at = |name: &str| error(&all(), &folder.path().join(name));
-        assert!(at("").contains("holds no pictures, that is, no files named .png, apng, jpg"), "{}", at(""));
+        assert!(at("").contains("holds no pictures, that is, no files named .png, .apng, .jpg"), "{}", at(""));
         assert!(at("absent").contains("absent does not exist; give a folder or a .zip"), "{}", at("absent"));
         assert!(at("notes.txt").contains("notes.txt is a file; give a folder or a .zip"), "{}", at("notes.txt"));
         assert!(at("broken.zip").contains("broken.zip is not a sound zip"), "{}", at("broken.zip"));
