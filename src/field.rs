@@ -1,5 +1,6 @@
 //! What goes into a model and what comes out of it, by name and kind.
 
+use crate::looks::sentences::Reader;
 use crate::random::Prior;
 
 /// One thing that a model takes or makes.
@@ -50,7 +51,7 @@ pub enum Kind {
         /// The words, such as the names of classes; known at run time only.
         among: Vec<String>,
     },
-    /// One of several kinds of things that the model learned, or a place between two ([`shares`]): `[n, classes]`, the share of each.
+    /// One of several kinds of things that the model learned, or a place between two: `[n, classes]`, the share of each.
     /// Where none is given, or an empty text, each sample's seed chooses; on the way between two seeds it is between their classes.
     Class {
         /// Their names, in the order of the labels.
@@ -64,6 +65,13 @@ pub enum Kind {
         high: f64,
         /// What stands in where none is given.
         usual: f64,
+    },
+    /// A sentence, as an encoder reads it: `[n, 384]`. Where none is given, or an empty text, each sample's seed chooses one of the usual.
+    Text {
+        /// What reads it.
+        reader: Reader,
+        /// Sentences that stand in.
+        usual: Vec<String>,
     },
     /// A picture, `[n, channels, height, width]`.
     Picture {
@@ -93,26 +101,6 @@ pub enum Kind {
     },
 }
 
-/// How much of each class a text asks for: of one by its name, or of two on the way between them, as in `fish..fruits@0.25`, a quarter
-/// of the way. None for other texts.
-pub fn shares(names: &[String], text: &str) -> Option<Vec<f32>> {
-    let at = |name: &str| names.iter().position(|known| known == name);
-    let mixed = |parts: &[(usize, f32)]| {
-        let mut shares = vec![0.0; names.len()];
-        parts.iter().for_each(|(class, share)| shares[*class] += share);
-        shares
-    };
-    if let Some(class) = at(text) {
-        return Some(mixed(&[(class, 1.0)]));
-    }
-    let (ends, t) = text.rsplit_once('@')?;
-    let t = t.parse::<f32>().ok().filter(|t| (0.0..=1.0).contains(t))?;
-    // Names may hold dots of their own.
-    let (from, to) =
-        ends.match_indices("..").find_map(|(i, dots)| Some((at(&ends[..i])?, at(&ends[i + dots.len()..])?)))?;
-    Some(mixed(&[(from, 1.0 - t), (to, t)]))
-}
-
 /// What black and full are in a picture's tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Range {
@@ -120,25 +108,4 @@ pub enum Range {
     Signed,
     /// 0 and 1.
     Unit,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_asks_for_a_class_or_for_a_place_between_two_whatever_dots_their_names_have() {
-        let names = ["a", "b..c", "d@1", "a..b"].map(str::to_owned);
-        let of = |text| shares(&names, text);
-        assert_eq!(of("b..c"), Some(vec![0.0, 1.0, 0.0, 0.0]));
-        assert_eq!(of("d@1"), Some(vec![0.0, 0.0, 1.0, 0.0]));
-        assert_eq!(of("a..b..c@0.25"), Some(vec![0.75, 0.25, 0.0, 0.0]));
-        assert_eq!(of("b..c..d@1@1"), Some(vec![0.0, 0.0, 1.0, 0.0]));
-        assert_eq!(of("a..b..a@0.5"), Some(vec![0.5, 0.0, 0.0, 0.5]));
-        assert_eq!(of("a..a@0.5"), Some(vec![1.0, 0.0, 0.0, 0.0]));
-        for wrong in ["", "e", "a..b..c", "a..e@0.5", "a..b..c@1.5", "a..b..c@-1", "a..b..c@nan", "a@0.5", "@", "..@0"]
-        {
-            assert_eq!(of(wrong), None, "{wrong}");
-        }
-    }
 }

@@ -57,8 +57,8 @@ pub fn hashed_linear([inputs, outputs]: [usize; 2], seed: u32, bound: f64, phase
     Linear::of(weight.autodiff(), sine([outputs], [0.2, phase], [0.01, 0.0]).autodiff())
 }
 
-/// What a batch norm keeps beside its parameters.
-const RUNNING: [&str; 2] = ["mean", "variance"];
+/// What a batch norm keeps beside its parameters, and whether a stage has begun.
+const RUNNING: [&str; 3] = ["mean", "variance", "begun"];
 
 /// The last of a path's names.
 fn name(path: &[String]) -> &str {

@@ -9,7 +9,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::data::music::{STEPS, notes};
 use crate::error::{Error, Result, nearest};
-use crate::field::{Field, Kind, Range, shares};
+use crate::field::{Field, Kind, Range};
+use crate::looks::sentences::WIDTH;
 use crate::media::{Chord, Image, Media, Notes};
 use crate::parts::{MODEL, Parts};
 use crate::random::Draws;
@@ -338,6 +339,29 @@ fn hindrance_of_latent(latent: &Latent, takes: &[Field], has_styles: bool) -> Op
     }
 }
 
+/// What one should know of what is given, a sentence each: a text that its encoder may misread.
+pub fn remarks(model: &dyn Model, request: &Request) -> Vec<String> {
+    let mut remarks = Vec::new();
+    for Field { name, kind } in model.takes() {
+        let Kind::Text { reader, .. } = kind else { continue };
+        let given = request.samples.iter().filter_map(|sample| sample.given.get(&name));
+        for text in given.flat_map(said) {
+            let remark = reader.encoder().remark(text);
+            remarks.extend(remark.filter(|remark| !remarks.contains(remark)));
+        }
+    }
+    remarks
+}
+
+/// The numbers or texts of a value.
+fn said(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Text(text) => vec![text],
+        Value::Way { from, to, .. } => vec![from, to],
+        Value::Media(_) => Vec::new(),
+    }
+}
+
 /// What hinders a model from making a sample of what is given.
 fn hindrance(sample: &Sample, takes: &[Field], makes: &[Field]) -> Option<String> {
     if named(takes, PICTURE).is_some() && sample.picture().is_none() {
@@ -366,15 +390,24 @@ fn hindrance(sample: &Sample, takes: &[Field], makes: &[Field]) -> Option<String
             (Kind::Choice { among }, Value::Text(word)) if !among.contains(word) => {
                 Some(format!("{name} is `{word}`; give one of {}", among.join(", ")))
             }
-            (Kind::Class { names }, Value::Text(word)) if !word.is_empty() && shares(names, word).is_none() => {
+            (Kind::Class { .. }, Value::Text(word)) if word.is_empty() => None,
+            (Kind::Class { names }, Value::Text(_) | Value::Way { .. }) => {
+                let word = said(value).into_iter().find(|word| !names.iter().any(|known| known == word))?;
                 let near = nearest(word, names.iter().map(String::as_str));
                 let near = near.map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
                 Some(format!("this model knows no {name} `{word}`.{near} It knows {}", names.join(", ")))
             }
-            (Kind::Number { low, high, .. }, Value::Text(text)) => {
-                let is_right = text.parse::<f64>().is_ok_and(|number| (*low..=*high).contains(&number));
-                (!is_right).then(|| format!("{name} is `{text}`; give a number from {low} to {high}"))
+            (Kind::Number { low, high, .. }, Value::Text(_) | Value::Way { .. }) => {
+                let is_right = |text: &&str| text.parse::<f64>().is_ok_and(|number| (*low..=*high).contains(&number));
+                let wrong = said(value).into_iter().find(|text| !is_right(text));
+                wrong.map(|text| format!("{name} is `{text}`; give a number from {low} to {high}"))
             }
+            (Kind::Text { .. }, Value::Text(text)) if text.trim().is_empty() => None,
+            (Kind::Text { reader, .. }, Value::Text(_) | Value::Way { .. }) => {
+                let wrong = said(value).into_iter().find_map(|text| reader.encoder().hindrance(text));
+                wrong.map(|wrong| format!("{name} {wrong}"))
+            }
+            (_, Value::Way { .. }) => Some(format!("{name} has no values between two of its own; leave --to out")),
             _ => None,
         },
     })
@@ -447,29 +480,24 @@ fn encoded(model: &dyn Model, takes: &[Field], samples: &[Sample]) -> Result<Giv
                 given.choices.insert(name.clone(), numbers);
             }
             Kind::Class { names } => {
-                let chosen = |seed| {
-                    let mut shares = vec![0.0_f32; names.len()];
-                    shares[Draws::new(seed, 0).indices(name, names.len() as u32, 1)[0] as usize] = 1.0;
-                    shares
+                let alone = |class: usize| (0..names.len()).map(|i| f32::from(u8::from(i == class))).collect();
+                let of_seed = |seed| Ok(alone(Draws::new(seed, 0).indices(name, names.len() as u32, 1)[0] as usize));
+                let of = |word: &str| {
+                    let class = names.iter().position(|known| known == word);
+                    class.map(alone).ok_or_else(|| Error::input(format!("this model knows no {name} `{word}`")))
                 };
-                // On the way between two seeds it goes from the class of one to that of the other.
-                let nearer = |at: Vec<f32>, (to, t): &(u64, f32)| {
-                    at.iter().zip(chosen(*to)).map(|(at, to)| at * (1.0 - t) + to * t).collect()
-                };
-                let along = |latent: &Latent| match latent {
-                    Latent::Walk { from, steps } => steps.iter().fold(chosen(*from), nearer),
-                    latent => chosen(latent.seed()),
-                };
-                let of = |sample: &Sample| {
-                    let asked = sample.text(name).and_then(|text| shares(names, text));
-                    asked.unwrap_or_else(|| along(&sample.latent))
-                };
-                let values = samples.iter().flat_map(of).collect::<Vec<f32>>();
-                let data = TensorData::new(values, [samples.len(), names.len()]);
-                given = given.with(name, Tensor::<2>::from_data(data, &device));
+                let shares = samples.iter().map(|sample| blended(name, sample, of, of_seed));
+                let shares = shares.collect::<Result<Vec<_>>>()?.concat();
+                let shares = TensorData::new(shares, [samples.len(), names.len()]);
+                given = given.with(name, Tensor::<2>::from_data(shares, &device));
             }
             Kind::Number { usual, .. } => {
-                let number = |sample: &Sample| sample.text(name).and_then(|text| text.parse().ok()).unwrap_or(*usual);
+                let parsed = |text: &str| text.parse::<f64>().unwrap_or(*usual);
+                let number = |sample: &Sample| match sample.given.get(name) {
+                    Some(Value::Text(text)) => parsed(text),
+                    Some(Value::Way { from, to, share }) => parsed(from) * (1.0 - share) + parsed(to) * share,
+                    _ => *usual,
+                };
                 given.numbers.insert(name.clone(), samples.iter().map(number).collect());
             }
             Kind::Picture { range, .. } => {
@@ -481,6 +509,16 @@ fn encoded(model: &dyn Model, takes: &[Field], samples: &[Sample]) -> Result<Giv
                     _ => None,
                 });
                 given = given.with(name, Tensor::cat(pictures.collect(), 0));
+            }
+            Kind::Text { reader, usual } => {
+                let of_seed = |seed| match usual.len() {
+                    0 => Ok(vec![0.0; WIDTH]),
+                    count => reader.vector(&usual[Draws::new(seed, 0).indices(name, count as u32, 1)[0] as usize]),
+                };
+                let vectors = samples.iter().map(|sample| blended(name, sample, |text| reader.vector(text), of_seed));
+                let vectors = vectors.collect::<Result<Vec<_>>>()?.concat();
+                let vectors = TensorData::new(vectors, [samples.len(), WIDTH]);
+                given = given.with(name, Tensor::<2>::from_data(vectors, &device));
             }
             Kind::Chords { usual } => {
                 let chords = samples.iter().map(|sample| Chord::sequence(&text(sample, usual)));
@@ -533,6 +571,27 @@ fn encoded(model: &dyn Model, takes: &[Field], samples: &[Sample]) -> Result<Giv
     Ok(given)
 }
 
+/// The numbers of what a sample is given by this name: `of` its text, or of its seed where none is given. On the way between two texts
+/// or two seeds they are the average of both, each by its share.
+fn blended(
+    name: &str,
+    sample: &Sample,
+    of: impl Fn(&str) -> Result<Vec<f32>>,
+    of_seed: impl Fn(u64) -> Result<Vec<f32>>,
+) -> Result<Vec<f32>> {
+    let mixed = |from: Vec<f32>, to: Vec<f32>, share: f32| {
+        from.into_iter().zip(to).map(|(from, to)| from * (1.0 - share) + to * share).collect()
+    };
+    match (sample.given.get(name), &sample.latent) {
+        (Some(Value::Way { from, to, share }), _) => Ok(mixed(of(from)?, of(to)?, *share as f32)),
+        (Some(Value::Text(text)), _) if !text.trim().is_empty() => of(text),
+        (_, Latent::Walk { from, steps }) => {
+            steps.iter().try_fold(of_seed(*from)?, |at, (to, t)| Ok(mixed(at, of_seed(*to)?, *t)))
+        }
+        (_, latent) => of_seed(latent.seed()),
+    }
+}
+
 /// The styles `[n, layers, style]` of samples, each drawn towards the average by its own share.
 fn styles(space: &StyleSpace, samples: &[Sample], truncation: &[f64]) -> Tensor<3> {
     let rows = samples.iter().zip(truncation).map(|(sample, share)| {
@@ -570,6 +629,9 @@ fn bar(name: &str, value: &Value, [lowest, highest]: [u8; 2]) -> Result<Option<V
         Value::Text(text) => text.parse::<Notes>()?,
         Value::Media(Media::Notes(notes)) => notes.clone(),
         Value::Media(_) => return Err(Error::input(format!("{name} is a picture; give one bar of music"))),
+        Value::Way { .. } => {
+            return Err(Error::input(format!("{name} has no values between two of its own; give one")));
+        }
     };
     if bar.bars() != 1 {
         return Err(Error::input(format!("{name} has {} bars; give one, and the others follow", bar.bars())));

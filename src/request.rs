@@ -43,6 +43,15 @@ pub enum Value {
     Text(String),
     /// A picture or music.
     Media(Media),
+    /// A share in [0, 1] of the way from one number or text to another.
+    Way {
+        /// Where it begins.
+        from: String,
+        /// Where it ends.
+        to: String,
+        /// How far it is gone.
+        share: f64,
+    },
 }
 
 impl From<&str> for Value {
@@ -112,7 +121,7 @@ impl Sample {
     pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
         self.given.iter().filter_map(|(name, value)| match value {
             Value::Text(text) => Some((name.as_str(), text.as_str())),
-            Value::Media(_) => None,
+            Value::Media(_) | Value::Way { .. } => None,
         })
     }
 
@@ -141,6 +150,16 @@ impl Request {
     pub fn interpolation(from: u64, to: u64, frames: usize) -> Self {
         let last = frames.saturating_sub(1).max(1) as f32;
         Request::of((0..frames).map(|i| Latent::Walk { from, steps: vec![(to, i as f32 / last)] }))
+    }
+
+    /// The same with a number or text for every sample that goes from one to another, both ends included.
+    pub fn on_the_way(mut self, name: &str, from: &str, to: &str) -> Self {
+        let last = self.samples.len().saturating_sub(1).max(1) as f64;
+        for (i, sample) in self.samples.iter_mut().enumerate() {
+            let way = Value::Way { from: from.to_owned(), to: to.to_owned(), share: i as f64 / last };
+            sample.given.insert(name.to_owned(), way);
+        }
+        self
     }
 
     /// The same with something given for every sample.

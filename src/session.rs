@@ -227,7 +227,7 @@ impl<R: Recipe> Session for Training<R> {
             Some(example) => {
                 let given = example.asked.given.values().filter_map(|value| match value {
                     Value::Media(media) => Some(as_large(media.clone(), &made)),
-                    Value::Text(_) => None,
+                    Value::Text(_) | Value::Way { .. } => None,
                 });
                 given.chain([made.clone()]).chain(example.wanted.clone()).collect()
             }

@@ -74,7 +74,7 @@ fn a_run_longer_than_a_day_names_the_preset_and_every_run_says_its_time_and_memo
 /// A folder as one of the people of docs/tour.md has it: their own pictures, and the command as `ganvas` in a folder of its own.
 fn home_of(folder: &Path) {
     let faces = ganvas_made_up::faces().join("train");
-    for (name, pictures) in [("my-photos", 40), ("album", 2)] {
+    for (name, pictures) in [("my-photos", 40), ("album", 2), ("pictures", 6)] {
         fs::create_dir(folder.join(name)).unwrap();
         let mut files = fs::read_dir(&faces).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
         files.sort();
@@ -82,6 +82,10 @@ fn home_of(folder: &Path) {
             fs::copy(file, folder.join(name).join(file.file_name().unwrap())).unwrap();
         }
     }
+    for file in fs::read_dir(folder.join("pictures")).unwrap().map(|entry| entry.unwrap().path()) {
+        fs::write(file.with_extension("txt"), "a face\nsomebody with hair\n").unwrap();
+    }
+    fs::write(folder.join("sentences.txt"), "a face with red hair\na face with black hair\n").unwrap();
     ganvas_made_up::photograph(&folder.join("small.png"), [20, 16], 7);
     let frames = [0, 80, 160].map(|level| ganvas::media::Image::new(12, 8, 3, vec![level; 12 * 8 * 3]));
     ganvas::media::write_animation(&frames, 10, &folder.join("dance.gif")).unwrap();
@@ -126,6 +130,7 @@ fn made_small(command: &str) -> Option<String> {
             let runs = words.iter().filter(|word| word.starts_with("runs/")).copied().collect::<Vec<_>>().join(" ");
             Some(format!("ganvas eval {runs} --metric kid --features pixels --samples 40"))
         }
+        "data" if words.contains(&"stackgan") => Some(format!("{command} --set encoder=words")),
         _ if words.contains(&"--project") => None,
         _ => Some(command),
     }
@@ -133,11 +138,11 @@ fn made_small(command: &str) -> Option<String> {
 
 #[test]
 #[cfg(unix)]
-fn three_peoples_first_steps_go_as_the_tour_says() {
+fn four_peoples_first_steps_go_as_the_tour_says() {
     let tour = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tour.md")).unwrap();
     let people = tour.split("\n## ").skip(1).take_while(|part| !part.starts_with("The other commands"));
     let people = people.collect::<Vec<_>>();
-    assert_eq!(people.len(), 3);
+    assert_eq!(people.len(), 4);
     for person in people {
         let home = tempfile::tempdir().unwrap();
         home_of(home.path());

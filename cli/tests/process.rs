@@ -416,22 +416,29 @@ fn a_class_is_asked_for_by_its_name_and_else_the_seed_chooses() {
     let refused = output(folder.path(), &["sample", "latest", "-o", "x.png", "--with", "class=discs"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(refused.status.code() == Some(2) && said.contains("Did you mean `disc`?"), "{said}");
-    // Between two classes at one seed: the ends are the classes, and the middle is neither.
-    let [from, to, middle] = ["class=cross", "class=disc", "class=cross..disc@0.5"]
-        .map(|class| sample(&["--with", class, "--seeds", "3", "--grid", "1x1"]));
-    assert!(middle != from && middle != to);
-    assert_eq!(sample(&["--with", "class=cross..disc@1", "--seeds", "3", "--grid", "1x1"]), to);
-    let way = ["--interpolate", "class=cross..disc", "--frames", "3"];
-    let frame = &sample(&[&way[..], &["--seeds", "3"]].concat());
-    let grid = image::imageops::crop_imm(&from, 2, 2, 28, 28).to_image();
-    assert_eq!(*frame, grid, "the first frame is the first class, without a border");
+    // Between two classes at one seed: the first frame is the first class, without a border, and the last is the second.
+    let [from, to] = ["class=cross", "class=disc"].map(|class| {
+        let whole = sample(&["--with", class, "--seeds", "3", "--grid", "1x1"]);
+        image::imageops::crop_imm(&whole, 2, 2, 28, 28).to_image()
+    });
+    let way = |from: &str, to: &str| {
+        sample(&[
+            "--interpolate",
+            "3",
+            "--frames",
+            "3",
+            "--with",
+            &format!("class={from}"),
+            "--to",
+            &format!("class={to}"),
+        ])
+    };
+    assert!(from != to && way("cross", "disc") == from && way("disc", "cross") == to);
     for (wrong, sentence) in [
-        (&["--interpolate", "class=cross..discs"][..], "Did you mean"),
-        (&["--interpolate", "class=cross"], "class=fish..fruits"),
-        (&["--interpolate", "kind=cross..disc"], "no classes called `kind`"),
-        (&["--interpolate", "class=cross..disc", "--seeds", "3,4"], "one seed"),
-        (&["--interpolate", "3-9", "--seeds", "3"], "leave --seeds or --interpolate out"),
-        (&["--with", "class=cross..disc@2"], "knows no class"),
+        (&["--interpolate", "3", "--with", "class=cross", "--to", "class=discs"][..], "Did you mean"),
+        (&["--interpolate", "3", "--to", "class=disc"], "say where it begins, too"),
+        (&["--interpolate", "3", "--with", "kind=cross", "--to", "kind=disc"], "kind"),
+        (&["--interpolate", "3-9", "--seeds", "3"], "cannot be used with"),
     ] {
         let refused = output(folder.path(), &[&["sample", "latest", "-o", "x.png"], wrong].concat());
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();

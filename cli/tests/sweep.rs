@@ -106,6 +106,7 @@ fn value(field: &Field) -> Option<String> {
         Kind::Choice { among } => among.last()?.clone(),
         Kind::Number { low, high, .. } => ((low + high) / 2.0).to_string(),
         Kind::Chords { usual } => usual.clone(),
+        Kind::Text { .. } => "a red disc".to_owned(),
         Kind::Bar { .. } => "C4 E4 G4 C5".to_owned(),
         _ => return None,
     };

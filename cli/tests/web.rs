@@ -581,6 +581,34 @@ fn what_a_request_would_cost_is_known_before_anything_is_drawn() {
 }
 
 #[test]
+fn a_sentence_on_the_page_draws_what_sample_draws_byte_for_byte() {
+    let others = |folder: &Path| {
+        let recipe = ganvas::recipe("stackgan").unwrap();
+        let keys = ganvas::Resolved::new(recipe, None, &[]).unwrap().keys();
+        let data = ganvas_made_up::settings(recipe.info.dataset, &keys);
+        let small = recipe.info.small.iter().map(ToString::to_string);
+        let sets = small.chain(data).chain(["train.steps=1".to_owned()]).flat_map(|set| ["--set".to_owned(), set]);
+        let args = ["train", "stackgan"].map(str::to_owned).into_iter().chain(sets).collect::<Vec<_>>();
+        let args = args.iter().map(String::as_str).collect::<Vec<_>>();
+        assert!(ganvas(folder, &args).stdout(Stdio::null()).status().unwrap().success());
+    };
+    let served = Served::with(others, &[]);
+    let fields = served.get("/api/runs/0002-stackgan").json()["fields"].clone();
+    assert_eq!(fields, serde_json::json!([{ "name": "text", "kind": "text", "usual": "" }]));
+    let answer = served.get("/api/runs/0002-stackgan/sample?seed=7&zoom=1&with.text=a%20face%20with%20red%20hair");
+    assert_eq!(answer.status, 200);
+    let text = "text=a face with red hair";
+    let args = ["sample", "runs/0002-stackgan", "--seeds", "7", "--with", text, "-o", "drawn"];
+    assert!(ganvas(served.folder.path(), &args).stdout(Stdio::null()).status().unwrap().success());
+    assert_eq!(answer.body, fs::read(served.folder.path().join("drawn/seed-000007.png")).unwrap());
+    let other = served.get("/api/runs/0002-stackgan/sample?seed=7&zoom=1&with.text=black%20hair");
+    assert!(other.status == 200 && other.body != answer.body);
+    let refused = served.get("/api/runs/0002-stackgan/sample?seed=7&with.text=%3F%3F");
+    assert_eq!(refused.status, 400);
+    assert!(refused.json()["error"].as_str().unwrap().contains("has no words"));
+}
+
+#[test]
 fn beyond_this_machine_a_token_is_demanded() {
     let served = Served::with(|_| (), &["--host", "0.0.0.0"]);
     let token = served.address.split_once("?token=").expect("the address has a token").1;

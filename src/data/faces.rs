@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use crate::data::described;
 use crate::data::dicebear::{Choices, Style};
-use crate::data::drawn::{Drawn, Folder};
+use crate::data::drawn::{Drawn, Folder, csv};
 use crate::data::fetch::{self, Archive, Client};
 use crate::data::svg::Drawing;
 use crate::error::{Error, Result};
@@ -45,6 +46,10 @@ struct Faces {
     name: &'static str,
     looks: &'static [Look],
     pictures: usize, // of each look
+    /// Of the making: another one makes the set anew.
+    release: u32,
+    /// Whether there are captions, which are those of [`described`].
+    captions: bool,
 }
 
 const AVATARS: Faces = Faces {
@@ -60,12 +65,16 @@ const AVATARS: Faces = Faces {
         Look { style: "toon-head", hair: &["hair", "rearHair"], without: &[], view: [0.0, 0.0, 768.0] },
     ],
     pictures: 5_000,
+    release: 2, // with captions
+    captions: true,
 };
 
 const ANIME: Faces = Faces {
     name: "anime",
     looks: &[Look { style: "adventurer", hair: &["hair"], without: &[], view: [80.0, 36.0, 624.0] }],
     pictures: 10_000,
+    release: 1,
+    captions: false,
 };
 
 /// Where the avatars live unless the user says otherwise: `avatars` in the cache.
@@ -78,7 +87,7 @@ pub fn anime_dir() -> Result<PathBuf> {
     Ok(fetch::cache_dir()?.join(ANIME.name))
 }
 
-/// Makes the avatars present in a folder: `train` and `held-out` with pictures, `labels.csv`, `LICENCE.txt`.
+/// Makes the avatars present in a folder: `train` and `held-out` with pictures, `labels.csv`, `captions.csv`, `LICENCE.txt`.
 /// Every pair of hair and skin lies in one of the two. An error when the styles cannot be fetched or the folder is in use.
 pub fn fetch_avatars(dir: &Path, report: Report<'_>) -> Result<()> {
     AVATARS.fetch(dir, report)
@@ -100,9 +109,10 @@ impl Faces {
 
     /// The set as a folder.
     fn drawn(&self) -> Drawn<'_> {
-        let Faces { name, looks, pictures } = self;
+        let Faces { name, looks, pictures, release, .. } = self;
         let package = STYLES.package;
-        let release = format!("{name}, release 1: {pictures} pictures of each of {} styles of {package}", looks.len());
+        let release =
+            format!("{name}, release {release}: {pictures} pictures of each of {} styles of {package}", looks.len());
         Drawn { name, items: "pictures", parts: &[TRAIN, HELD_OUT], release }
     }
 
@@ -142,8 +152,22 @@ impl Faces {
             }
         }
         folder.write("labels.csv", (labels + "\n").as_bytes())?;
+        if self.captions {
+            folder.write("captions.csv", captions(&rows).as_bytes())?;
+        }
         folder.write("LICENCE.txt", licences.as_bytes())
     }
+}
+
+/// A table of the captions of named pictures, each with its style and its choices.
+fn captions(rows: &[(String, &str, Choices)]) -> String {
+    let said = rows.iter().flat_map(|(name, style, choices)| {
+        let said = described::captions(name, style, choices, name.starts_with(HELD_OUT));
+        said.into_iter().map(move |(phrasing, caption)| (name.as_str(), phrasing.to_string(), caption))
+    });
+    let said = said.collect::<Vec<_>>();
+    let rows = said.iter().map(|(name, phrasing, caption)| vec![*name, phrasing.as_str(), caption.as_str()]);
+    csv([vec!["file", "phrasing", "caption"]].into_iter().chain(rows))
 }
 
 /// A picture of a set.
@@ -221,7 +245,7 @@ mod tests {
     use std::fs;
     use tempfile::tempdir;
 
-    const TINY: Faces = Faces { name: "tiny", looks: &[look("round"), look("square")], pictures: 300 };
+    const TINY: Faces = Faces { pictures: 300, name: "tiny", looks: &[look("round"), look("square")], ..AVATARS };
 
     const fn look(style: &'static str) -> Look {
         Look { style, hair: &["hair"], without: &[("hair", "hair0")], view: [0.0, 0.0, 8.0] }
@@ -264,7 +288,11 @@ mod tests {
         let mut seen = Vec::new();
         TINY.make(&made_up, &dir, &mut |at| seen.push((at.done, at.total))).unwrap();
         assert_eq!(seen, (0..600).map(|done| (done, Some(600))).collect::<Vec<_>>());
-        assert_eq!((entries(folder.path()), entries(&dir)), (1, 5));
+        assert_eq!((entries(folder.path()), entries(&dir)), (1, 6));
+        let captions = fs::read_to_string(dir.join("captions.csv")).unwrap();
+        let (of_train, of_held_out) = captions.lines().skip(1).partition::<Vec<_>, _>(|row| row.starts_with(TRAIN));
+        let counts = [TRAIN, HELD_OUT].map(|part| entries(&dir.join(part)));
+        assert_eq!([of_train.len(), of_held_out.len()], [3 * counts[0], 4 * counts[1]]);
         assert_eq!(fs::read_to_string(dir.join("LICENCE.txt")).unwrap(), "round: Anybody's\nsquare: Anybody's\n");
         let labels = fs::read_to_string(dir.join("labels.csv")).unwrap();
         let mut rows = labels.lines().map(|line| line.split(',').collect::<Vec<_>>());
@@ -330,6 +358,8 @@ mod tests {
                 let background = picture.to_rgb8().pixels().filter(|pixel| pixel.0 == BACKGROUND.0).count();
                 assert!((64 * 64 / 20..64 * 64 * 9 / 10).contains(&background), "{number}: {background}");
                 assert!(pictures.insert(face.png));
+                let is_said = described::tests::are_said(look.style, &face.choices);
+                assert!(is_said || look.style == "adventurer", "{number}: {:?}", face.choices);
                 Ok(())
             };
             look.faces(&style, 50, &mut take).unwrap();

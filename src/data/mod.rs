@@ -6,6 +6,7 @@ pub mod check;
 pub mod codepoints;
 mod deb;
 pub mod degrade;
+mod described;
 pub mod dicebear;
 pub mod drawn;
 pub mod emoji;
@@ -22,6 +23,7 @@ pub mod photos;
 mod rcc;
 pub mod source;
 pub mod svg;
+pub mod vectors;
 
 use std::path::{Path, PathBuf};
 
@@ -74,7 +76,7 @@ pub const SETS: &[DataSet] = &[
     DataSet {
         name: "avatars",
         sentence: "10,000 drawn heads in two styles, 64x64 colour, with the choices of their parts",
-        bytes: 26_384_073,
+        bytes: 29_896_160,
         licence: "avataaars: free for personal and commercial use, by Pablo Stanley; ToonHead: CC BY 4.0, by Johan Melin",
         parts: &[],
         made_of: &[faces::STYLES.file],

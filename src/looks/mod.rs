@@ -2,6 +2,7 @@
 
 pub mod digits;
 pub mod inception;
+pub mod sentences;
 pub mod squeezenet;
 pub mod vgg;
 

@@ -12,6 +12,7 @@ mod pix2pix;
 mod r3gan;
 mod restore;
 mod srgan;
+mod stackgan;
 mod stylegan2;
 mod template;
 
@@ -30,6 +31,7 @@ pub const RECIPES: &[Entry] = &[
     Entry::of::<srgan::Srgan>(),
     Entry::of::<esrgan::Esrgan>(),
     Entry::of::<restore::Restore>(),
+    Entry::of::<stackgan::StackGan>(),
     Entry::of::<midinet::Midinet>(),
     Entry::of::<grid::Grid>(),
     Entry::of::<template::Ring>(),

@@ -23,6 +23,7 @@ const SHOTS = join(ROOT, "target/browser");
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const RUN = "0001-mnist";
 const TUNES = "0003-midinet";
+const SENTENCES = "0004-stackgan";
 /** Imported, broken, and ill. */
 const UPSCALER = "upscaler";
 const BROKEN = "it's broken & old";
@@ -89,6 +90,11 @@ before(async () => {
   const small = ["resolution=28", "width=2", "latent=6", "shared=4", "attention=0", "d_steps=1", "train.batch=4", "train.steps=2"];
   execFileSync(GANVAS, ["train", "biggan", "--data", "kinds", "--runs", "other", "--name", "b", ...small.flatMap((set) => ["--set", set])], { cwd: folder, stdio: "ignore" });
   cpSync(join(folder, "other/0001-b"), join(folder, "runs", CLASSES), { recursive: true });
+  execFileSync(GANVAS, ["sample", "runs/0002-ring", "--seeds", "0-9", "-o", "captioned"], { cwd: folder, stdio: "ignore" });
+  for (const seed of Array(10).keys()) writeFileSync(join(folder, `captioned/seed-00000${seed}.txt`), `point ${seed}\na point\n`);
+  const tiny = ["first_resolution=16", "width=8", "d_width=4", "second_kimg=0", "encoder=words", "train.batch=4", "train.steps=2"];
+  const sentences = ["train", "stackgan", "--data", "captioned", ...tiny.flatMap((set) => ["--set", set])];
+  execFileSync(GANVAS, sentences, { cwd: folder, stdio: "ignore" });
   writeFileSync(join(folder, "tiny.safetensors"), tinyNetwork());
   execFileSync(GANVAS, ["import", "tiny.safetensors", "-o", `runs/${UPSCALER}`], { cwd: folder, stdio: "ignore" });
   for (const copy of [BROKEN, ILL]) cpSync(join(folder, "runs/0002-ring"), join(folder, "runs", copy), { recursive: true });
@@ -244,6 +250,27 @@ test("what a model takes beside seeds can be given on the page", async () => {
   }));
   assert.ok(seconds > 3 && seconds < 7, `two bars last ${seconds} seconds`);
   await shot("given");
+});
+
+test("a sentence that is typed draws what the command draws of it, byte for byte", async () => {
+  await open(`#/run/${SENTENCES}/play`);
+  await page.waitForSelector("#given-text");
+  assert.equal(await page.inputValue("#given-text"), "");
+  await page.fill("#seed", "7");
+  await page.waitForSelector('#seed-picture[alt*="7"]');
+  const before = await page.$eval("#seed-picture", (image) => image.src);
+  await page.locator("#given-text").pressSequentially("point 3");
+  execFileSync(GANVAS, ["sample", `runs/${SENTENCES}`, "--seeds", "7", "--with", "text=point 3", "-o", "three"], { cwd: folder, stdio: "ignore" });
+  const wanted = [...readFileSync(join(folder, "three/seed-000007.png"))];
+  const bytes = () => page.$eval("#seed-picture", async (image) => [...new Uint8Array(await globalThis.shown.get(image.src).arrayBuffer())]);
+  await page.waitForFunction((old) => document.querySelector("#seed-picture").src !== old, before);
+  let shown = await bytes();
+  for (let again = 0; again < 50 && shown.join() !== wanted.join(); again++) {
+    await page.waitForTimeout(100); // what was typed before is drawn first
+    shown = await bytes();
+  }
+  assert.deepEqual(shown, wanted);
+  await shot("sentence");
 });
 
 test("a model of pictures is given a picture, and shows neither seeds nor truncation nor black frames", async () => {

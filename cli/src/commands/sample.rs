@@ -4,18 +4,18 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context;
-use ganvas::field::{Field, Kind};
+use ganvas::field::Kind;
 use ganvas::media::{GAP_LEVEL, Image, Media, grid, sheet, write_animation};
-use ganvas::model::made_picture;
+use ganvas::model::{made_picture, remarks};
 use ganvas::project;
 use ganvas::report::Progress;
 use ganvas::run::Checkpoint;
-use ganvas::{Error, Latent, Model, RECIPES, Request, RunDir, Sample, Value, sample};
+use ganvas::{Error, Latent, Model, RECIPES, Request, RunDir, Value, sample};
 use serde_json::json;
 
 use super::{Computing, told_path};
 use crate::asked::{Ends, MOST_SAMPLES, Music, Seeds, given, named, truncation};
-use crate::progress::Work;
+use crate::progress::{Work, say};
 
 const FRAMES_PER_SEC: u32 = 20;
 /// Seeds of a grid or folder where none are named, from 0 on.
@@ -36,18 +36,21 @@ const ROWS_OF_A_RANGE: u32 = 5;
   ganvas sample runs/0001-mnist --seeds 85,265,300-320 -o chosen.png
   ganvas sample runs/0001-mnist --interpolate 3-9 -o between.gif
   ganvas sample runs/0003-biggan --rows class -o classes.png
-  ganvas sample runs/0003-biggan --interpolate class=fish..fruits --seeds 7 -o between.gif
+  ganvas sample runs/0003-biggan --interpolate 7 --with class=fish --to class=fruits -o between.gif
   ganvas sample runs/0001-mnist --seeds 0-999 -o pictures/
   ganvas sample runs/0004-songs --seeds 7 -o song.mid
   ganvas sample runs/0002-stylegan2 --truncation 0.7 -o best.png
   ganvas sample runs/0002-stylegan2 --rows truncation --seeds 0-7 -o rows.png
   ganvas sample runs/0002-stylegan2 --mix 0-4x10-17 --cut 4 -o mixed.png
-  ganvas sample runs/0002-stylegan2 --project me.jpg you.jpg -o found.png")]
+  ganvas sample runs/0002-stylegan2 --project me.jpg you.jpg -o found.png
+  ganvas sample runs/0005-stackgan --with 'text=a cartoon with red hair' -o red.png
+  ganvas sample runs/0005-stackgan --rows text=sentences.txt -o rows.png
+  ganvas sample runs/0005-stackgan --interpolate 3 --with text=red --to text=blue -o way.gif")]
 pub struct Args {
     /// The run directory, or latest for the newest in the folder runs.
     run: PathBuf,
     /// Where to: a .png for a grid, a .gif, .apng or .png for an interpolation, a .mid or .wav for one piece of music, else a
-    /// folder for single pictures or pieces of music, each as .mid, .wav and .png.
+    /// folder for single pictures or pieces of music, each as .mid, .wav and .png; with --rows their names begin with the row.
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
     /// The seeds, such as 7, 0-63 or 85,265,300-320, one sample each; 0-63 by default, and 0 for a .mid or .wav.
@@ -56,9 +59,9 @@ pub struct Args {
     /// Columns x rows of a grid; as near to square as the seeds allow by default.
     #[arg(long, value_name = "CxR")]
     grid: Option<Grid>,
-    /// An animation of the way from one seed to another and back; or between two classes, as in class=fish..fruits, at one seed.
-    #[arg(long, value_name = "A-B", conflicts_with = "grid")]
-    interpolate: Option<Way>,
+    /// An animation of the way from one seed to another and back; at one seed, as in 7, what goes from --with to --to.
+    #[arg(long, value_name = "A-B", conflicts_with_all = ["grid", "seeds"])]
+    interpolate: Option<Ends>,
     /// A grid of mixed styles: a row for each of the first seeds, which gives the coarse layers' style, a column for each of
     /// the second ones, which gives that of the others.
     #[arg(long, value_name = "A-BxC-D", conflicts_with_all = ["grid", "seeds", "interpolate"])]
@@ -73,12 +76,15 @@ pub struct Args {
     /// A word or text that the model takes beside seeds; once for each.
     #[arg(long, value_name = "NAME=VALUE", value_parser = named, conflicts_with = "project")]
     with: Vec<(String, String)>,
+    /// With --interpolate, the number, class or text at the other end, which --with gives for the first one; once for each.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = named, requires = "interpolate")]
+    to: Vec<(String, String)>,
     /// Find the styles that draw given pictures, and show each beside what was found; in a folder, what was found alone.
     #[arg(long, value_name = "PICTURE", num_args = 1.., conflicts_with_all = ["grid", "seeds", "interpolate", "mix", "truncation"])]
     project: Vec<PathBuf>,
-    /// A grid with a row for each value of one thing that the model takes: every word of a choice, or five numbers of its range. The
-    /// seeds are the columns, eight by default.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["grid", "interpolate", "mix", "project"])]
+    /// A grid with a row for each value of one thing that the model takes: every word of a choice, five numbers of its range, or the
+    /// lines of a file. The seeds are the columns, eight by default.
+    #[arg(long, value_name = "NAME[=FILE]", conflicts_with_all = ["grid", "interpolate", "mix", "project"])]
     rows: Option<String>,
     /// With --project, how often the styles are improved.
     #[arg(long, default_value_t = 1000, value_name = "N", requires = "project", value_parser = clap::value_parser!(u64).range(1..=100_000))]
@@ -98,61 +104,6 @@ pub struct Args {
     /// Print what was written as JSON.
     #[arg(long)]
     json: bool,
-}
-
-/// The way of an animation.
-#[derive(Clone)]
-enum Way {
-    /// From one seed to another.
-    Seeds(Ends),
-    /// Between two classes of the field with this name, written with two dots between them.
-    Classes { field: String, ends: String },
-}
-
-impl FromStr for Way {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('=') {
-            None => text.parse().map(Way::Seeds),
-            Some((field, ends)) if ends.contains("..") => {
-                Ok(Way::Classes { field: field.trim().to_owned(), ends: ends.trim().to_owned() })
-            }
-            Some((field, _)) => {
-                Err(format!("write two classes with two dots between them, as in {field}=fish..fruits"))
-            }
-        }
-    }
-}
-
-impl Way {
-    /// So many samples on it, both ends included; of classes at the one seed that is named, 0 where none is.
-    fn request(&self, frames: usize, seeds: Option<&Seeds>) -> ganvas::Result<Request> {
-        match (self, seeds.map_or(&[][..], |Seeds(seeds)| seeds)) {
-            (Way::Seeds(Ends { from, to }), []) => Ok(Request::interpolation(*from, *to, frames)),
-            (Way::Seeds(_), _) => {
-                Err(Error::input("the way between two seeds takes no others; leave --seeds or --interpolate out"))
-            }
-            (Way::Classes { field, ends }, seeds @ ([] | [_])) => {
-                let seed = seeds.first().copied().unwrap_or(0);
-                let last = (frames - 1) as f32;
-                let frame = |i| Sample::seed(seed).with(field, format!("{ends}@{}", i as f32 / last).as_str());
-                Ok(Request { samples: (0..frames).map(frame).collect() })
-            }
-            _ => Err(Error::input("the way between two classes is shown at one seed, as in --seeds 7; give one")),
-        }
-    }
-
-    /// An error where it is between classes of something else.
-    fn check(&self, model: &dyn Model) -> ganvas::Result<()> {
-        let Way::Classes { field: name, .. } = self else { return Ok(()) };
-        let is_of = |field: &Field| field.name == *name && matches!(field.kind, Kind::Class { .. });
-        match model.takes().iter().any(is_of) {
-            true => Ok(()),
-            false => Err(Error::input(format!(
-                "this model knows no classes called `{name}`; between two seeds the way is written 3-9"
-            ))),
-        }
-    }
 }
 
 /// Seeds of rows and of columns.
@@ -227,15 +178,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
 
     let request = match (&args.interpolate, &args.mix) {
-        (Some(way), _) => {
-            way.check(model.as_ref())?;
-            way.request(usize::from(args.frames), args.seeds.as_ref())?
-        }
+        (Some(Ends { from, to }), _) => Request::interpolation(*from, *to, usize::from(args.frames)),
         (_, Some(mix)) => Request::of(mix.latents(args.cut)),
         _ => Request::seeds(seeds.iter().copied()),
     };
     let with = args.with.iter().map(|(name, value)| (name.as_str(), value.clone()));
-    let request = given(request, with, args.truncation);
+    let request = towards(given(request, with, args.truncation), &args)?;
     let (request, rows) = match &args.rows {
         Some(name) => rows(request, name, model.as_ref())?,
         None => (request, 1),
@@ -252,6 +200,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         _ => (),
     }
 
+    remarks(model.as_ref(), &request).iter().for_each(|remark| say(&format!("note: {remark}")));
     let title = config.entry.info.title;
     let written = if extension.is_none() && args.interpolate.is_none() {
         singles(model.as_ref(), &request, &seeds, &args, title)?
@@ -277,14 +226,20 @@ fn singles(
     title: &str,
 ) -> anyhow::Result<Vec<serde_json::Value>> {
     make_folder(&args.output)?;
-    let (mut seeds, mut written) = (seeds.iter().cycle(), Vec::new()); // with --rows each seed comes once for each value
+    // With --rows each seed comes once for each value, and a name tells the row first.
+    let named = seeds.iter().map(|seed| format!("seed-{seed:06}.png"));
+    let names = (0..).flat_map(|row: usize| {
+        let of_row = move |name: String| if args.rows.is_some() { format!("row-{row:03}-{name}") } else { name };
+        named.clone().map(of_row)
+    });
+    let (mut names, mut written) = (names.zip(seeds.iter().cycle()), Vec::new());
     let (mut done, all) = (0, request.samples.len() as u64);
     let mut work = Work::new("drawing".to_owned());
     for some in sample::in_pieces(model, request)? {
         let some = some?;
         done += some.len() as u64;
-        for (sample, seed) in some.iter().zip(seeds.by_ref()) {
-            let path = args.output.join(format!("seed-{seed:06}.png"));
+        for (sample, (name, seed)) in some.iter().zip(names.by_ref()) {
+            let path = args.output.join(name);
             if let Media::Notes(notes) = sample {
                 for (music, ending) in Music::ALL {
                     let path = path.with_extension(ending);
@@ -376,19 +331,57 @@ fn affordable(model: &dyn Model, samples: usize, grid: Option<Grid>, zoom: Optio
     )))
 }
 
-/// The samples of a request again for each value of one of the model's fields, a row for each, and how many rows there are.
+/// The samples of an interpolation with what goes from one value to another meanwhile.
+fn towards(request: Request, args: &Args) -> ganvas::Result<Request> {
+    args.to.iter().try_fold(request, |request, (name, to)| {
+        let from = args.with.iter().find(|(known, _)| known == name).map(|(_, from)| from);
+        let from = from.ok_or_else(|| {
+            Error::input(format!("--to says where {name} ends; say where it begins, too, with --with {name}=VALUE"))
+        })?;
+        Ok(request.on_the_way(name, from, to))
+    })
+}
+
+/// The lines of a file, without empty ones.
+fn lines(file: &Path) -> ganvas::Result<Vec<String>> {
+    let bytes = std::fs::read(file).map_err(|error| Error::io("read the rows", file, &error))?;
+    let text = String::from_utf8(bytes);
+    let text = text.map_err(|_| Error::input(format!("{} is no text in UTF-8; save it as such", file.display())))?;
+    let lines = text.trim_start_matches('\u{feff}').lines().map(|line| line.trim().to_owned());
+    let lines = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>();
+    match lines.is_empty() {
+        true => Err(Error::input(format!("{} is empty; write one value a line, a row for each", file.display()))),
+        false => Ok(lines),
+    }
+}
+
+/// The samples of a request again for each value of one of the model's fields, a row for each, and how many rows there are. The values
+/// are those of the field, or the lines of a file that is named after it.
 fn rows(request: Request, name: &str, model: &dyn Model) -> ganvas::Result<(Request, usize)> {
-    let values = model.takes().into_iter().filter(|field| field.name == name).find_map(|field| match field.kind {
-        Kind::Choice { among } | Kind::Class { names: among } => Some(among),
-        Kind::Number { low, high, .. } => {
+    let (name, file) = name.split_once('=').map_or((name, None), |(name, file)| (name, Some(Path::new(file))));
+    let takes = model.takes();
+    let field = takes.iter().find(|field| field.name == name).map(|field| &field.kind);
+    let values = match (file, field) {
+        (Some(file), _) => lines(file)?,
+        (None, Some(Kind::Choice { among } | Kind::Class { names: among })) => among.clone(),
+        (None, Some(Kind::Number { low, high, .. })) => {
             let at = |i: u32| low + (high - low) * f64::from(i) / f64::from(ROWS_OF_A_RANGE - 1);
-            Some((0..ROWS_OF_A_RANGE).map(|i| at(i).to_string()).collect())
+            (0..ROWS_OF_A_RANGE).map(|i| at(i).to_string()).collect()
         }
-        _ => None,
-    });
-    let values = values.ok_or_else(|| {
-        Error::input(format!("this model has no values of `{name}` to make rows of; leave --rows out"))
-    })?;
+        (None, Some(Kind::Text { .. } | Kind::Chords { .. } | Kind::Bar { .. })) => {
+            let sentence = "is a text; write those of the rows into a file, one a line, and give it";
+            return Err(Error::input(format!("{name} {sentence}: --rows {name}=FILE")));
+        }
+        _ => {
+            let sentence = format!("this model has no values of `{name}` to make rows of; leave --rows out");
+            return Err(Error::input(sentence));
+        }
+    };
+    if (values.len() * request.samples.len()) as u64 > MOST_SAMPLES {
+        let sentence =
+            format!("these are more than {MOST_SAMPLES} samples, the most at once; give fewer rows or seeds");
+        return Err(Error::input(sentence));
+    }
     let row = |value: &String| request.clone().with(name, &Value::Text(value.clone())).samples;
     Ok((Request { samples: values.iter().flat_map(row).collect() }, values.len()))
 }

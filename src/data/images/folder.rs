@@ -22,6 +22,8 @@ pub(in crate::data) const HELD_OUT: &[&str] = &["validation", "val", "test", "he
 const ATTRIBUTES: &str = "list_attr_celeba.txt";
 const PARTITION: &str = "list_eval_partition.txt";
 const LABELS: &str = "dataset.json"; // as NVIDIA's tools write it
+/// Files that may hold what is said of pictures.
+const TEXTS: &[&str] = &["txt", "csv", "tsv", "jsonl"];
 const LARGEST: u64 = 1 << 30; // bytes of one file
 const LARGE: u64 = 16_000_000; // pixels from which on pictures are decoded one after another
 
@@ -38,6 +40,7 @@ pub struct Listing {
     place: PathBuf,
     zipped: bool,
     attributes: Option<File>, // CelebA's list of them
+    texts: Vec<File>,
 }
 
 /// A file that should be a picture.
@@ -161,8 +164,10 @@ impl Listing {
         files.sort_by(|a, b| a.name.cmp(&b.name));
         let mut take = |name: &str| files.iter().position(|file| last(&file.name) == name).map(|at| files.remove(at));
         let (attributes, partition, labels) = (take(ATTRIBUTES), take(PARTITION), take(LABELS));
+        let (texts, mut files) =
+            files.into_iter().partition::<Vec<_>, _>(|file| TEXTS.contains(&ending(&file.name).as_str()));
         files.retain(|file| {
-            let kind = file.name.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase()).unwrap_or_default();
+            let kind = ending(&file.name);
             if NOT_READ.contains(&kind.as_str()) {
                 problems.push(format!("{} is of a kind that is not read; convert it to PNG or JPEG", file.name));
             }
@@ -205,7 +210,7 @@ impl Listing {
             (Layout::Folder, None) => label(&mut pictures, base, matches!(split, Split::Folders { .. }), &mut notes),
             (Layout::Celeba, _) => Vec::new(),
         };
-        Ok(Listing { pictures, classes, problems, notes, place: place.to_owned(), zipped, attributes })
+        Ok(Listing { pictures, classes, problems, notes, place: place.to_owned(), zipped, attributes, texts })
     }
 
     /// What changes when any file, its class or its part does.
@@ -240,6 +245,14 @@ impl Listing {
             results.collect::<Vec<_>>()
         });
         chunks.collect::<Vec<_>>().into_iter().flatten().collect()
+    }
+
+    /// The files beside the pictures that may hold captions: each by its path below the folder, with its bytes or why there are
+    /// none.
+    pub(super) fn texts(&self) -> Vec<(&str, Result<Vec<u8>, String>)> {
+        let mut archive = archive(&self.place, self.zipped);
+        let mut read = |file| archive.as_mut().map_err(|why| why.clone()).and_then(|archive| bytes(file, archive));
+        self.texts.iter().map(|file| (file.name.as_str(), read(file))).collect()
     }
 
     /// What CelebA's list of attributes says of itself, or what is wrong with it; `None` where there is none.
@@ -360,6 +373,11 @@ fn text(place: &Path, zipped: bool, file: &File) -> Result<String, String> {
 
 fn hidden(name: &str) -> bool {
     name.starts_with('.') || name == "__MACOSX"
+}
+
+/// What a file's name ends in, in small letters.
+fn ending(name: &str) -> String {
+    name.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase()).unwrap_or_default()
 }
 
 /// The last part of a path.

@@ -1,5 +1,7 @@
 //! Pictures to learn from: a folder or zip of them, checked whole before step 0, packed once, drawn in batches.
 
+pub mod captioned;
+mod captions;
 pub(in crate::data) mod decode;
 pub(in crate::data) mod domains;
 pub(in crate::data) mod folder;
@@ -31,6 +33,7 @@ use crate::random::Draws;
 use crate::request::{self, Example};
 use crate::shell;
 
+use self::captions::Captions;
 use self::folder::Listing;
 use self::look::{Look, remarks, seen, wide};
 use self::pack::Pack;
@@ -596,6 +599,9 @@ pub fn survey(images: &Images, set: &str) -> Result<Survey> {
         Some(Err(problem)) => problems.push(problem),
         None => (),
     }
+    let names = listing.pictures.iter().map(folder::Picture::name).collect::<Vec<_>>();
+    let captions = Captions::of(&listing);
+    notes.extend(captions.facts(&names));
     let mut counts = vec![0; listing.classes.len()];
     let (mut sides, mut colour, mut held_out, mut looks) = (Vec::new(), 0, 0, Vec::new());
     for result in found {
@@ -623,7 +629,7 @@ pub fn survey(images: &Images, set: &str) -> Result<Survey> {
         wide: wide(&looks),
         seen: seen(&looks).unwrap_or(1.0),
         notes,
-        remarks: remarks(&looks, images.crop),
+        remarks: remarks(&looks, images.crop).into_iter().chain(captions.problems).collect(),
         problems,
     })
 }

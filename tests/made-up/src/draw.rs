@@ -163,17 +163,28 @@ pub fn digits(into: &Path) {
 }
 
 pub fn faces(into: &Path) {
-    const SKINS: [[u8; 3]; 4] = [[0xf2, 0xd3, 0xb1], [0xc6, 0x86, 0x42], [0x8d, 0x55, 0x24], [0xff, 0xdb, 0xac]];
-    const HAIR: [[u8; 3]; 4] = [[40, 30, 30], [150, 90, 40], [220, 180, 80], [170, 50, 40]];
-    folders(into, &[("train", 240), ("held-out", 64)], |_, number| {
+    const SKINS: [(&str, [u8; 3]); 4] = [
+        ("light", [0xf2, 0xd3, 0xb1]),
+        ("tan", [0xc6, 0x86, 0x42]),
+        ("brown", [0x8d, 0x55, 0x24]),
+        ("pale", [0xff, 0xdb, 0xac]),
+    ];
+    const HAIR: [(&str, [u8; 3]); 4] =
+        [("black", [40, 30, 30]), ("brown", [150, 90, 40]), ("blonde", [220, 180, 80]), ("red", [170, 50, 40])];
+    const TRAINED: u64 = 240;
+    let mut captions = "file,caption\n".to_owned();
+    folders(into, &[("train", TRAINED as usize), ("held-out", 64)], |part, number| {
         let mut chances = Chances::new(number);
         let mut face = Picture::plain([64, 64], [0xe8, 0xec, 0xf2]);
         let [x, y] = [chances.between(30.0, 34.0), chances.between(32.0, 36.0)];
         let [wide, high] = [chances.between(15.0, 20.0), chances.between(19.0, 23.0)];
         let shirt = chances.colour();
         face.fill(shirt, ellipse([x, 68.0], [26.0, 16.0]));
-        face.fill(chances.one(&HAIR), ellipse([x, y - 5.0], [wide + 3.0, high]));
-        face.fill(chances.one(&SKINS), ellipse([x, y + 2.0], [wide, high]));
+        let ((hair, hair_colour), (skin, skin_colour)) = (chances.one(&HAIR), chances.one(&SKINS));
+        face.fill(hair_colour, ellipse([x, y - 5.0], [wide + 3.0, high]));
+        face.fill(skin_colour, ellipse([x, y + 2.0], [wide, high]));
+        let name = format!("{part}/{:03}.png", if part == "train" { number } else { number - TRAINED });
+        captions += &format!("{name},a face with {hair} hair\n{name},\"{hair} hair, {skin} skin\"\n");
         let [apart, size] = [chances.between(6.0, 9.0), chances.between(1.5, 3.0)];
         for side in [-1.0, 1.0] {
             face.fill([255; 3], ellipse([x + side * apart, y], [size + 1.2, size + 0.6]));
@@ -183,6 +194,7 @@ pub fn faces(into: &Path) {
         face.fill([170, 60, 60], ellipse([x, y + 11.0], mouth));
         face
     });
+    fs::write(into.join("captions.csv"), captions).expect("target can be written");
 }
 
 pub fn classes(into: &Path) {

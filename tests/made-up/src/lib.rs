@@ -34,7 +34,7 @@ pub fn digits() -> PathBuf {
     of_kind("digits")
 }
 
-/// Coloured faces of 64x64: `train` with 240, `held-out` with 64.
+/// Coloured faces of 64x64 with two captions each, in `captions.csv`: `train` with 240, `held-out` with 64.
 pub fn faces() -> PathBuf {
     of_kind("faces")
 }
@@ -85,7 +85,8 @@ pub fn settings(set: Option<&str>, keys: &[String]) -> Vec<String> {
     if let Some(set) = set {
         settings.push(format!("data.path=\"{}\"", instead_of(set).display()));
     }
-    let known = [("data.validation_images", HELD_OUT_DIGITS), ("perceptual_weight", 0)];
+    let digits = HELD_OUT_DIGITS.to_string();
+    let known = [("data.validation_images", digits.as_str()), ("perceptual_weight", "0"), ("encoder", "words")];
     let known = known.iter().filter(|(key, _)| keys.iter().any(|own| own == key));
     settings.extend(known.map(|(key, value)| format!("{key}={value}")));
     settings

@@ -253,6 +253,7 @@ const FIELDS = {
 	direction: ["Direction", "Hướng"],
 	detail: ["Detail", "Chi tiết"],
 	truncation: ["Truncation", "Truncation"],
+	text: ["Sentence (in English)", "Câu (bằng tiếng Anh)"],
 	chords: ["Chords", "Hợp âm"],
 	first: ["First bar", "Ô nhịp đầu"],
 	before: ["Bar before", "Ô nhịp trước"],

@@ -1,0 +1,263 @@
+//! Pictures with captions to learn from, and what an encoder of sentences makes of these.
+
+use std::collections::BTreeSet;
+
+use burn::tensor::TensorData;
+
+use super::captions::Captions;
+use super::folder::Listing;
+use super::{Batch, Images, Pictures, Shape, decode_all, images_of, pack, packed_part};
+use crate::data::source::{Asked, Drawing, Source, Split};
+use crate::data::vectors::{Encoder, Vectors};
+use crate::data::{cache, holds_digits};
+use crate::error::{Error, Result};
+use crate::hash;
+use crate::media::Media;
+use crate::random::Draws;
+use crate::request::{self, Example, Sample};
+
+/// The name under which a caption is given to a model.
+pub const TEXT: &str = "text";
+
+/// A batch of pictures with a caption each, on the host.
+#[derive(Clone, Debug)]
+pub struct CaptionedBatch {
+    /// `[n, channels, side, side]`, f32 in [-1, 1].
+    pub pixels: TensorData,
+    /// The caption of each, one of its own.
+    pub captions: Vec<String>,
+    /// What the encoder makes of these, `[n, width]`.
+    pub vectors: TensorData,
+    /// The same of captions of other pictures of the batch, none of which are said of this one where there is any such.
+    pub wrong: TensorData,
+}
+
+impl request::Batch for CaptionedBatch {
+    fn examples(&self) -> Vec<Example> {
+        let pictures = images_of(&self.pixels).into_iter().zip(&self.captions);
+        let example = |(picture, caption): (_, &String)| Example {
+            asked: Sample::seed(0).with(TEXT, caption.as_str()),
+            wanted: None,
+            beside: Some(Media::Image(picture)),
+        };
+        pictures.map(example).collect()
+    }
+}
+
+/// The batches of the training pictures with their captions, or of those held out, as [`super::open`] has them of pictures alone. Each
+/// draw takes one of a picture's captions at random.
+///
+/// An error lists the pictures that have no caption and the captions that cannot be used, beside what cannot be decoded.
+pub fn open(
+    images: &Images,
+    set: &str,
+    shape: Shape,
+    drawing: Drawing,
+    encoder: &Encoder,
+) -> Result<Box<dyn Source<CaptionedBatch>>> {
+    if drawing.split == Split::Test {
+        return Ok(Box::new(Asked(Vec::new())));
+    }
+    let (order, held_out) = ((drawing.seed, drawing.batch), drawing.is_held_out());
+    Ok(Box::new(Captioned::open(images, set, shape, order, held_out, encoder)?))
+}
+
+/// So many captions of the training pictures, spread over these; fewer where there are no more.
+pub fn some(images: &Images, set: &str, most: usize) -> Result<Vec<String>> {
+    let (listing, captions) = listed(images, set)?;
+    let learned = listing.pictures.iter().filter(|picture| !picture.held_out);
+    let each = learned.filter_map(|picture| captions.of[picture.label as usize].first());
+    let each = each.collect::<BTreeSet<_>>().into_iter().cloned().collect::<Vec<_>>();
+    let step = each.len().div_ceil(most.max(1)).max(1);
+    Ok(each.into_iter().step_by(step).collect())
+}
+
+/// The pictures that have captions, each labelled by its place among the captions, and those. Pictures without are problems.
+fn listed(images: &Images, set: &str) -> Result<(Listing, Captions)> {
+    let place = images.place(set)?;
+    let none = || {
+        Error::input(format!(
+            "{} has no captions; put a text beside each picture, such as a.txt for a.png with one caption a line, or a table \
+             captions.csv with the columns file and caption",
+            place.display()
+        ))
+    };
+    if holds_digits(&place) {
+        return Err(none());
+    }
+    let mut listing = Listing::of(&place, images.layout, images.validation_share)?;
+    let mut captions = Captions::of(&listing);
+    if captions.count() == 0 && captions.problems.is_empty() {
+        return Err(none());
+    }
+    (0..).zip(&mut listing.pictures).for_each(|(i, picture)| picture.label = i);
+    listing.problems.append(&mut captions.problems);
+    let mut without = Vec::new();
+    listing.pictures.retain(|picture| {
+        let has_caption = !captions.of[picture.label as usize].is_empty();
+        without.extend((!has_caption).then(|| format!("{} has no caption", picture.name())));
+        has_caption
+    });
+    listing.problems.append(&mut without);
+    Ok((listing, captions))
+}
+
+/// Pictures in memory with their captions.
+struct Captioned {
+    pictures: Pictures,
+    /// Those of each picture, by its label.
+    captions: Vec<Vec<String>>,
+    vectors: Vectors,
+    notes: Vec<String>,
+}
+
+impl Captioned {
+    fn open(
+        images: &Images,
+        set: &str,
+        shape: Shape,
+        order: (u64, usize),
+        held_out: bool,
+        encoder: &Encoder,
+    ) -> Result<Self> {
+        let (place, cache) = (images.place(set)?, cache::packed()?);
+        let (listing, Captions { of: captions, notes, .. }) = listed(images, set)?;
+        let packed = Shape { side: images.packed_side(shape.side), ..shape };
+        let settings = format!("captioned {packed:?} {:?} {}", images.layout, images.skip_broken);
+        let settings = format!("{settings} {} {:?}", images.validation_share, images.crop);
+        let file = cache.as_deref().map(|cache| pack::file(cache, &place, &settings));
+        let decode = || decode_all(images, &place, &listing, packed);
+        let pack = packed_part(file.as_deref(), listing.fingerprint(), packed, held_out, decode)?;
+        let of_part = pack.labels.iter().flat_map(|label| &captions[*label as usize]);
+        let vectors = Vectors::of(of_part.map(String::as_str).collect(), encoder, cache.as_deref())?;
+        Ok(Captioned { pictures: Pictures::of(images, pack, shape, order, held_out), captions, vectors, notes })
+    }
+}
+
+impl Source<CaptionedBatch> for Captioned {
+    fn items(&self) -> usize {
+        self.pictures.items()
+    }
+
+    fn fingerprint(&self) -> Option<String> {
+        let of_part = self.pictures.pack.labels.iter().flat_map(|label| &self.captions[*label as usize]);
+        let captions = hash::sha256_of(of_part.flat_map(|caption| [caption.as_str(), "\n"]));
+        Some(hash::sha256_of([self.pictures.fingerprint()?, captions]))
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        [self.pictures.remarks(), self.notes.clone()].concat()
+    }
+
+    fn batch(&self, step: u64) -> Result<CaptionedBatch> {
+        const MANY: u32 = 1 << 24; // beside it, a picture has few captions
+        let Batch { pixels, labels } = self.pictures.batch(step)?;
+        let n = labels.len();
+        let of = |i: usize| &self.captions[labels[i] as usize];
+        let chosen = Draws::new(self.pictures.seed, step).indices("data.caption", MANY, n);
+        let captions = (0..n).map(|i| of(i)[chosen[i] as usize % of(i).len()].clone()).collect::<Vec<_>>();
+        let others = (0..n).map(|i| {
+            let mut others = (1..n).map(|step| &captions[(i + step) % n]);
+            others.find(|other| !of(i).contains(other)).unwrap_or(&captions[(i + 1) % n])
+        });
+        let vectors = |captions: Vec<&String>| {
+            let rows = captions.into_iter().flat_map(|caption| self.vectors.row(caption));
+            TensorData::new(rows.copied().collect::<Vec<f32>>(), [n, self.vectors.width()])
+        };
+        let (wrong, vectors) = (vectors(others.collect()), vectors(captions.iter().collect()));
+        Ok(CaptionedBatch { pixels, captions, vectors, wrong })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Survey;
+    use super::super::decode::tests::{SMALL, plain};
+    use super::*;
+    use std::fs;
+    use tempfile::{TempDir, tempdir};
+
+    /// Ten plain pictures: the i-th of the level 20 i, with the captions "picture i" and "it is even" or "it is odd".
+    fn folder() -> TempDir {
+        let folder = tempdir().unwrap();
+        for i in 0..10_u8 {
+            fs::write(folder.path().join(format!("{i}.png")), plain([20 * i; 3])).unwrap();
+            let parity = ["even", "odd"][usize::from(i) % 2];
+            fs::write(folder.path().join(format!("{i}.txt")), format!("picture {i}\nit is {parity}\n")).unwrap();
+        }
+        folder
+    }
+
+    fn images(folder: &TempDir) -> Images {
+        Images { path: folder.path().to_owned(), validation_share: 0.0, ..Images::default() }
+    }
+
+    /// A caption's length and its last letter.
+    fn encode(texts: &[&str]) -> Result<Vec<f32>> {
+        Ok(texts.iter().flat_map(|text| [text.len() as f32, f32::from(text.as_bytes()[text.len() - 1])]).collect())
+    }
+
+    fn opened(images: &Images, batch: usize) -> Result<Captioned> {
+        let encoder = Encoder { id: "test", width: 2, encode: &encode };
+        Captioned::open(images, "", SMALL, (1, batch), false, &encoder)
+    }
+
+    #[test]
+    fn a_batch_has_its_pictures_captions_with_their_vectors_and_those_of_captions_that_are_wrong() {
+        let folder = folder();
+        let source = opened(&images(&folder), 6).unwrap();
+        assert_eq!(source.items(), 10);
+        let mut seen = BTreeSet::new();
+        for step in 0..20 {
+            let CaptionedBatch { pixels, captions, vectors, wrong } = source.batch(step).unwrap();
+            let levels = pixels.iter::<f32>().step_by(3 * SMALL.side * SMALL.side);
+            let numbers = levels.map(|level| ((level + 1.0) * 127.5 / 20.0).round() as usize).collect::<Vec<_>>();
+            let said = |number: usize| [format!("picture {number}"), format!("it is {}", ["even", "odd"][number % 2])];
+            let wrong = wrong.iter::<f32>().collect::<Vec<_>>();
+            for (i, caption) in captions.iter().enumerate() {
+                assert!(said(numbers[i]).contains(caption), "{caption} of picture {}", numbers[i]);
+                let right = said(numbers[i]).map(|text| encode(&[&text]).unwrap());
+                assert!(!right.contains(&wrong[2 * i..][..2].to_vec()), "{caption} is said of it");
+                let known = captions.iter().any(|text| encode(&[text]).unwrap() == wrong[2 * i..][..2]);
+                assert!(known, "a wrong one is another's");
+                seen.insert(caption.clone());
+            }
+            let texts = captions.iter().map(String::as_str).collect::<Vec<_>>();
+            assert_eq!(vectors.iter::<f32>().collect::<Vec<_>>(), encode(&texts).unwrap());
+            assert_eq!(source.batch(step).unwrap().captions, captions);
+        }
+        assert_eq!(seen.len(), 12, "every caption comes");
+        let examples = request::Batch::examples(&source.batch(0).unwrap());
+        assert_eq!(examples[2].asked.text(TEXT), Some(source.batch(0).unwrap().captions[2].as_str()));
+    }
+
+    #[test]
+    fn pictures_without_captions_are_named_and_left_where_one_asks_for_it() {
+        let folder = folder();
+        let [three, four] = ["3.txt", "4.txt"].map(|name| folder.path().join(name));
+        let before = opened(&images(&folder), 2).unwrap().fingerprint();
+        fs::write(four, "another").unwrap();
+        assert_ne!(opened(&images(&folder), 2).unwrap().fingerprint(), before, "a caption is part of the data");
+        fs::remove_file(three).unwrap();
+        let Err(Error::Unusable(unusable)) = opened(&images(&folder), 2) else { panic!("3.png has no caption") };
+        assert_eq!(unusable.problems, ["3.png has no caption"]);
+        let skipping = Images { skip_broken: true, ..images(&folder) };
+        assert_eq!(opened(&skipping, 2).unwrap().items(), 9);
+        let Survey { notes, .. } = super::super::survey(&images(&folder), "").unwrap();
+        assert_eq!(notes[0], "captions: 17, 1 to 2 a picture; pictures without: 1, such as 3.png");
+        for entry in fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.extension().is_some_and(|ending| ending == "txt") {
+                fs::remove_file(entry).unwrap();
+            }
+        }
+        let error = opened(&skipping, 2).err().unwrap();
+        assert!(error.exit_code() == 2 && error.to_string().contains("has no captions; put a text"), "{error}");
+    }
+
+    #[test]
+    fn some_captions_are_spread_over_the_pictures() {
+        let folder = folder();
+        assert_eq!(some(&images(&folder), "", 5).unwrap(), [0, 2, 4, 6, 8].map(|i| format!("picture {i}")));
+        assert_eq!(some(&images(&folder), "", 100).unwrap().len(), 10);
+    }
+}
