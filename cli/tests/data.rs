@@ -143,7 +143,8 @@ fn spoiled(entry: &Entry, folder: &Path) -> Option<()> {
         files.sort();
         for path in files {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            let is_held_out = ["val", "held-out", "test", "t10k", "labels"].iter().any(|part| name.contains(part));
+            let is_held_out =
+                ["val", "held-out", "test", "t10k", "labels", "captions"].iter().any(|part| name.contains(part));
             if path.is_dir() && !is_held_out {
                 folders.push(path);
             } else if path.is_file() && !is_held_out {
