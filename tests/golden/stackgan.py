@@ -3,22 +3,25 @@
 Written from Zhang et al. 2017 (sections 3.2 to 3.4) and the published code with PyTorch's own modules. Stage I: 16 pixels, 8
 channels next to the picture, z of 3 entries, conditions of 4; Stage II: 32 pixels, one residual block; the critics: 4 channels in
 their first layer. A convolution before a norm has no bias; norms are over the batch with epsilon 1e-5 and begin as nothing but the norm.
-3 pictures, whose sentences are vectors of 384 entries.
+3 pictures, whose sentences are vectors of 384 entries, of which the layers see sqrt(384) times as much.
 
     condition  c = mu + exp(log sigma) * epsilon, both the halves of LeakyReLU(FC(text))
     kl         the mean over all entries of -log sigma + (exp(2 log sigma) + mu^2 - 1) / 2                        equation 2
     d_loss     -mean log D(x, t) - (mean log(1 - D(x, wrong t)) + mean log(1 - D(G(z, t), t))) / 2
     g_loss     -mean log D(G(z, t), t), to which KL_WEIGHT * kl is added
+    r1         1.5 / 2 times the mean over pictures of |gradient of D(x, t) by x|^2, with x real
 
 Parameters come from the formula of tests/golden/translation.py, in the order in which the modules are listed below; a linear weight is
 [inputs, outputs] with scale 1.5 / sqrt(inputs). Weights of convolutions and linear layers are that times GAIN, so that no logit is
 large. Pictures are wave(shape, 0.017), vectors of sentences and of wrong ones wave(shape, 0.31) and wave(shape, 0.47) divided by
-sqrt(384) / 12, what a seed draws wave(shape, 0.61) for D and wave(shape, 0.83) for G: z, then the epsilon of each stage. The small
+sqrt(384), what a seed draws wave(shape, 0.61) for D and wave(shape, 0.83) for G: z, then the epsilon of each stage. The small
 pictures of Stage I are averages of squares of pixels.
 
-`first` and `second`: pictures in training, logits, losses, of each parameter's gradient the norm and the product with
+`batch norm` has the critics above; in those of `without norm` every convolution has a bias instead. `first` and `second`: pictures in training, logits, losses, of each parameter's gradient the norm and the product with
 wave(shape, 0.71). `steps`: three steps by Adam with the rate 2e-4 and betas 0.5 and 0.999 from there, G judged by the D that has just
-learned, and G's running statistics following what is drawn for G alone; Stage II takes Stage I's pictures by its running statistics, and so does `sampled` at the end of the third.
+learned, and G's running statistics following what is drawn for G alone; Stage II takes
+Stage I's pictures by its running statistics, and so does `sampled` at the end of the third. Without norm the first and the third step
+have R1, its weight 0.3 doubled.
 
 Made with torch 2.15.0, on CPU. Run by hand, from anywhere:
 
@@ -74,7 +77,7 @@ class Augmentation(nn.Module):
         self.layer = nn.Linear(TEXT, 2 * CONDITION)
 
     def forward(self, text, epsilon):
-        mu, log = F.leaky_relu(self.layer(text), 0.2).chunk(2, 1)
+        mu, log = F.leaky_relu(self.layer(text * math.sqrt(TEXT)), 0.2).chunk(2, 1)
         kl = (-log + 0.5 * (torch.exp(2 * log) + mu**2 - 1)).mean()
         return mu + torch.exp(log) * epsilon, kl
 
@@ -124,34 +127,51 @@ class Second(nn.Module):
         return torch.tanh(self.last(h)), kl
 
 
+class Layer(nn.Module):
+    """A convolution and its norm, where there is one."""
+
+    def __init__(self, inputs, outputs, kernel=3, stride=1, padding=None, norm=True):
+        super().__init__()
+        self.conv = conv(inputs, outputs, kernel, stride, padding, bias=not norm)
+        self.norm = nn.BatchNorm2d(outputs) if norm else nn.Identity()
+
+    def forward(self, x):
+        return self.norm(self.conv(x))
+
+
 class Critic(nn.Module):
-    def __init__(self, side):
+    def __init__(self, side, norm):
         super().__init__()
         halvings = int(math.log2(side // 4))
         widths = [D_WIDTH * 2**i for i in range(halvings)]
         top = widths[-1]
-        layers = [conv(3, widths[0], 4, 2, 1, bias=True)]
-        self.layers = nn.ModuleList(layers + [conv(a, b, 4, 2, 1) for a, b in zip(widths, widths[1:])])
-        self.norms = nn.ModuleList(nn.BatchNorm2d(b) for b in widths[1:])
-        self.residual = narrow(top)
+        layers = [Layer(3, widths[0], 4, 2, 1, norm=False)]
+        self.layers = nn.ModuleList(layers + [Layer(a, b, 4, 2, 1, norm) for a, b in zip(widths, widths[1:])])
+        plan = [(top, top // 4, 1), (top // 4, top // 4, 3), (top // 4, top, 3)]
+        self.residual = nn.ModuleList(Layer(a, b, k, norm=norm) for a, b, k in plan)
         self.text = nn.Linear(TEXT, CONDITION)
-        self.joint = conv(top + CONDITION, top, 1)
-        self.joint_norm = nn.BatchNorm2d(top)
+        self.joint = Layer(top + CONDITION, top, 1, norm=norm)
         self.last = conv(top, 1, 4, padding=0, bias=True)
 
     def seen(self, x):
         act = lambda h: F.leaky_relu(h, 0.2)
         h = act(self.layers[0](x))
-        for i, (layer, norm) in enumerate(zip(self.layers[1:], self.norms)):
-            h = norm(layer(h))
-            if i + 1 < len(self.norms):
-                h = act(h)
-        return self.residual(h, act)
+        for layer in self.layers[1:-1]:
+            h = act(layer(h))
+        x = self.layers[-1](h)
+        h = act(self.residual[1](act(self.residual[0](x))))
+        return act(x + self.residual[2](h))
 
     def judged(self, seen, text):
-        t = F.leaky_relu(self.text(text), 0.2)[:, :, None, None].expand(-1, -1, 4, 4)
-        h = F.leaky_relu(self.joint_norm(self.joint(torch.cat([seen, t], 1))), 0.2)
-        return self.last(h).flatten(1)
+        t = F.leaky_relu(self.text(text * math.sqrt(TEXT)), 0.2)[:, :, None, None].expand(-1, -1, 4, 4)
+        return self.last(F.leaky_relu(self.joint(torch.cat([seen, t], 1)), 0.2)).flatten(1)
+
+
+def r1(critic, real, text, gamma):
+    real = real.clone().requires_grad_()
+    logits = critic.judged(critic.seen(real), text)
+    (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
+    return gamma / 2 * gradient.square().sum((1, 2, 3)).mean()
 
 
 def turned(module, tensor):
@@ -197,7 +217,7 @@ def d_loss(critic, real, fake, text, wrong):
 
 def data():
     pictures = wave([N, 3, LARGE, LARGE], 0.017)
-    text, wrong = [wave([N, TEXT], rate) / math.sqrt(TEXT) * 12 for rate in (0.31, 0.47)]
+    text, wrong = [wave([N, TEXT], rate) / math.sqrt(TEXT) for rate in (0.31, 0.47)]
     return pictures, text.float().double(), wrong.float().double()
 
 
@@ -209,11 +229,11 @@ def chances(rate):
 class Stage:
     """Networks in training, and how they draw."""
 
-    def __init__(self, is_first):
+    def __init__(self, is_first, norm):
         self.is_first = is_first
         self.first = filled(First())
         self.net = self.first if is_first else filled_after(self.first)
-        self.critic = filled(Critic(SMALL if is_first else LARGE))
+        self.critic = filled(Critic(SMALL if is_first else LARGE, norm))
 
     def for_critic(self, text, rate):
         """For D, which moves no running statistics of G."""
@@ -248,10 +268,10 @@ def filled_after(first):
     return both.second
 
 
-def golden(is_first):
+def golden(is_first, norm):
     pictures, text, wrong = data()
     real = F.avg_pool2d(pictures, 2) if is_first else pictures
-    stage = Stage(is_first)
+    stage = Stage(is_first, norm)
     fake, kl = stage.drawn(text, 0.61)
     loss, logits = d_loss(stage.critic, real, fake.detach(), text, wrong)
     on_fake = stage.critic.judged(stage.critic.seen(fake), text)
@@ -262,17 +282,20 @@ def golden(is_first):
         "logits": torch.cat(logits).flatten().tolist(),
         "d_loss": loss.item(),
         "d_gradients": gradients(stage.critic, loss),
+        "r1": r1(stage.critic, real, text, 1.5).item(),
+        "r1_gradients": gradients(stage.critic, loss + r1(stage.critic, real, text, 1.5)),
         "g_loss": g_loss.item(),
         "g_gradients": gradients(stage.net, g_loss + KL_WEIGHT * kl),
     }
-    stage = Stage(is_first)
+    stage = Stage(is_first, norm)
     adams = [torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999), 1e-8) for net in (stage.critic, stage.net)]
     steps = []
-    for _ in range(3):
+    for step in range(3):
         fake = stage.for_critic(text, 0.61)
         loss, _ = d_loss(stage.critic, real, fake, text, wrong)
         adams[0].zero_grad()
-        loss.backward()
+        penalty = r1(stage.critic, real, text, 0.3 * 2) if not norm and step % 2 == 0 else 0
+        (loss + penalty).backward()
         adams[0].step()
         fake, kl = stage.drawn(text, 0.83)
         g_loss = softplus(-stage.critic.judged(stage.critic.seen(fake), text))
@@ -293,7 +316,8 @@ def rounded(value):
 
 
 def main():
-    found = rounded({"first": golden(True), "second": golden(False)})
+    stages = lambda norm: {"first": golden(True, norm), "second": golden(False, norm)}
+    found = rounded({"batch norm": stages(True), "without norm": stages(False)})
     with open(Path(__file__).with_suffix(".json"), "w") as file:
         json.dump(found, file)
         file.write("\n")

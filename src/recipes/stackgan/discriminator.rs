@@ -1,10 +1,13 @@
 //! The network that judges whether a picture is real and goes with a sentence (Zhang et al. 2017, sections 3.3 and 3.4).
 
+use burn::tensor::s;
+use ganvas_kernels::{Act, bias_act};
+
 use super::Config;
 use super::generator::{CHANNELS, INIT, SLOPE, START};
-use super::parts::{Residual, norm, repeated};
+use super::parts::{NORM_EPSILON, entries, repeated};
 use crate::looks::sentences::WIDTH;
-use crate::nn::{BatchNorm, Conv2d, ConvConfig, Linear, Statistics};
+use crate::nn::{Conv2d, ConvConfig, Init, Linear, Norm, Normalization, Pullback, chain, leaky_pullback};
 use crate::prelude::*;
 
 /// Layers that halve the side double the channels; 1x1 layers bring them down to this many times the width again.
@@ -13,57 +16,101 @@ const MOST: usize = 8;
 /// Pictures `[n, 3, side, side]` and vectors of sentences `[n, 384]` to logits `[n, 1]`.
 #[derive(Module, Debug)]
 pub struct Critic {
-    layers: Vec<Conv2d>,   // 4x4 that halve the side to 4, then 1x1 that halve the channels
-    norms: Vec<BatchNorm>, // after each but the first
-    residual: Residual,
+    layers: Vec<Layer>, // 4x4 that halve the side to 4, then 1x1 that halve the channels
+    residual: Vec<Layer>,
     text: Linear,
-    joint: Conv2d, // of the picture and the sentence
-    joint_norm: BatchNorm,
+    joint: Layer, // of the picture and the sentence
     last: Conv2d,
+}
+
+/// A convolution, and a norm where there is one.
+#[derive(Module, Debug)]
+struct Layer {
+    conv: Conv2d,
+    norm: Option<Normalization>,
+}
+
+impl Layer {
+    fn new(config: ConvConfig, norm: Norm, draws: &Draws, name: &str, device: &Device) -> Self {
+        let norm = norm.over().map(|over| Normalization::new(over, config.outputs, NORM_EPSILON, device));
+        // A norm takes a bias away again.
+        let config = ConvConfig { bias: norm.is_none(), ..config };
+        Layer { conv: Conv2d::new(config, draws, name, device), norm }
+    }
+
+    /// With leaky ReLU of this slope at the end, 1 for none; and the way back.
+    fn vjp(&self, x: Tensor<4>, slope: f64) -> (Tensor<4>, Pullback<4, 4>) {
+        let Some(norm) = &self.norm else { return self.conv.leaky_vjp(x, slope) };
+        let (y, through) = self.conv.vjp(x);
+        let (y, normal) = norm.leaky_vjp(y, slope);
+        (y, chain(normal, through))
+    }
 }
 
 impl Critic {
     /// For pictures of this side; `name` makes its draws its own.
     pub(super) fn new(config: &Config, side: usize, name: &str, draws: &Draws, device: &Device) -> Self {
         let (width, condition) = (config.d_width, config.condition);
-        let conv =
-            |part: String, convolution: ConvConfig| Conv2d::new(convolution, draws, &format!("{name}.{part}"), device);
+        // What is small stays small where nothing normalises it.
+        let he = Init::FanIn { gain: (2.0 / (1.0 + SLOPE * SLOPE)).sqrt() };
+        let init = if config.d_norm == Norm::None { he } else { INIT };
+        let layer = |part: String, layer: ConvConfig, norm: Norm| {
+            Layer::new(layer, norm, draws, &format!("{name}.{part}"), device)
+        };
         let halvings = (side / START).ilog2() as usize;
-        let mut plan = vec![ConvConfig::halving([CHANNELS, width], true, INIT)];
-        plan.extend((1..halvings).map(|i| ConvConfig::halving([width << (i - 1), width << i], false, INIT)));
+        let mut plan = vec![ConvConfig::halving([CHANNELS, width], true, init)];
+        plan.extend((1..halvings).map(|i| ConvConfig::halving([width << (i - 1), width << i], true, init)));
         let mut channels = width << (halvings - 1);
         while channels > MOST * width {
-            plan.push(ConvConfig { bias: false, ..ConvConfig::same([channels, channels / 2], 1, INIT) });
+            plan.push(ConvConfig::same([channels, channels / 2], 1, init));
             channels /= 2;
         }
-        let joint = ConvConfig { bias: false, ..ConvConfig::same([channels + condition, channels], 1, INIT) };
-        let whole = ConvConfig { padding: 0, ..ConvConfig::same([channels, 1], START, INIT) };
+        let inner = (channels / 4).max(1);
+        let residual = [[channels, inner, 1], [inner, inner, 3], [inner, channels, 3]];
+        let residual = residual.map(|[inputs, outputs, kernel]| ConvConfig::same([inputs, outputs], kernel, init));
+        let numbered = |part: &str, plan: Vec<ConvConfig>| {
+            let norm = |i| if part == "layers" && i == 0 { Norm::None } else { config.d_norm };
+            let one = |(i, config)| layer(format!("{part}.{i}"), config, norm(i));
+            plan.into_iter().enumerate().map(one).collect::<Vec<_>>()
+        };
+        let joint = ConvConfig::same([channels + condition, channels], 1, init);
+        let whole = ConvConfig { padding: 0, ..ConvConfig::same([channels, 1], START, init) };
         Critic {
-            norms: plan[1..].iter().map(|layer| norm(layer.outputs, device)).collect(),
-            layers: plan.into_iter().enumerate().map(|(i, layer)| conv(format!("layers.{i}"), layer)).collect(),
-            residual: Residual::narrow(channels, draws, &format!("{name}.residual"), device),
+            layers: numbered("layers", plan),
+            residual: numbered("residual.layers", residual.to_vec()),
             text: Linear::new([WIDTH, condition], INIT, 0.0, draws, &format!("{name}.text"), device),
-            joint: conv("joint".into(), joint),
-            joint_norm: norm(channels, device),
-            last: conv("last".into(), whole),
+            joint: layer("joint".into(), joint, config.d_norm),
+            last: Conv2d::new(whole, draws, &format!("{name}.last"), device),
         }
     }
 
-    /// What it sees of pictures: `[n, channels, 4, 4]`.
-    pub fn seen(&self, pictures: Tensor<4>, told: Option<&Statistics>) -> Tensor<4> {
-        let mut h = self.layers[0].leaky(pictures, SLOPE);
-        for (i, (layer, norm)) in self.layers[1..].iter().zip(&self.norms).enumerate() {
-            // The authors' code has no activation before the last layer but one of Stage I either; their text knows no reason.
-            let slope = if i + 1 == self.norms.len() { 1.0 } else { SLOPE };
-            h = norm.leaky(layer.forward(h), slope, told);
+    /// What it sees of pictures, `[n, channels, 4, 4]`, and the way back to the gradient by them.
+    pub fn seen(&self, pictures: Tensor<4>) -> (Tensor<4>, Pullback<4, 4>) {
+        let (mut h, mut back): (_, Pullback<4, 4>) = (pictures, Box::new(|gradient| gradient));
+        for (i, layer) in self.layers.iter().enumerate() {
+            // The authors' code has no activation before the residual layers either; their text knows no reason.
+            let slope = if i > 0 && i + 1 == self.layers.len() { 1.0 } else { SLOPE };
+            let (y, through) = layer.vjp(h, slope);
+            (h, back) = (y, chain(through, back));
         }
-        self.residual.forward(h, SLOPE, told)
+        let (x, mut beside): (_, Pullback<4, 4>) = (h.clone(), Box::new(|gradient| gradient));
+        for (i, layer) in self.residual.iter().enumerate() {
+            let (y, through) = layer.vjp(h, if i + 1 == self.residual.len() { 1.0 } else { SLOPE });
+            (h, beside) = (y, chain(through, beside));
+        }
+        let y = bias_act(x + h, None, Act::Leaky(SLOPE));
+        let sum: Pullback<4, 4> = Box::new(move |gradient| gradient.clone() + beside(gradient));
+        (y.clone(), chain(leaky_pullback(y, SLOPE), chain(sum, back)))
     }
 
-    /// Logits on what it sees with sentences.
-    pub fn judged(&self, seen: Tensor<4>, text: Tensor<2>, told: Option<&Statistics>) -> Tensor<2> {
-        let text = repeated(self.text.leaky(text, SLOPE, None), START);
-        let h = self.joint.forward(Tensor::cat(vec![seen, text], 1));
-        self.last.forward(self.joint_norm.leaky(h, SLOPE, told)).flatten(1, 3)
+    /// Logits on what it sees with sentences, and the way back to the gradient by what it sees.
+    pub fn judged(&self, seen: Tensor<4>, text: Tensor<2>) -> (Tensor<2>, Pullback<2, 4>) {
+        let channels = seen.dims()[1];
+        let text = repeated(self.text.leaky(entries(text), SLOPE, None), START);
+        let (h, through) = self.joint.vjp(Tensor::cat(vec![seen, text], 1), SLOPE);
+        let (logits, last) = self.last.vjp(h);
+        let back = chain(last, through);
+        let by_seen = move |gradient: Tensor<2>| back(gradient.reshape([0, 0, 1, 1])).slice(s![.., ..channels]);
+        (logits.flatten(1, 3), Box::new(by_seen))
     }
 }

@@ -5,7 +5,7 @@ use burn::tensor::activation::tanh;
 use burn::tensor::s;
 
 use super::Config;
-use super::parts::{Residual, norm, repeated};
+use super::parts::{Residual, entries, norm, repeated};
 use crate::looks::sentences::WIDTH;
 use crate::nn::{BatchNorm, Conv2d, ConvConfig, Init, Linear, Statistics, nearer};
 use crate::prelude::*;
@@ -31,7 +31,7 @@ impl Augmentation {
     /// authors' code has it: `[1]` (equation 2).
     pub fn forward(&self, text: Tensor<2>, chance: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
         let [_, condition] = chance.dims();
-        let both = self.layer.leaky(text, SLOPE, None);
+        let both = self.layer.leaky(entries(text), SLOPE, None);
         let (mean, log) = (both.clone().slice(s![.., ..condition]), both.slice(s![.., condition..]));
         let deviation = log.clone().exp();
         let divergence = (deviation.clone().square() + mean.clone().square() - 1.0) * 0.5 - log;

@@ -17,7 +17,8 @@ use crate::data::images::{Images, Shape};
 use crate::data::vectors;
 use crate::looks::sentences::{Encoder, Reader, WIDTH};
 use crate::looks::squeezenet::enlarged;
-use crate::nn::Statistics;
+use crate::loss::penalty::Penalty;
+use crate::nn::{Norm, Statistics, chain};
 use crate::prelude::*;
 use discriminator::Critic;
 use generator::{CHANNELS, First, Second};
@@ -58,6 +59,13 @@ pub struct Config {
     /// Channels of the critics' first layer, likewise.
     #[schemars(range(min = 1, max = 512))]
     pub d_width: usize,
+    /// The critics' normalisation, after all layers but the first and the last.
+    pub d_norm: Norm,
+    /// Weight, gamma, of the penalty R1 on the critics' gradient by real pictures with their captions; 0 for none, as in the paper.
+    pub r1_weight: f64,
+    /// Steps from one R1 to the next, each so many times as strong.
+    #[schemars(range(min = 1, max = 1000))]
+    pub r1_every: u64,
     /// Residual blocks of the second stage.
     #[schemars(range(max = 16))]
     pub blocks: usize,
@@ -91,6 +99,9 @@ impl Default for Config {
             condition: 128,
             width: 128,
             d_width: 64,
+            d_norm: Norm::Batch,
+            r1_weight: 0.0,
+            r1_every: 4,
             blocks: 4,
             kl_weight: 2.0,
             first_kimg: 5300.0, // 600 times the birds
@@ -335,8 +346,8 @@ impl Recipe for StackGan {
         let is_first = self.config.stage(cx.images).0;
         let side = if is_first { self.config.first_resolution } else { self.config.resolution };
         let critic = self.critics[usize::from(!is_first)].as_ref()?.net().valid();
-        let seen = critic.seen(shrunk(cx.tensor(batch.pixels), side), None);
-        Some(critic.judged(seen, cx.tensor(batch.vectors), None))
+        let (seen, _) = critic.seen(shrunk(cx.tensor(batch.pixels), side));
+        Some(critic.judged(seen, cx.tensor(batch.vectors)).0)
     }
 
     fn parts(&mut self, visit: &mut Parts) {
@@ -364,23 +375,27 @@ impl StackGan {
         let fake = self.drawn(is_first, &text, of_d, &Statistics::default()).0.without_autodiff();
         let at = usize::from(!is_first);
         let Some(critic) = self.critics[at].as_mut() else { return Scalars::default() };
-        let (net, told, other) = (critic.net(), Statistics::default(), Statistics::default());
-        let seen = net.seen(real, Some(&told));
-        let on_real = net.judged(seen.clone(), text.clone(), Some(&told));
-        let on_wrong = net.judged(seen, wrong, Some(&other));
-        let on_fake = net.judged(net.seen(fake, Some(&other)), text.clone(), Some(&other));
+        let net = critic.net();
+        let (seen, to_pictures) = net.seen(real);
+        let (on_real, to_seen) = net.judged(seen.clone(), text.clone());
+        let (on_wrong, _) = net.judged(seen, wrong);
+        let (on_fake, _) = net.judged(net.seen(fake).0, text.clone());
+        let Config { r1_weight, r1_every, .. } = self.config;
+        let is_penalised = r1_weight > 0.0 && cx.step.is_multiple_of(r1_every);
+        let penalty = is_penalised.then(|| {
+            let on = (on_real.clone(), chain(to_seen, to_pictures));
+            Penalty::zero_centred(r1_weight * r1_every as f64, on)
+        });
         let d_wrong = sigmoid(on_wrong.clone().without_autodiff()).mean();
         let d_loss = matching_aware(on_real.clone(), on_wrong, on_fake.clone());
         let decided = LOSS.decided(on_real, on_fake);
-        critic.change(|critic| told.followed_by(critic));
-        let scalars = critic::learn(critic, d_loss, None, decided, rate, cx).with("d_wrong", d_wrong);
+        let scalars = critic::learn(critic, d_loss, penalty, decided, rate, cx).with("d_wrong", d_wrong);
 
         // G, through the D of this moment, and what keeps conditions near N(0, 1)
         let told = Statistics::default();
         let (fake, divergence) = self.drawn(is_first, &text, of_g, &told);
         let Some(critic) = self.critics[at].as_ref().map(Trained::frozen) else { return scalars };
-        let other = Statistics::default();
-        let on_fake = critic.judged(critic.seen(fake, Some(&other)), text, Some(&other));
+        let (on_fake, _) = critic.judged(critic.seen(fake).0, text);
         drop(critic);
         let g_loss = LOSS.generator(on_fake.clone(), || on_fake);
         self.painter.change(|painter| told.followed_by(painter));
@@ -400,9 +415,10 @@ mod tests {
     const N: usize = 3;
 
     /// Networks, losses and steps of both stages, in f64: made by tests/golden/stackgan.py, whose docs give the formulas.
-    fn golden(is_first: bool) -> Value {
+    fn golden(is_first: bool, d_norm: Norm) -> Value {
         let golden: Value = serde_json::from_str(include_str!("../../../tests/golden/stackgan.json")).unwrap();
-        golden[if is_first { "first" } else { "second" }].clone()
+        let stage = if is_first { "first" } else { "second" };
+        golden[if d_norm == Norm::None { "without norm" } else { "batch norm" }][stage].clone()
     }
 
     /// Of the stage that learns; the first one alone, or the second one from the beginning.
@@ -445,7 +461,7 @@ mod tests {
     }
 
     fn text(rate: f64) -> Tensor<2> {
-        wave([N, WIDTH], rate) * (12.0 / (WIDTH as f64).sqrt())
+        wave([N, WIDTH], rate) * (1.0 / (WIDTH as f64).sqrt())
     }
 
     fn drawn(config: &Config, rate: f64) -> Tensor<2> {
@@ -468,9 +484,10 @@ mod tests {
 
     #[test]
     fn networks_and_losses_of_both_stages_are_those_of_an_independent_implementation() {
-        for is_first in [true, false] {
-            let (golden, config) = (golden(is_first), small(is_first));
-            let what = |name: &str| format!("{name} of the {} stage", if is_first { "first" } else { "second" });
+        for (is_first, d_norm) in [(true, Norm::Batch), (true, Norm::None), (false, Norm::Batch), (false, Norm::None)] {
+            let (golden, config) = (golden(is_first, d_norm), Config { d_norm, ..small(is_first) });
+            let stage = if is_first { "first" } else { "second" };
+            let what = |name: &str| format!("{name} of the {stage} stage, {d_norm:?}");
             let players = players(&config);
             let critic = players.critics[usize::from(!is_first)].as_ref().unwrap().net();
             let (right, wrong, real) = (text(0.31), text(0.47), shrunk(wave([N, 3, 32, 32], 0.017), config.side()));
@@ -479,22 +496,25 @@ mod tests {
             assert_near(some(fake.clone()), &golden["fake"], &what("the picture"));
             assert_near(divergence, &golden["kl"], &what("the divergence"));
 
-            let told = Statistics::default();
-            let seen = critic.seen(real, Some(&told));
-            let logits = [
-                critic.judged(seen.clone(), right.clone(), Some(&told)),
-                critic.judged(seen, wrong, Some(&told)),
-                critic.judged(critic.seen(fake.without_autodiff(), Some(&told)), right.clone(), Some(&told)),
-            ];
+            let judged = || {
+                let (seen, to_pictures) = critic.seen(real.clone());
+                let (on_real, to_seen) = critic.judged(seen.clone(), right.clone());
+                let (on_wrong, _) = critic.judged(seen, wrong.clone());
+                let (on_fake, _) = critic.judged(critic.seen(fake.clone().without_autodiff()).0, right.clone());
+                let r1 = Penalty::zero_centred(1.5, (on_real.clone(), chain(to_seen, to_pictures)));
+                (matching_aware(on_real.clone(), on_wrong.clone(), on_fake.clone()), r1, [on_real, on_wrong, on_fake])
+            };
+            let (d_loss, r1, logits) = judged();
             assert_near(Tensor::cat(logits.to_vec(), 0), &golden["logits"], &what("D's logits"));
-            let [on_real, on_wrong, on_fake] = logits;
-            let d_loss = matching_aware(on_real, on_wrong, on_fake);
+            assert_near(r1, &golden["r1"], &what("R1"));
             assert_near(d_loss.clone(), &golden["d_loss"], &what("D's loss"));
             assert_gradients(critic, &d_loss.backward(), &golden["d_gradients"], &what("D's loss"));
+            let (d_loss, r1, _) = judged();
+            assert_gradients(critic, &(d_loss + r1).backward(), &golden["r1_gradients"], &what("D's loss with R1"));
 
             let (fake, divergence) = fakes();
             let frozen = critic.clone().no_grad();
-            let on_fake = frozen.judged(frozen.seen(fake, Some(&told)), right, Some(&told));
+            let (on_fake, _) = frozen.judged(frozen.seen(fake).0, right);
             let g_loss = LOSS.generator(on_fake.clone(), || on_fake);
             assert_near(g_loss.clone(), &golden["g_loss"], &what("G's loss"));
             let gradients = (g_loss + divergence * config.kl_weight).backward();
@@ -510,15 +530,27 @@ mod tests {
 
     #[test]
     fn three_steps_of_either_stage_are_that_implementations() {
-        for is_first in [true, false] {
-            let (golden, config, device) = (golden(is_first), small(is_first), Device::flex());
+        // R1 comes at the first and the third step.
+        let penalised = Config { d_norm: Norm::None, r1_weight: 0.3, r1_every: 2, ..Config::default() };
+        for (is_first, of) in
+            [false, true].into_iter().flat_map(|is| [(is, Config::default()), (is, penalised.clone())])
+        {
+            let Config { d_norm, r1_weight, r1_every, .. } = of;
+            let (golden, device) = (golden(is_first, d_norm), Device::flex());
+            let config = Config { d_norm, r1_weight, r1_every, ..small(is_first) };
             let mut players = players(&config);
             for (step, wanted) in (0..).zip(golden["steps"].as_array().unwrap()) {
                 let cx = StepCx::new(0, step, N, &device);
                 let told = players.improved(batch(&config), [0.61, 0.83].map(|rate| drawn(&config, rate)), &cx).read();
                 for (name, wanted) in ["d_loss", "g_loss", "kl"].into_iter().zip(numbers(wanted)) {
                     let found = told.iter().find(|(known, _)| *known == name).unwrap().1;
-                    assert_close(&format!("{name} of step {step}, first: {is_first}"), found, wanted, wanted, 1e-3);
+                    assert_close(
+                        &format!("{name} of step {step}, first: {is_first}, {d_norm:?}"),
+                        found,
+                        wanted,
+                        wanted,
+                        1e-3,
+                    );
                 }
             }
             let painter = players.painter.sampler();
@@ -565,7 +597,7 @@ mod tests {
                 let picture = Model::forward(&painter, given).tensor::<4>("picture");
                 assert_eq!(picture.dims(), [N, 3, resolution, resolution]);
                 let critic = Critic::new(&config, resolution, "critic", &Draws::new(0, 0), &device);
-                assert_eq!(critic.judged(critic.seen(picture, None), text(0.31), None).dims(), [N, 1]);
+                assert_eq!(critic.judged(critic.seen(picture).0, text(0.31)).0.dims(), [N, 1]);
             }
         }
         let none = Config { first_kimg: 0.0, second_kimg: 0.0, ..Config::default() };

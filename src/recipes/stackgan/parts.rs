@@ -4,14 +4,20 @@ use burn::tensor::Tensor;
 use ganvas_kernels::{Act, bias_act};
 
 use super::generator::INIT;
+use crate::looks::sentences::WIDTH;
 use crate::nn::{BatchNorm, Conv2d, ConvConfig, Statistics};
 use crate::prelude::*;
 
-const NORM_EPSILON: f64 = 1e-5;
+pub(super) const NORM_EPSILON: f64 = 1e-5;
 
 /// Batch norm that begins as nothing but the norm.
 pub(super) fn norm(channels: usize, device: &Device) -> BatchNorm {
     BatchNorm::new(Tensor::ones([channels], device), NORM_EPSILON)
+}
+
+/// Vectors of sentences `[n, 384]`, of length 1, so that their entries are about 1: what a layer with small weights hears at once.
+pub(super) fn entries(text: Tensor<2>) -> Tensor<2> {
+    text * (WIDTH as f64).sqrt()
 }
 
 /// A vector `[n, c]` at every pixel: `[n, c, side, side]`.
