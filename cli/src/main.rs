@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>();
-            let Some(sentence) = commands::tried::answer(&error, &args) else { error.exit() };
+            let Some(sentence) = commands::tried::answer(&error, &args, &Cli::command()) else { error.exit() };
             progress::say(&format!("ganvas: {sentence}"));
             return ExitCode::from(2);
         }

@@ -242,3 +242,60 @@ fn a_run_goes_on_for_longer_and_never_for_less_and_says_when_it_begins_anew() {
     let anew = alone(folder.path(), &["resume", "latest"]);
     assert!(anew.status.success() && said(&anew).contains("the training begins anew"), "{}", said(&anew));
 }
+
+#[test]
+fn a_word_in_place_of_a_number_and_a_missing_output_are_answered_by_an_example() {
+    let folder = tempfile::tempdir().unwrap();
+    for (args, wanted) in [
+        (&["train", "mnist", "--kimg", "1o"][..], "`1o` is no number for --kimg <N>; write one such as 1.5"),
+        (&["train", "mnist", "--steps", "many"], "`many` is no number for --steps <N>; write one such as 12"),
+        (&["sample", "latest"], "`ganvas sample` needs --output <OUT>, as in: ganvas sample "),
+        (&["train"], "`ganvas train` needs <RECIPE|FILE>, as in: ganvas train mnist --serve"),
+    ] {
+        let refused = alone(folder.path(), args);
+        let said = said(&refused);
+        assert!(refused.status.code() == Some(2) && said.contains(wanted), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_folder_is_said_before_anything_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let pictures = folder.path().join("pictures");
+    fs::create_dir(&pictures).unwrap();
+    for i in 0..4_u8 {
+        image::RgbImage::from_pixel(28, 28, image::Rgb([60 * i; 3])).save(pictures.join(format!("{i}.png"))).unwrap();
+    }
+    let pairs = alone(folder.path(), &["train", "pix2pix", "--data", "pictures", "--preset", "laptop"]);
+    assert!(pairs.status.code() == Some(2) && said(&pairs).contains("holds square pictures, and pairs are wanted"));
+    fs::write(pictures.join("broken.png"), "no picture").unwrap();
+    let broken = alone(folder.path(), &["train", "dcgan", "--data", "pictures", "--preset", "laptop"]);
+    for refused in [pairs, broken] {
+        let said = said(&refused);
+        assert!(refused.status.code() == Some(2) && !said.contains("measuring"), "{said}");
+    }
+}
+
+#[test]
+fn a_metric_of_something_else_names_those_that_suit_and_data_that_moved_are_named_with_the_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let done = |args: &[&str]| {
+        let output = alone(folder.path(), args);
+        assert!(output.status.success(), "{args:?}: {}", said(&output));
+    };
+    done(&["train", "ring", "--steps", "2"]);
+    let points = said(&alone(folder.path(), &["eval", "latest", "--metric", "fd"]));
+    assert!(points.contains("of this there are: modes"), "{points}");
+    let pictures = folder.path().join("pictures");
+    fs::create_dir(&pictures).unwrap();
+    for i in 0..40_u8 {
+        image::RgbImage::from_pixel(28, 28, image::Rgb([6 * i; 3])).save(pictures.join(format!("{i}.png"))).unwrap();
+    }
+    let small = ["resolution=28", "width=4", "latent=8", "train.batch=4"].map(|set| ["--set", set]).concat();
+    done(&[&["train", "dcgan", "--data", "pictures", "--steps", "2"][..], &small].concat());
+    fs::rename(&pictures, folder.path().join("elsewhere")).unwrap();
+    let moved = alone(folder.path(), &["eval", "latest", "--features", "pixels"]);
+    let (code, moved) = (moved.status.code(), said(&moved));
+    let wanted = "pictures, which this run learns from, is not there; say where it is now, as in `ganvas resume ";
+    assert!(code == Some(2) && moved.contains(wanted), "{moved}");
+}

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::arrays::{Given, Statistics};
 use super::estimate::Estimate;
-use super::metric::{Measure, Metric, OF_GAUSSIANS};
+use super::metric::{METRICS, Measure, Metric, OF_GAUSSIANS, On};
 use super::pictures::{Asked, Music, Pictures, drawn};
 use super::seen::{Seen, by, see};
 use super::{Like, frechet};
@@ -303,6 +303,12 @@ fn nothing(features: &str) -> By {
 /// The error for a metric that is of something else.
 pub fn misplaced(metric: &Metric) -> Error {
     Error::input(format!("{} is not measured of what this makes. It is: {}", metric.name, metric.sentence))
+}
+
+/// The same where it is known what is measured, with the metrics that suit.
+pub fn misplaced_on(metric: &Metric, on: On) -> Error {
+    let suiting = METRICS.iter().filter(|metric| metric.suits(on)).map(|metric| metric.name).collect::<Vec<_>>();
+    Error::input(format!("{}; of this there are: {}", misplaced(metric), suiting.join(", ")))
 }
 
 #[cfg(test)]

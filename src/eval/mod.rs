@@ -27,7 +27,7 @@ mod subject;
 mod table;
 
 pub use crate::passport::{By, Drawn, Like, Part, Passport, Side};
-pub use against::{Against, misplaced, of_features, of_model, of_music, of_pairs, of_statistics};
+pub use against::{Against, misplaced, misplaced_on, of_features, of_model, of_music, of_pairs, of_statistics};
 pub use answers::{Answers, answered_music, group, of_asked, wanted_music};
 pub use arrays::{Given, Statistics};
 pub use by_class::ByClass;

@@ -7,7 +7,7 @@ use ganvas::data::images::{Images, Shape};
 use ganvas::data::music;
 use ganvas::eval::{
     Against, Answers, ByClass, Drawn, Given, Like, Measure, Metric, Music, On, Part, Passport, Pictures, Seen, Side,
-    Subject, kind_of, metric, misplaced, table, usual,
+    Subject, kind_of, metric, misplaced, misplaced_on, table, usual,
 };
 use ganvas::eval::{
     answered_music, differences, group, of_features, of_model, of_music, of_pairs, of_statistics, panel, wanted_music,
@@ -343,7 +343,7 @@ impl Measuring<'_> {
         if let Some(on) = kind
             && let Some(metric) = self.named.iter().find(|metric| !metric.suits(on))
         {
-            return Err(misplaced(metric).into());
+            return Err(misplaced_on(metric, on).into());
         }
         if was_imported && real.is_none() {
             // The recipe's own data are not what this network learned from.
@@ -379,6 +379,7 @@ impl Measuring<'_> {
             let place = super::train::named_set(&name)?.unwrap_or(name);
             config = config.with(&super::train::data_setting(&place)?)?;
         } else if real.is_none() && (self.named.is_empty() || !self.named.iter().all(is_of_styles)) {
+            super::its_data_are_there(&config, path)?;
             super::train::fetch_own(&config).map_err(|error| error.or("compare with others: --against FOLDER"))?;
         }
         if self.args.skip_broken {

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use ganvas::field::Kind;
 use ganvas::model::taken_picture;
-use ganvas::{Error, Model, RunDir, shell};
+use ganvas::{Error, Model, Resolved, RunDir, shell};
 
 use crate::progress::say;
 
@@ -32,6 +32,18 @@ const LATEST: &str = "latest";
 /// The run at a path, or the latest.
 pub fn open_run(given: &Path) -> ganvas::Result<RunDir> {
     RunDir::open(&run_path(given)?)
+}
+
+/// An error when the user's own data are not where the run has them.
+pub fn its_data_are_there(config: &Resolved, run: &Path) -> ganvas::Result<()> {
+    let Some(path) = config.data_path() else { return Ok(()) };
+    if path.exists() || ganvas::data::named(&path)?.is_some() {
+        return Ok(());
+    }
+    let (shown, run) = (path.display(), shell::path(run));
+    Err(Error::input(format!(
+        "{shown}, which this run learns from, is not there; say where it is now, as in `ganvas resume {run} --data PATH`"
+    )))
 }
 
 /// The path itself, or that of the latest run, which is said.

@@ -1,13 +1,12 @@
 //! `ganvas resume`: a run goes on exactly where it stopped.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ganvas::config::RESUMABLE;
-use ganvas::data;
 use ganvas::import::Card;
 use ganvas::model::taken_picture;
 use ganvas::run::Checkpoint;
-use ganvas::{Error, RECIPES, Resolved, shell};
+use ganvas::{Error, RECIPES};
 
 use super::tried::Length;
 use super::{Computing, train};
@@ -104,7 +103,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     match &args.data {
         Some(path) => config = config.with(&train::data_setting(path)?)?,
-        None => is_there(&config, &args.run)?,
+        None => super::its_data_are_there(&config, &args.run)?,
     }
     train::prepare(&config)?;
     let session = config.open(&device).map_err(mended)?;
@@ -122,19 +121,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         run.reconfigure(&config)?;
     }
     train::go(&run, lock, &config, (session, &device), from.as_ref(), args.serve, args.json)
-}
-
-/// An error when the user's own data are not where the run has them.
-fn is_there(config: &Resolved, run: &Path) -> anyhow::Result<()> {
-    let Some(path) = config.data_path() else { return Ok(()) };
-    if path.exists() || data::named(&path)?.is_some() {
-        return Ok(());
-    }
-    let (shown, run) = (path.display(), shell::path(run));
-    Err(Error::input(format!(
-        "{shown}, which this run learns from, is not there; say where it is now, as in `ganvas resume {run} --data PATH`"
-    ))
-    .into())
 }
 
 /// The error with a way out that suits a run that has begun: it cannot be told to skip more files than before.

@@ -103,7 +103,7 @@ fn list(given: Option<&Path>, as_json: bool) -> anyhow::Result<()> {
         summary["bytes"] = bytes.into();
         objects.push(summary);
         let begun = total_steps.filter(|_| started.is_some());
-        let progress = begun.map_or("-".to_owned(), |total| progress(step, total, total_kimg));
+        let progress = begun.map_or("-".to_owned(), |total| progress([step, total], total_kimg));
         let metric = metric.map(|one| format!("{} {:.4} [{:.4}, {:.4}]", one.title, one.value, one.low, one.high));
         let recipe = recipe.unwrap_or_else(|| "-".to_owned());
         rows.push([id, recipe, state, progress, size(bytes), metric.unwrap_or_default()]);
@@ -117,12 +117,13 @@ fn list(given: Option<&Path>, as_json: bool) -> anyhow::Result<()> {
     super::print(&table(["RUN", "RECIPE", "STATE", "PROGRESS", "SIZE", "LAST METRIC"].map(str::to_owned), rows))
 }
 
-/// "43% of 2400 kimg", or of its steps where it is short.
-fn progress(step: u64, total: u64, total_kimg: Option<f64>) -> String {
+/// "43% of 2400 kimg", with as many digits as a short run needs.
+fn progress([step, total]: [u64; 2], total_kimg: Option<f64>) -> String {
     let percent = 100 * step.min(total) / total.max(1);
     match total_kimg {
         Some(kimg) if kimg >= 10.0 => format!("{percent}% of {kimg:.0} kimg"),
-        _ => format!("{percent}% of {total} steps"),
+        Some(kimg) => format!("{percent}% of {} kimg", (kimg * 1000.0).round() / 1000.0),
+        None => format!("{percent}%"),
     }
 }
 

@@ -92,6 +92,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if let Some(name) = &args.name {
         RunDir::check_name(name)?;
     }
+    if config.data_path().is_some() {
+        config.data().map_err(suited)?; // what the user can mend comes before what takes time
+    }
     let mut work = Work::new("measuring time and memory".to_owned());
     let trial = ganvas::try_out(&config, &device, &mut |progress| {
         memory::give_back(); // or what the steps before freed counts for the next ones

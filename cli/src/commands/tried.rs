@@ -52,8 +52,43 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("num_workers", "threads"),
 ];
 
-/// What to write instead of a flag that `train` does not know, in one sentence; none where only clap knows what to say.
-pub fn answer(error: &clap::Error, args: &[String]) -> Option<String> {
+/// What clap says with a word of Rust's, or with no way out, in one sentence that has one; none where only clap knows what to say.
+/// `verbs` are the commands with their help.
+pub fn answer(error: &clap::Error, args: &[String], verbs: &clap::Command) -> Option<String> {
+    match error.kind() {
+        ErrorKind::ValueValidation => no_number(error),
+        ErrorKind::MissingRequiredArgument => missing(error, verbs.find_subcommand(args.get(1)?)?),
+        _ => unknown(error, args),
+    }
+}
+
+/// A word where a number should be.
+fn no_number(error: &clap::Error) -> Option<String> {
+    let example = match std::error::Error::source(error)?.to_string().as_str() {
+        "invalid float literal" => "1.5",
+        "invalid digit found in string" => "12",
+        _ => return None,
+    };
+    let (Some(ContextValue::String(flag)), Some(ContextValue::String(value))) =
+        (error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidValue))
+    else {
+        return None;
+    };
+    Some(format!("`{value}` is no number for {flag}; write one such as {example}"))
+}
+
+/// What a command lacks, with the first of its examples.
+fn missing(error: &clap::Error, verb: &clap::Command) -> Option<String> {
+    let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg) else { return None };
+    let help = verb.get_after_help()?.to_string();
+    let example = help.lines().map(|line| line.trim().trim_start_matches("Example: "));
+    let example = example.map(str::trim).find(|line| line.starts_with("ganvas "))?;
+    let missing = missing.iter().map(|one| one.trim_end_matches("...")).collect::<Vec<_>>().join(" and ");
+    Some(format!("`ganvas {}` needs {missing}, as in: {example}", verb.get_name()))
+}
+
+/// What to write instead of a flag that `train` does not know.
+fn unknown(error: &clap::Error, args: &[String]) -> Option<String> {
     let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return None };
     if error.kind() != ErrorKind::UnknownArgument || args.get(1).map(String::as_str) != Some("train") {
         return None;

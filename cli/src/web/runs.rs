@@ -225,7 +225,7 @@ impl Run {
             Some("stopped") => "stopped",
             Some(_) => "failed",
             None if story.times.is_none() => "waiting",
-            None => "dead",
+            None => "killed",
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::TensorData;
 use image::{RgbImage, imageops};
@@ -212,10 +213,14 @@ fn other_layout(place: &Path, listing: &Listing) -> Option<String> {
 
 /// Pictures A|B, cut in the middle.
 fn side_by_side(images: &Images, place: &Path, listing: &Listing, shape: Shape) -> Result<Decoded> {
+    let squares = AtomicUsize::new(0);
     let found = listing.each(|file, bytes| {
         let seen = decode::seen(bytes)?;
         let picture = &seen.picture;
         let (width, height) = picture.dimensions();
+        if width == height {
+            squares.fetch_add(1, Ordering::Relaxed);
+        }
         if width == height || !width.is_multiple_of(2) {
             return Err(format!(
                 "is {width} x {height} pixels; two pictures of one size side by side have an even width that is not their height"
@@ -227,6 +232,13 @@ fn side_by_side(images: &Images, place: &Path, listing: &Listing, shape: Shape) 
         let look = Look::of(file.name(), file.held_out, &seen).of_half([width / 2, height]);
         Ok((vec![item], (look, seam::jump(picture))))
     });
+    if squares.into_inner() == found.len() && !found.is_empty() {
+        return Err(Error::input(format!(
+            "{} holds square pictures, and pairs are wanted: both side by side in one picture twice as wide as high, or in two \
+             folders, A and B, under the same names. From pictures without partners learn dcgan, stylegan2 and others of `ganvas list`",
+            place.display()
+        )));
+    }
     let (items, looks) = usable(place, images.skip_broken, found, listing.problems.clone())?;
     let (looks, jumps): (Vec<_>, Vec<_>) = looks.into_iter().unzip();
     let mut remarks = remarks(&looks, images.crop);
@@ -520,6 +532,6 @@ mod tests {
         write(&folder.path().join("x.png"), &RgbImage::new(16, 16));
         let pairs = Pairs { path: folder.path().to_owned(), ..Pairs::default() };
         let Err(error) = opened(&pairs, false) else { panic!("a square is no pair") };
-        assert!(error.to_string().contains("x.png is 16 x 16 pixels; two pictures"), "{error}");
+        assert!(error.to_string().contains("holds square pictures, and pairs are wanted"), "{error}");
     }
 }

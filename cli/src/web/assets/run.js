@@ -47,7 +47,7 @@ export async function run(main, id, tab, section, signal) {
 	const headline = () => {
 		const { detail: told } = shared;
 		state.replaceChildren(...[badge(told.state), progress(told)].filter(Boolean));
-		const strange = ["waiting", "dead", "failed", "broken", "imported"].includes(told.state);
+		const strange = ["waiting", "killed", "failed", "broken", "imported"].includes(told.state);
 		hint.replaceChildren(...(strange ? withCode(say(`hint_${told.state}`), told.path) : []),
 			...(told.broken ? [element("pre", { lang: "en" }, told.broken)] : []));
 		hint.hidden = !strange;

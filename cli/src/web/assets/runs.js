@@ -12,7 +12,7 @@ const SHAPES = {
 	finished: "M2.5 8.5l3.5 3.5 7.5-8",
 	stopped: "M3.5 3.5h9v9h-9z",
 	failed: "M3 3l10 10M13 3L3 13",
-	dead: "M8 2.5a5.5 5.5 0 1 1-.01 0zM4.2 4.2l7.6 7.6",
+	killed: "M8 2.5a5.5 5.5 0 1 1-.01 0zM4.2 4.2l7.6 7.6",
 	imported: "M8 2.5v8M4.5 7.5L8 11l3.5-3.5M3 13.5h10",
 	broken: "M3 3l10 10M13 3L3 13",
 	waiting: "M8 2.5a5.5 5.5 0 1 1-.01 0zM8 5v3.2l2.2 1.6",
