@@ -596,8 +596,8 @@ fn runs_are_listed_renamed_and_removed() {
     let list = ganvas(&["runs"]);
     let rows = list.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>();
     assert_eq!(rows[0], "RUN RECIPE STATE PROGRESS SIZE LAST METRIC");
-    assert!(rows[1].starts_with("0002-other ring finished 100% of 2 steps "), "the newest first: {list}");
-    assert!(rows[2].starts_with("0001-ring ring finished 100% of 4 steps ") && rows.len() == 3, "{list}");
+    assert!(rows[1].starts_with("0002-other ring finished 100% of 0.512 kimg "), "the newest first: {list}");
+    assert!(rows[2].starts_with("0001-ring ring finished 100% of 1.024 kimg ") && rows.len() == 3, "{list}");
     let json = serde_json::from_str::<serde_json::Value>(&ganvas(&["runs", "runs", "--json"])).unwrap();
     assert_eq!((&json[1]["path"], &json[1]["step"]), (&"runs/0001-ring".into(), &4.into()));
     let weights = folder.path().join("runs/0001-ring/checkpoints/00000001k024/model.safetensors");
