@@ -396,6 +396,45 @@ pub(in crate::data) mod tests {
         assert_eq!(seen.len(), FIRST_HELD_OUT);
     }
 
+    #[test]
+    fn a_row_says_what_the_captions_say_and_another_value_takes_its_place() {
+        let row = [
+            ("style", "avataaars"),
+            ("top", "bun"),
+            ("clothes", "overall"),
+            ("mouth", "angry"),
+            ("hair_colour", "#c93305"),
+            ("accessories", "prescription02"),
+            ("skin_colour", "#fd9841"),
+            ("clothes_colour", "#25557c"),
+            ("beard", ""),
+        ];
+        let cells = |row: &[(&str, &str)]| row.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect::<Vec<_>>();
+        let found = said(&cells(&row)).unwrap_or_default();
+        let shown = found.iter().map(|one| format!("{}: {} ({})", one.attribute, one.value, one.phrase));
+        let wanted = [
+            "style: avatar (avatar)",
+            "hair: {} hair in a bun (red hair in a bun)",
+            "hair colour: red (red hair in a bun)",
+            "hat colour:  ()",
+            "skin colour: orange (orange skin)",
+            "clothes: overalls (dark blue overalls)",
+            "clothes colour: dark blue (dark blue overalls)",
+            "glasses: glasses (glasses)",
+            "beard:  ()",
+            "mood: angry (an angry avatar)",
+        ];
+        assert_eq!(shown.collect::<Vec<_>>(), wanted);
+        let other = Said { phrase: "auburn hair in a bun".into(), ..found[2].clone() };
+        let caption = "an avatar in dark blue overalls with red hair in a bun";
+        let changed = "an avatar in dark blue overalls with auburn hair in a bun";
+        assert_eq!(found[2].exchanged(&other, caption).as_deref(), Some(changed));
+        let toon = [("style", "toon-head"), ("hair", "spiky"), ("rearHair", "longWavy"), ("hat_colour", "#ffffff")];
+        let found = said(&cells(&toon)).unwrap_or_default();
+        assert_eq!([&found[0].value, &found[1].value], ["cartoon", "long wavy spiky {} hair"]);
+        assert_eq!(said(&cells(&[("style", "rococo"), ("hair", "spiky")])), None, "another table");
+    }
+
     /// Whether there are words for the hair, the skin and the clothes of these choices.
     pub(in crate::data) fn are_said(style: &str, choices: &Choices) -> bool {
         let Words { hair, skin, clothes, .. } = words(style, choices);

@@ -155,7 +155,7 @@ fn of_attribute<'a>(told: &'a Told, name: &str) -> Option<&'a Said> {
     told.said.iter().find(|said| said.attribute == name)
 }
 
-/// The attributes that the training pictures have several values of, with these in order.
+/// The attributes that the training pictures have several values of and captions of the held-out ones speak of, with these in order.
 fn varying(told: &AllTold) -> Vec<(String, Vec<String>)> {
     let mut values = BTreeMap::<&str, BTreeSet<&str>>::new();
     let mut names = Vec::<&str>::new();
@@ -165,9 +165,16 @@ fn varying(told: &AllTold) -> Vec<(String, Vec<String>)> {
         }
         values.entry(&said.attribute).or_default().insert(&said.value);
     }
+    let is_said = |name: &str| {
+        let said = told.held_out.iter().filter(|told| {
+            let said = of_attribute(told, name);
+            said.is_some_and(|said| told.captions.iter().any(|caption| said.place(caption).is_some()))
+        });
+        said.count() >= LEAST
+    };
     let several = names.into_iter().filter_map(|name| {
         let values = values.get(name).filter(|values| (2..=MOST_VALUES).contains(&values.len()))?;
-        Some((name.to_owned(), values.iter().map(|value| (*value).to_owned()).collect()))
+        is_said(name).then(|| (name.to_owned(), values.iter().map(|value| (*value).to_owned()).collect()))
     });
     several.collect()
 }
@@ -599,4 +606,208 @@ pub fn no_text(name: &str) -> Error {
 fn side_of(name: &str, part: Part, pictures: &[Image]) -> Side {
     let sha256 = sha256_of(pictures.iter().map(|picture| &picture.pixels));
     Side { name: name.to_owned(), part: Some(part), samples: pictures.len(), sha256, run: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use burn::tensor::{Device, Tensor, TensorData};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::data::images::signed;
+    use crate::eval::metric::metric;
+    use crate::field::{Field, Range};
+    use crate::looks::sentences;
+    use crate::model::{Given, Made, Weights};
+    use crate::parts::Parts;
+    use crate::passport::Drawn;
+
+    const SHAPE: Shape = Shape { channels: 3, side: 8 };
+    const COLOURS: [(&str, [u8; 3]); 6] = [
+        ("red", [1, 0, 0]),
+        ("green", [0, 1, 0]),
+        ("blue", [0, 0, 1]),
+        ("yellow", [1, 1, 0]),
+        ("orchid", [1, 0, 1]),
+        ("aqua", [0, 1, 1]),
+    ];
+    const LIGHTS: [(&str, u8); 2] = [("dark", 90), ("bright", 220)];
+    const PHRASINGS: [fn(&str, &str) -> String; 3] = [
+        |colour, light| format!("a {colour} square that is {light}"),
+        |colour, light| format!("{light} and {colour}"),
+        |colour, light| format!("see: {light}, {colour}"),
+    ];
+
+    fn level(colour: usize, light: usize, number: usize) -> [u8; 3] {
+        COLOURS[colour].1.map(|on| on * (LIGHTS[light].1 + (number % 20) as u8))
+    }
+
+    /// Plain pictures, 96 to learn from and 48 held out; these have a third phrasing.
+    fn folder(has_labels: bool) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut captions, mut labels) =
+            ("file,phrasing,caption\n".to_owned(), "file,colour,light,number\n".to_owned());
+        for (part, count) in [("train", 96), ("held-out", 48)] {
+            fs::create_dir(folder.path().join(part)).unwrap();
+            for i in 0..count {
+                let (colour, light) = (i % 6, i / 6 % 2);
+                let name = format!("{part}/{i:02}.png");
+                ganvas_made_up::plain(&folder.path().join(&name), [8, 8], level(colour, light, i));
+                let (colour, light) = (COLOURS[colour].0, LIGHTS[light].0);
+                for (phrasing, say) in PHRASINGS.iter().enumerate().take(if part == "train" { 2 } else { 3 }) {
+                    captions += &format!("{name},{phrasing},\"{}\"\n", say(colour, light));
+                }
+                labels += &format!("{name},{colour},{light},{i}\n");
+            }
+        }
+        fs::write(folder.path().join("captions.csv"), captions).unwrap();
+        if has_labels {
+            fs::write(folder.path().join("labels.csv"), labels).unwrap();
+        }
+        folder
+    }
+
+    /// Draws what it is told; one that is deaf always in the dark.
+    struct Drawer {
+        reader: Reader,
+        is_deaf: bool,
+    }
+
+    impl Weights for Drawer {
+        fn weights(&mut self, _visit: &mut Parts) {}
+        fn device(&self) -> Device {
+            Device::flex()
+        }
+    }
+
+    impl Model for Drawer {
+        fn takes(&self) -> Vec<Field> {
+            vec![Field::new("words", Kind::Text { reader: self.reader.clone(), usual: vec!["red".into()] })]
+        }
+
+        fn makes(&self) -> Vec<Field> {
+            vec![Field::picture("picture", 3, Some(SHAPE.side), Range::Signed)]
+        }
+
+        fn forward(&self, given: Given) -> Made {
+            let rows = given.tensor::<2>("words").into_data().iter::<f32>().collect::<Vec<f32>>();
+            let pixels = rows.chunks(WIDTH).flat_map(|row| {
+                let all = (0..36).map(|i| (i % 6, i / 6 % 2, PHRASINGS[i / 12]));
+                let mut all = all.map(|(colour, light, say)| {
+                    (colour, light, self.reader.vector(&say(COLOURS[colour].0, LIGHTS[light].0)).unwrap())
+                });
+                let (colour, light, _) = all.find(|(.., vector)| vector == row).unwrap();
+                let light = if self.is_deaf { 0 } else { light };
+                level(colour, light, 9).into_iter().flat_map(|level| [signed(level); SHAPE.side * SHAPE.side])
+            });
+            let pixels = pixels.collect::<Vec<f32>>();
+            let shape = [rows.len() / WIDTH, 3, SHAPE.side, SHAPE.side];
+            Made::one("picture", Tensor::<4>::from_data(TensorData::new(pixels, shape), &Device::flex()))
+        }
+    }
+
+    fn reader() -> Reader {
+        Reader::new(sentences::Encoder::Words)
+    }
+
+    fn opened(place: &Path, network: Option<Network>) -> Result<ByText> {
+        ganvas_made_up::use_cache();
+        ByText::open(&Images::at(place), "squares", (SHAPE, 1000), &reader(), network, &mut |_| ())
+    }
+
+    fn measured(by_text: &ByText, names: &[&str], is_deaf: bool) -> Vec<Passport> {
+        let metrics = names.iter().map(|name| metric(name).unwrap()).collect::<Vec<_>>();
+        let from = Drawn { recipe: "drawer".into(), seed: 0, step: 0, first_seed: 5, truncation: None };
+        let side = Side::of_run("run".into(), 0, from);
+        by_text.measure(&metrics, &Drawer { reader: reader(), is_deaf }, &side, &mut |_| ()).unwrap()
+    }
+
+    fn value(passports: &[Passport], of: &str, title: &str) -> f64 {
+        let titles = passports.iter().map(Passport::title).collect::<Vec<_>>();
+        let found = passports.iter().find(|one| one.generated.name == of && one.title() == title);
+        found.unwrap_or_else(|| panic!("no {title} of {of} in {titles:?}")).value
+    }
+
+    #[test]
+    fn a_model_that_draws_what_it_is_told_is_told_from_one_that_is_deaf_to_a_word() {
+        let folder = folder(true);
+        let by_text = opened(folder.path(), None).unwrap();
+        assert_eq!(by_text.remarks().len(), 1, "nothing is left out: {:?}", by_text.remarks());
+        assert!(by_text.remarks()[0].contains("colour 100.0 %, light 100.0 %"), "{:?}", by_text.remarks());
+        let all = ["r-precision", "says", "changes", "keeps"];
+        let heard = measured(&by_text, &all, false);
+        for (of, metric) in [("run", "R-precision of ten"), ("squares", "R-precision of ten")] {
+            for ending in ["", ", new phrasings"] {
+                assert!(value(&heard, of, &format!("{metric}{ending}")) > 0.95, "{of}{ending}");
+            }
+        }
+        for title in ["says colour", "says light, new phrasings", "says all of it", "changes light", "keeps colour"] {
+            assert_eq!(value(&heard, "run", title), 1.0, "{title}");
+        }
+        assert_eq!(value(&heard, "squares", "says light"), 1.0);
+        assert!(!heard.iter().any(|one| one.generated.name == "squares" && one.metric == "changes"));
+        assert!(!heard.iter().any(|one| one.quantity.starts_with("number")), "of which no caption speaks");
+        let sizes = heard.iter().filter(|one| one.metric == "says").map(|one| one.generated.samples);
+        assert_eq!(sizes.collect::<BTreeSet<_>>(), BTreeSet::from([48]));
+
+        let deaf = measured(&by_text, &all, true);
+        assert_eq!([value(&deaf, "run", "says colour"), value(&deaf, "run", "says light")], [1.0, 0.5]);
+        assert_eq!([value(&deaf, "run", "says all of it"), value(&deaf, "run", "keeps light")], [0.5, 1.0]);
+        // Asked for the dark in place of the bright it has it, but not by hearing it.
+        assert_eq!([value(&deaf, "run", "changes light"), value(&deaf, "run", "changes colour")], [0.5, 1.0]);
+        let near = value(&deaf, "run", "R-precision of ten");
+        assert!((0.2..0.8).contains(&near), "every second light is another: {near}");
+    }
+
+    #[test]
+    fn without_a_table_only_the_nearest_caption_is_measured() {
+        let folder = folder(false);
+        let by_text = opened(folder.path(), Some(Network::Pixels)).unwrap();
+        assert!(!by_text.has_attributes() && by_text.remarks()[0].contains("has no table of attributes"));
+        let found = measured(&by_text, &["r-precision"], false);
+        assert_eq!(found.len(), 4);
+        assert!(found.iter().all(|one| one.title().starts_with("pixels-R-precision of ten")), "{found:?}");
+        let says = metric("says").unwrap();
+        let model = Drawer { reader: reader(), is_deaf: false };
+        let from = Drawn { recipe: "drawer".into(), seed: 0, step: 0, first_seed: 0, truncation: None };
+        let error = by_text.measure(&[says], &model, &Side::of_run("run".into(), 0, from), &mut |_| ()).unwrap_err();
+        assert!(error.exit_code() == 2 && error.to_string().contains("leave --metric says out"), "{error}");
+    }
+
+    #[test]
+    fn questions_are_of_captions_that_say_something_else_and_too_few_are_refused() {
+        let folder = folder(true);
+        let told = captioned::told(&Images::at(folder.path()), "", SHAPE).unwrap();
+        let held_out = told.held_out.iter().collect::<Vec<_>>();
+        let known = varying(&told);
+        assert_eq!(known.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["colour", "light"]);
+        let askings = askings(&told, &held_out, &known);
+        assert_eq!(askings.iter().map(|asking| asking.ending).collect::<Vec<_>>(), ["", ", new phrasings"]);
+        for Asking { ending, questions } in &askings {
+            for Question { caption, picture, others, said } in questions {
+                assert!(held_out[*picture].captions.contains(caption) && said.len() == 2 && others.len() == 9);
+                assert_eq!(caption.starts_with("see: "), !ending.is_empty());
+                let is_alike = |other: &String| other.starts_with("see: ") == caption.starts_with("see: ");
+                assert!(others.iter().all(|other| other != caption && is_alike(other)), "{caption}: {others:?}");
+            }
+        }
+        let exchanges = exchanges(&told, &held_out, &askings[0], &known);
+        assert_eq!(exchanges.len(), 96, "each attribute of each question");
+        for Exchange { question, attribute, value, caption } in &exchanges {
+            let Question { caption: before, said, .. } = &askings[0].questions[*question];
+            let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+            let changed = words(before).into_iter().zip(words(caption)).filter(|(a, b)| a != b);
+            let changed = changed.filter(|(a, _)| !["a", "an"].contains(&a.as_str())).collect::<Vec<_>>();
+            assert!(changed.len() == 1 && changed[0].1 == known[*attribute].1[*value], "{before} to {caption}");
+            assert!(!said.contains(&(*attribute, *value)));
+        }
+        for i in 0..35 {
+            fs::remove_file(folder.path().join(format!("held-out/{i:02}.png"))).unwrap();
+        }
+        let error = opened(folder.path(), Some(Network::Pixels)).err().unwrap();
+        assert!(error.exit_code() == 2 && error.to_string().contains("holds out 13 captioned pictures"), "{error}");
+    }
 }

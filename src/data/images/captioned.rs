@@ -313,4 +313,28 @@ mod tests {
         assert_eq!(some(&images(&folder), "", 5).unwrap(), [0, 2, 4, 6, 8].map(|i| format!("picture {i}")));
         assert_eq!(some(&images(&folder), "", 100).unwrap().len(), 10);
     }
+
+    #[test]
+    fn all_that_is_said_of_pictures_comes_with_them_by_part() {
+        let folder = folder();
+        let table = "file,caption,phrasing\n3.png,a third,odd\n";
+        fs::write(folder.path().join("more.csv"), table).unwrap();
+        fs::write(folder.path().join("labels.csv"), "file,parity\n3.png,odd\n4.png,even\n").unwrap();
+        let shown = |all: &AllTold| {
+            let all = all.learned.iter().chain(&all.held_out);
+            all.map(|told| (told.picture.pixels[0], told.captions.clone(), told.said.len())).collect::<Vec<_>>()
+        };
+        let all = told(&images(&folder), "", SMALL).unwrap();
+        assert!(all.held_out.is_empty() && all.phrasings == BTreeMap::from([("a third".into(), "odd".into())]));
+        let third = (60, ["picture 3", "it is odd", "a third"].map(str::to_owned).to_vec(), 1);
+        let found = shown(&all);
+        assert!(found.len() == 10 && found.contains(&third), "{found:?}");
+        assert_eq!(all.learned[4].said[0].value, "even");
+        let half = Images { validation_share: 0.5, mirror: true, ..images(&folder) };
+        let parted = told(&half, "", SMALL).unwrap();
+        assert!(!parted.held_out.is_empty() && !parted.learned.is_empty());
+        let mut both = shown(&parted);
+        both.sort();
+        assert_eq!(both, found);
+    }
 }
