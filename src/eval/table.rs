@@ -109,9 +109,13 @@ pub fn turned(passports: &[Passport]) -> Result<String> {
     };
     let rule = widths.iter().map(|width| format!("{}|", "-".repeat(width + 2))).collect::<String>();
     let body = lines[1..].iter().map(|cells| line(cells)).collect::<String>();
-    let mut conditions = columns.iter().map(|column| condition(column)).collect::<Vec<_>>();
-    conditions.dedup();
-    let conditions = conditions.into_iter().map(|said| format!("Samples{said}\n")).collect::<String>();
+    let mut known = Vec::<String>::new();
+    for condition in columns.iter().map(|column| condition(column)) {
+        if !known.contains(&condition) {
+            known.push(condition);
+        }
+    }
+    let conditions = known.iter().map(|said| format!("Samples{said}\n")).collect::<String>();
     Ok(format!("{}|{rule}\n{body}\n{conditions}", line(&lines[0])))
 }
 

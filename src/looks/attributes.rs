@@ -17,7 +17,7 @@ use crate::device;
 use crate::hash;
 use crate::looks::digits::class;
 use crate::media::Image;
-use crate::nn::{Conv2d, ConvConfig, Init, Linear};
+use crate::nn::{BatchNorm, Conv2d, ConvConfig, Init, Linear, Statistics};
 use crate::optim::{AdamConfig, Trained};
 use crate::parts::{MODEL, Parts};
 use crate::random::{Draws, Dropout};
@@ -36,7 +36,8 @@ const SMALLEST: usize = 4; // the side at which halving ends
 const BATCH: usize = 64;
 const PASSES: usize = 10;
 const STEPS: [usize; 2] = [800, 6_000]; // at least, at most
-const RATE: f64 = 1e-3;
+const RATE: f64 = 2e-3;
+const NORM_EPSILON: f64 = 1e-5;
 const SHIFT: i32 = 2; // pixels of 64, in every direction
 const DROPOUT: f64 = 0.3;
 /// Pictures judged at a time.
@@ -68,6 +69,7 @@ impl Lesson<'_> {
 #[derive(Module, Debug)]
 struct Net {
     convs: Vec<Conv2d>,
+    norms: Vec<BatchNorm>,
     hidden: Linear,
     logits: Linear,
 }
@@ -76,18 +78,19 @@ impl Net {
     fn new([channels, side]: [usize; 2], values: usize, device: &Device) -> Self {
         let draws = Draws::new(0, 0);
         let init = Init::FanIn { gain: 2.0_f64.sqrt() };
-        let (mut convs, mut width, mut left) = (Vec::new(), channels, side);
+        let (mut convs, mut norms, mut width, mut left) = (Vec::new(), Vec::new(), channels, side);
         while left > SMALLEST || convs.is_empty() {
             let wider = (WIDTH << convs.len()).min(WIDEST);
             // The first one keeps the size, so that an eye or a mouth of few pixels is seen whole.
             let config = match convs.is_empty() {
-                true => ConvConfig::same([width, wider], 3, init),
-                false => ConvConfig::halving([width, wider], true, init),
+                true => ConvConfig { bias: false, ..ConvConfig::same([width, wider], 3, init) },
+                false => ConvConfig::halving([width, wider], false, init), // a norm takes a bias away again
             };
             if !convs.is_empty() {
                 left /= 2;
             }
             convs.push(Conv2d::new(config, &draws, &format!("attributes.{}", convs.len()), device));
+            norms.push(BatchNorm::new(Tensor::ones([wider], device), NORM_EPSILON));
             width = wider;
         }
         let linear = |name: &str, shape, gain| {
@@ -95,13 +98,16 @@ impl Net {
         };
         Net {
             convs,
+            norms,
             hidden: linear("hidden", [width * left * left, FEATURES], 2.0_f64.sqrt()),
             logits: linear("logits", [FEATURES, values], 1.0),
         }
     }
 
-    fn forward(&self, x: Tensor<4>, dropout: Option<Dropout>) -> [Tensor<2>; 2] {
-        let h = self.convs.iter().fold(x, |h, conv| conv.leaky(h, 0.1));
+    /// In training where there is room for what the batch `told`.
+    fn forward(&self, x: Tensor<4>, told: Option<&Statistics>, dropout: Option<Dropout>) -> [Tensor<2>; 2] {
+        let layers = self.convs.iter().zip(&self.norms);
+        let h = layers.fold(x, |h, (conv, norm)| norm.leaky(conv.forward(h), 0.1, told));
         let features = self.hidden.leaky(h.flatten(1, 3), 0.1, dropout);
         [features.clone(), self.logits.forward(features)]
     }
@@ -165,7 +171,7 @@ impl Attributes {
         let mut judged = Judged { features: Vec::new(), values: vec![Vec::new(); self.values.len()] };
         for some in pictures.chunks(AT_A_TIME) {
             let some = some.iter().map(|picture| (picture, [0, 0])).collect::<Vec<_>>();
-            let [features, logits] = self.net.forward(tensor(&some), None).map(|tensor| tensor.into_data());
+            let [features, logits] = self.net.forward(tensor(&some), None, None).map(|tensor| tensor.into_data());
             judged.features.extend(features.iter::<f64>());
             let logits = logits.iter::<f64>().collect::<Vec<f64>>();
             for row in logits.chunks(self.values.iter().sum::<usize>().max(1)) {
@@ -198,6 +204,15 @@ fn tensor(pictures: &[(&Image, [i32; 2])]) -> Tensor<4> {
     Tensor::from_data(TensorData::new(values, [pictures.len(), channels, side, side]), &device::cpu())
 }
 
+/// How much a picture of each value counts: by the root of how rare it is, and 1 on average.
+fn weights(values: usize, labels: &[Option<usize>]) -> Vec<f32> {
+    let mut counts = vec![0.0_f32; values];
+    labels.iter().flatten().for_each(|label| counts[*label] += 1.0);
+    let roots = counts.iter().map(|count| count.sqrt()).collect::<Vec<_>>();
+    let mean = roots.iter().sum::<f32>() / counts.iter().sum::<f32>().max(1.0);
+    roots.iter().map(|root| if *root > 0.0 { 1.0 / (root * mean) } else { 0.0 }).collect()
+}
+
 fn train(lesson: &Lesson, values: &[usize], steps: usize, report: Report<'_>) -> Net {
     let device = device::cpu();
     let (n, all) = (lesson.pictures.len(), values.iter().sum::<usize>());
@@ -205,6 +220,7 @@ fn train(lesson: &Lesson, values: &[usize], steps: usize, report: Report<'_>) ->
     let net = Net::new([channels, side], all, &device.clone().autodiff());
     let mut net = Trained::new(net, AdamConfig::with_beta1(0.9), 0.0);
     let order = Order::new(0, n, BATCH.min(n), Sampling::Shuffle);
+    let weights = lesson.attributes.iter().map(|(values, labels)| weights(*values, labels)).collect::<Vec<_>>();
     let most = (SHIFT * side as i32 / LARGEST as i32).max(1);
     for step in 0..steps {
         report(Progress { what: "learning attributes", done: step as u64, total: Some(steps as u64) });
@@ -216,12 +232,15 @@ fn train(lesson: &Lesson, values: &[usize], steps: usize, report: Report<'_>) ->
             (lesson.pictures[index as usize], [down as i32 - most, right as i32 - most])
         });
         let x = tensor(&moved.collect::<Vec<_>>());
-        let [_, logits] = net.net().forward(x, Some(draws.dropout("attributes.dropout", DROPOUT)));
+        let told = Statistics::default();
+        let dropout = draws.dropout("attributes.dropout", DROPOUT);
+        let [_, logits] = net.net().forward(x, Some(&told), Some(dropout));
+        net.change(|net| told.followed_by(net));
         let (mut at, mut loss) = (0, Tensor::<1>::zeros([1], &device));
-        for (values, labels) in &lesson.attributes {
+        for ((values, labels), weights) in lesson.attributes.iter().zip(&weights) {
             let one_hot = indices.iter().flat_map(|&index| {
                 let label = labels[index as usize];
-                (0..*values).map(move |value| f32::from(label == Some(value)))
+                (0..*values).map(move |value| if label == Some(value) { weights[value] } else { 0.0 })
             });
             let one_hot = TensorData::new(one_hot.collect::<Vec<f32>>(), [indices.len(), *values]);
             let own = log_softmax(logits.clone().narrow(1, at, *values), 1);
@@ -253,6 +272,14 @@ mod tests {
     fn lesson(pictures: &[(Image, [usize; 2])]) -> Lesson<'_> {
         let labels = |of: usize| (2, pictures.iter().map(|(_, labels)| Some(labels[of])).collect());
         Lesson { pictures: pictures.iter().map(|(image, _)| image).collect(), attributes: vec![labels(0), labels(1)] }
+    }
+
+    #[test]
+    fn rare_values_count_more_and_all_pictures_together_as_many_as_they_are() {
+        let labels = [[Some(0); 9].as_slice(), &[Some(1), None]].concat();
+        let found = weights(3, &labels);
+        assert!((found[1] / found[0] - 3.0).abs() < 1e-6 && found[2] == 0.0, "{found:?}");
+        assert!((9.0 * found[0] + found[1] - 10.0).abs() < 1e-5, "{found:?}");
     }
 
     #[test]
