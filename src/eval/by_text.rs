@@ -36,6 +36,8 @@ const CAPTIONS: usize = 10;
 pub const LEAST_ACCURACY: f64 = 0.97;
 /// Values that an attribute has at most.
 const MOST_VALUES: usize = 200;
+/// Attributes that are exchanged in one caption at most.
+const EXCHANGED: usize = 2;
 /// What an interval takes.
 const LEAST: usize = 2 * GROUPS;
 /// The side that a network that others trained sees, where pictures are larger.
@@ -228,17 +230,28 @@ fn askings(told: &AllTold, held_out: &[&Told], known: &[(String, Vec<String>)]) 
     kinds.into_iter().map(asking).filter(|asking| asking.questions.len() >= LEAST).collect()
 }
 
-/// The questions of an asking once for each attribute that it speaks of, with another value of that: one that a training picture has
-/// with the same rest.
-fn exchanges(told: &AllTold, held_out: &[&Told], asking: &Asking, known: &[(String, Vec<String>)]) -> Vec<Exchange> {
+/// The questions of an asking once for each of two attributes that they speak of, by lot out of those that are kept, with another value of
+/// that: one that a training picture has with the same rest.
+fn exchanges(
+    told: &AllTold,
+    held_out: &[&Told],
+    asking: &Asking,
+    known: &[(String, Vec<String>)],
+    is_kept: impl Fn(usize) -> bool,
+) -> Vec<Exchange> {
     let mut phrases = BTreeMap::<(&str, &str), BTreeMap<&str, &Said>>::new();
     for said in told.learned.iter().flat_map(|told| &told.said).filter(|said| !said.phrase.is_empty()) {
         phrases.entry((&said.attribute, &said.rest)).or_default().insert(&said.value, said);
     }
     let mut found = Vec::new();
     for (number, question) in asking.questions.iter().enumerate() {
-        for (attribute, _) in &question.said {
-            let (name, values) = &known[*attribute];
+        let order = Draws::new(0, number as u64).permutation("by-text.exchanged", question.said.len() as u32);
+        let (mut left, said) = (EXCHANGED, order.into_iter().map(|at| question.said[at as usize].0));
+        for attribute in said.filter(|attribute| is_kept(*attribute)) {
+            if left == 0 {
+                break;
+            }
+            let (name, values) = &known[attribute];
             let Some(said) = of_attribute(held_out[question.picture], name) else { continue };
             let Some(others) = phrases.get(&(name.as_str(), said.rest.as_str())) else { continue };
             let others = others.values().filter(|other| other.value != said.value).collect::<Vec<_>>();
@@ -249,12 +262,9 @@ fn exchanges(told: &AllTold, held_out: &[&Told], asking: &Asking, known: &[(Stri
             let other = others[lot as usize];
             let value = values.iter().position(|value| *value == other.value);
             let caption = said.exchanged(other, &question.caption);
-            found.extend(value.zip(caption).map(|(value, caption)| Exchange {
-                question: number,
-                attribute: *attribute,
-                value,
-                caption,
-            }));
+            let Some((value, caption)) = value.zip(caption) else { continue };
+            found.push(Exchange { question: number, attribute, value, caption });
+            left -= 1;
         }
     }
     found
@@ -364,12 +374,12 @@ impl ByText {
             };
             share(&|_| true).min(share(&|is_there| is_there)) // or it were enough to see that nothing is there
         };
-        let exchanges = exchanges(&told, &held_out, &askings[0], &known);
         let attributes = known
             .iter()
             .enumerate()
             .map(|(number, one)| Attribute { name: one.0.clone(), accuracy: accuracy(number, one) });
-        let attributes = attributes.collect::<Vec<_>>();
+        let attributes = attributes.collect::<Vec<Attribute>>();
+        let exchanges = exchanges(&told, &held_out, &askings[0], &known, |number| attributes[number].is_kept());
         Ok(ByText {
             name: name.to_owned(),
             side,
@@ -543,16 +553,15 @@ impl ByText {
             }
         }
         if let Some(before) = before.filter(|_| asks(CHANGES).or(asks(KEEPS)).is_some()) {
-            let kept = self.exchanges.iter().filter(|exchange| self.attributes[exchange.attribute].is_kept());
-            let kept = kept.collect::<Vec<_>>();
-            let asked = kept.iter().map(|exchange| (first + exchange.question as u64, exchange.caption.as_str()));
+            let asked =
+                self.exchanges.iter().map(|exchange| (first + exchange.question as u64, exchange.caption.as_str()));
             let asked = asked.collect::<Vec<_>>();
             if asked.is_empty() {
                 return Ok(passports);
             }
             let (after, sha256) = self.made(source, &asked, report)?;
             let [mut changed, mut stayed] = [(); 2].map(|()| vec![Vec::new(); self.attributes.len()]);
-            for (at, exchange) in kept.iter().enumerate() {
+            for (at, exchange) in self.exchanges.iter().enumerate() {
                 for (number, values) in after.values.iter().enumerate() {
                     let (now, then) = (values[at], before.values[number][exchange.question]);
                     match number == exchange.attribute {
@@ -794,7 +803,7 @@ mod tests {
                 assert!(others.iter().all(|other| other != caption && is_alike(other)), "{caption}: {others:?}");
             }
         }
-        let exchanges = exchanges(&told, &held_out, &askings[0], &known);
+        let exchanges = exchanges(&told, &held_out, &askings[0], &known, |_| true);
         assert_eq!(exchanges.len(), 96, "each attribute of each question");
         for Exchange { question, attribute, value, caption } in &exchanges {
             let Question { caption: before, said, .. } = &askings[0].questions[*question];
