@@ -103,7 +103,8 @@ impl Passport {
     pub fn title(&self) -> String {
         let published = self.by.sha256.as_deref() == Some(inception::PUBLISHED_SHA256);
         let metric = match (self.by.features.as_str(), self.metric.as_str()) {
-            ("given" | "none", metric) => metric.to_owned(),
+            ("given" | "none" | "attributes", "r-precision") => "R-precision".to_owned(),
+            ("given" | "none" | "attributes", metric) => metric.to_owned(),
             ("inception", "fd") if published => "FID".to_owned(),
             ("inception", metric @ ("kid" | "is")) if published => metric.to_uppercase(),
             (features, metric) => format!("{features}-{metric}"),

@@ -89,6 +89,66 @@ fn a_sentence_is_asked_for_alone_in_rows_and_by_the_seed_and_what_cannot_be_read
 }
 
 #[test]
+fn a_run_is_measured_by_the_captions_of_held_out_pictures() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    trained(folder);
+    let measured = |more: &[&str]| {
+        let output = ganvas(folder, &[&["eval", "latest", "--by-text", "--json"], more].concat());
+        assert!(output.status.success(), "{more:?}: {}", said(&output));
+        let passports = serde_json::from_slice::<Vec<serde_json::Value>>(&output.stdout).unwrap();
+        let name = |one: &serde_json::Value, key: &str| one[key].as_str().unwrap().to_owned();
+        let names = passports.iter().map(|one| {
+            let place = one["generated"]["part"].as_str().unwrap_or("made");
+            assert!((0.0..=1.0).contains(&one["value"].as_f64().unwrap()), "{one}");
+            format!("{} {} {place}", name(one, "metric"), name(one, "quantity"))
+        });
+        (names.collect::<Vec<_>>(), said(&output))
+    };
+    let (names, said) = measured(&[]);
+    assert_eq!(names[..2], ["r-precision of ten made", "r-precision of ten held-out"]);
+    assert!(said.contains("The classifier is right about real held-out pictures of"), "{said}");
+    for name in ["says hair made", "says hair held-out", "says all of it made", "changes hair made"] {
+        assert!(names.iter().any(|known| known == name), "{name} in {names:?}: {said}");
+    }
+    assert_eq!(measured(&[]).0, names, "and from the cache");
+    let table = done(folder, &["eval", "latest", "--by-text", "--metric", "says"]);
+    assert!(table.contains("| says hair ") && table.contains(":held-out |") && table.contains("samples"), "{table}");
+    let more = ["--metric", "r-precision", "--features", "pixels"];
+    let (names, _) = measured(&more);
+    assert_eq!(names.len(), 2);
+
+    // Without a table of attributes.
+    let plain = folder.join("plain");
+    fs::create_dir(&plain).unwrap();
+    for name in ["train", "held-out", "captions.csv"] {
+        std::os::unix::fs::symlink(made_up::faces().join(name), plain.join(name)).unwrap();
+    }
+    let (names, said) = measured(&["--against", "plain", "--features", "pixels"]);
+    assert!(names.len() == 2 && said.contains("plain has no table of attributes"), "{names:?}: {said}");
+    let classes = made_up::classes();
+    let classes = classes.to_str().unwrap();
+    for (args, sentence) in [
+        (
+            &["latest", "--by-text", "--against", "plain", "--features", "pixels", "--metric", "says"][..],
+            "leave --metric says out",
+        ),
+        (&["latest", "--by-text", "--against", classes], "has no captions; put a text beside each picture"),
+        (&["latest", "--by-text", "--metric", "kid"], "kid is not taken by text"),
+        (&["latest", "--metric", "changes"], "changes is measured by captions; give --by-text"),
+        (&[classes, "--by-text"], "takes no sentence"),
+    ] {
+        let said = refused(folder, &[&["eval"], args].concat());
+        assert!(said.contains(sentence), "{args:?}: {said}");
+    }
+    let small = ganvas::recipe("dcgan").unwrap().info.small.iter().flat_map(|set| ["--set", set]);
+    let train = ["train", "dcgan", "--data", classes, "--set", "train.steps=1"];
+    done(folder, &train.into_iter().chain(small).collect::<Vec<_>>());
+    let said = refused(folder, &["eval", "latest", "--by-text"]);
+    assert!(said.contains("0002-dcgan takes no sentence"), "{said}");
+}
+
+#[test]
 fn on_the_way_between_two_sentences_the_ends_are_those_of_either() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path();

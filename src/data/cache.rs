@@ -57,7 +57,7 @@ fn limit_from(text: &str) -> Result<u64> {
 }
 
 /// The folder of packed pictures; none where there is no cache. An error when [`LIMIT`] is no size.
-pub(in crate::data) fn packed() -> Result<Option<PathBuf>> {
+pub(crate) fn packed() -> Result<Option<PathBuf>> {
     limit()?;
     Ok(fetch::cache_dir().ok().map(|cache| cache.join(PACKED)))
 }
@@ -95,7 +95,7 @@ fn removed_unless_held(path: &Path) -> bool {
 }
 
 /// A pack that is in use as long as the file is open.
-pub(in crate::data) fn hold(file: File) -> File {
+pub(crate) fn hold(file: File) -> File {
     let _ = file.try_lock_shared(); // a system without locks may remove it, and it is packed again
     let _ = file.set_modified(SystemTime::now());
     file

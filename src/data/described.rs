@@ -2,17 +2,28 @@
 
 use crate::data::dicebear::Choices;
 use crate::data::fetch::lot;
+use crate::data::images::Said;
 
 /// What can be said of an avatar, a part of a sentence each; empty where there is nothing to say.
 struct Words {
     who: &'static str,
     hair: String,
+    /// The hair with a place for its colour, that colour, and whether it is a hat's.
+    cut: &'static str,
+    colour: &'static str,
+    is_hat: bool,
     skin: &'static str,
     clothes: String,
+    /// The same without its colour, and that.
+    garment: &'static str,
+    dyed: &'static str,
     /// Glasses and beards.
     beside: Vec<&'static str>,
     mood: &'static str,
 }
+
+const AVATAAARS: &str = "avataaars";
+const TOON: &str = "toon-head";
 
 /// Phrasings of captions that a training may see.
 const LEARNED: [fn(&Words) -> String; 6] = [
@@ -52,27 +63,68 @@ pub fn captions(name: &str, style: &str, choices: &Choices, is_held_out: bool) -
 fn words(style: &str, Choices { variants, colors }: &Choices) -> Words {
     let variant = |name: &str| variants.get(name).map_or("", String::as_str);
     let color = |name: &str| colors.get(name).map_or("", |hex| named(COLOURS, hex));
-    let is_toon = style == "toon-head";
-    let hair = if is_toon {
-        let hair = named(HAIR, &format!("{} {}", variant("hair"), variant("rearHair"))).to_owned();
-        hair.replace("{}", color("hair"))
-    } else {
-        // A cap has a colour of its own.
-        let own = if colors.contains_key("hat") && !colors.contains_key("hair") { "hat" } else { "hair" };
-        named(HAIR, variant("top")).replace("{}", color(own))
-    };
-    let hair = squeezed(&hair);
+    let is_toon = style == TOON;
+    let of_toon = format!("{} {}", variant("hair"), variant("rearHair"));
+    let cut = named(HAIR, if is_toon { &of_toon } else { variant("top") });
+    // A cap has a colour of its own.
+    let is_hat = !is_toon && colors.contains_key("hat") && !colors.contains_key("hair");
+    let colour = color(if is_hat { "hat" } else { "hair" });
+    let hair = squeezed(&cut.replace("{}", colour));
     let (article, garment) = named(CLOTHES, variant("clothes")).split_once(' ').unwrap_or_default();
-    let clothes = squeezed(&format!("{} {garment}", color("clothes")));
+    let dyed = color("clothes");
+    let clothes = squeezed(&format!("{dyed} {garment}"));
     let beside = ["accessories", "facialHair", "beard"].map(|name| named(BESIDE, variant(name)));
     Words {
         who: if is_toon { "cartoon" } else { "avatar" },
         hair: hair.strip_prefix("a ").map_or(hair.clone(), with_article),
+        cut,
+        colour,
+        is_hat,
         skin: colors.get("skin").map_or("", |hex| named(SKINS, hex)),
         clothes: if article == "a" { with_article(&clothes) } else { clothes },
+        garment,
+        dyed,
         beside: beside.into_iter().filter(|word| !word.is_empty()).collect(),
         mood: named(MOODS, variant("mouth")),
     }
+}
+
+/// What a row of the table of attributes says, in the words of the captions: values with one word are one. None where the row, with the
+/// names of its columns, is of another table.
+pub fn said(cells: &[(String, String)]) -> Option<Vec<Said>> {
+    let style = cells.iter().find(|(column, _)| column == "style").map(|(_, style)| style.as_str());
+    let style = style.filter(|style| [AVATAAARS, TOON].contains(style))?;
+    let mut choices = Choices::default();
+    for (column, value) in cells.iter().filter(|(_, value)| !value.is_empty()) {
+        match column.strip_suffix("_colour") {
+            Some(colour) => choices.colors.insert(colour.to_owned(), value.clone()),
+            None => choices.variants.insert(column.clone(), value.clone()),
+        };
+    }
+    let words = words(style, &choices);
+    let (who, mood, skin_colour, hair_colour) = (words.who, words.mood, words.skin, words.colour);
+    let beside = |names: &[&str]| {
+        let variants = names.iter().filter_map(|name| choices.variants.get(*name));
+        variants.map(|variant| named(BESIDE, variant)).find(|word| !word.is_empty()).unwrap_or_default()
+    };
+    let one = |attribute: &str, value: &str, phrase: &str, rest: String| {
+        let (value, phrase) = (value.to_owned(), if value.is_empty() { String::new() } else { phrase.to_owned() });
+        Said { attribute: attribute.to_owned(), value, phrase, rest }
+    };
+    let of_hat = |wanted: bool| if words.is_hat == wanted { hair_colour } else { "" };
+    let (glasses, beard) = (beside(&["accessories"]), beside(&["facialHair", "beard"]));
+    Some(vec![
+        one("style", who, who, who.to_owned()), // nothing else is of the other style
+        one("hair", words.cut, &words.hair, format!("{who} {hair_colour} {}", words.is_hat)),
+        one("hair colour", of_hat(false), &words.hair, format!("{who} {}", words.cut)),
+        one("hat colour", of_hat(true), &words.hair, format!("{who} {}", words.cut)),
+        one("skin colour", skin_colour, &skin(&words), who.to_owned()),
+        one("clothes", words.garment, &words.clothes, format!("{who} {}", words.dyed)),
+        one("clothes colour", words.dyed, &words.clothes, format!("{who} {}", words.garment)),
+        one("glasses", glasses, glasses, who.to_owned()),
+        one("beard", beard, beard, who.to_owned()),
+        one("mood", mood, &in_a_mood(&words), who.to_owned()),
+    ])
 }
 
 fn skin(words: &Words) -> String {
@@ -93,7 +145,12 @@ fn named(list: &[(&'static str, &'static str)], what: &str) -> &'static str {
 }
 
 fn with_article(noun: &str) -> String {
-    format!("{} {noun}", if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" })
+    format!("{} {noun}", article(noun))
+}
+
+/// What stands before one of something, by its first letter.
+pub fn article(noun: &str) -> &'static str {
+    if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
 /// Without two spaces in a row.
@@ -337,6 +394,45 @@ pub(in crate::data) mod tests {
             seen.extend(learned);
         }
         assert_eq!(seen.len(), FIRST_HELD_OUT);
+    }
+
+    #[test]
+    fn a_row_says_what_the_captions_say_and_another_value_takes_its_place() {
+        let row = [
+            ("style", "avataaars"),
+            ("top", "bun"),
+            ("clothes", "overall"),
+            ("mouth", "angry"),
+            ("hair_colour", "#c93305"),
+            ("accessories", "prescription02"),
+            ("skin_colour", "#fd9841"),
+            ("clothes_colour", "#25557c"),
+            ("beard", ""),
+        ];
+        let cells = |row: &[(&str, &str)]| row.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect::<Vec<_>>();
+        let found = said(&cells(&row)).unwrap_or_default();
+        let shown = found.iter().map(|one| format!("{}: {} ({})", one.attribute, one.value, one.phrase));
+        let wanted = [
+            "style: avatar (avatar)",
+            "hair: {} hair in a bun (red hair in a bun)",
+            "hair colour: red (red hair in a bun)",
+            "hat colour:  ()",
+            "skin colour: orange (orange skin)",
+            "clothes: overalls (dark blue overalls)",
+            "clothes colour: dark blue (dark blue overalls)",
+            "glasses: glasses (glasses)",
+            "beard:  ()",
+            "mood: angry (an angry avatar)",
+        ];
+        assert_eq!(shown.collect::<Vec<_>>(), wanted);
+        let other = Said { phrase: "auburn hair in a bun".into(), ..found[2].clone() };
+        let caption = "an avatar in dark blue overalls with red hair in a bun";
+        let changed = "an avatar in dark blue overalls with auburn hair in a bun";
+        assert_eq!(found[2].exchanged(&other, caption).as_deref(), Some(changed));
+        let toon = [("style", "toon-head"), ("hair", "spiky"), ("rearHair", "longWavy"), ("hat_colour", "#ffffff")];
+        let found = said(&cells(&toon)).unwrap_or_default();
+        assert_eq!([&found[0].value, &found[1].value], ["cartoon", "long wavy spiky {} hair"]);
+        assert_eq!(said(&cells(&[("style", "rococo"), ("hair", "spiky")])), None, "another table");
     }
 
     /// Whether there are words for the hair, the skin and the clothes of these choices.

@@ -1,4 +1,4 @@
-//! A linear classifier on features of a network that was trained for something else.
+//! Ridge regression on features of a network that was trained for something else: a classifier, or a way to other vectors.
 
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
@@ -9,11 +9,12 @@ use crate::error::{Error, Result};
 /// How far the covariance is drawn towards that of independent features of one variance, as few pictures call for.
 const SHRINKAGE: f64 = 0.1;
 
-/// Tells classes apart by ridge regression to a 1 for the own class, in which every class weighs the same (Hastie, Tibshirani and
+/// Ridge regression: to a 1 for the own class, in which every class weighs the same, it tells classes apart (Hastie, Tibshirani and
 /// Friedman 2009, "The Elements of Statistical Learning", sections 3.4 and 4.2).
 pub struct Linear {
     mean: Vec<f64>,    // [width]
-    weights: Mat<f64>, // [width, classes]
+    weights: Mat<f64>, // [width, outputs]
+    offset: Vec<f64>,  // [outputs]
 }
 
 impl Linear {
@@ -21,38 +22,53 @@ impl Linear {
     pub fn of(classes: &[Features]) -> Result<Self> {
         let [first, others @ ..] = classes else { return Err(Error::input("there are no classes to tell apart")) };
         others.iter().try_for_each(|other| first.comparable(other, 1))?;
-        let (width, count) = (first.width(), classes.len());
-        let weight = |class: &Features| 1.0 / (count * class.rows()) as f64;
-        let rows =
-            || classes.iter().enumerate().flat_map(|(i, class)| (0..class.rows()).map(move |row| (i, class, row)));
-        let mut mean = vec![0.0; width];
-        for (_, class, row) in rows() {
-            mean.iter_mut().zip(class.row(row)).for_each(|(mean, value)| *mean += weight(class) * value);
+        let count = classes.len();
+        let rows = classes.iter().enumerate().flat_map(|(i, class)| {
+            let weight = 1.0 / (count * class.rows()) as f64;
+            let wanted = (0..count).map(|of| f64::from(u8::from(of == i))).collect::<Vec<f64>>();
+            (0..class.rows()).map(move |row| (weight, class.row(row), wanted.clone()))
+        });
+        Linear::fitted(first.name(), &rows.collect::<Vec<_>>())
+    }
+
+    /// From features to what each row of them should become. An error where all features are equal.
+    pub fn onto(features: &Features, wanted: Vec<Vec<f64>>) -> Result<Self> {
+        let weight = 1.0 / features.rows() as f64;
+        let rows = wanted.into_iter().enumerate().map(|(row, wanted)| (weight, features.row(row), wanted));
+        Linear::fitted(features.name(), &rows.collect::<Vec<_>>())
+    }
+
+    /// Of rows, each with its weight, which sum to 1, its features and what these should become.
+    fn fitted(name: &str, rows: &[(f64, &[f64], Vec<f64>)]) -> Result<Self> {
+        let (width, count) = rows.first().map_or((0, 0), |(_, row, wanted)| (row.len(), wanted.len()));
+        let (mut mean, mut offset) = (vec![0.0; width], vec![0.0; count]);
+        for (weight, row, wanted) in rows {
+            mean.iter_mut().zip(*row).for_each(|(mean, value)| *mean += weight * value);
+            offset.iter_mut().zip(wanted).for_each(|(mean, value)| *mean += weight * value);
         }
         // √w (x - mean), a column for each picture, and what each should become
-        let total = rows().count();
-        let (mut x, mut y) = (Mat::<f64>::zeros(width, total), Mat::<f64>::zeros(total, count));
-        for (j, (i, class, row)) in rows().enumerate() {
-            let root = weight(class).sqrt();
-            let column = x.col_as_slice_mut(j).iter_mut().zip(class.row(row)).zip(&mean);
+        let (mut x, mut y) = (Mat::<f64>::zeros(width, rows.len()), Mat::<f64>::zeros(rows.len(), count));
+        for (j, (weight, row, wanted)) in rows.iter().enumerate() {
+            let root = weight.sqrt();
+            let column = x.col_as_slice_mut(j).iter_mut().zip(*row).zip(&mean);
             column.for_each(|((x, value), mean)| *x = root * (value - mean));
-            (0..count).for_each(|of| y[(j, of)] = root * (f64::from(u8::from(of == i)) - 1.0 / count as f64));
+            (0..count).for_each(|of| y[(j, of)] = root * (wanted[of] - offset[of]));
         }
         let mut covariance = &x * x.transpose();
         let variance = (0..width).map(|i| covariance[(i, i)]).sum::<f64>() / width as f64;
         (0..width).for_each(|i| covariance[(i, i)] += SHRINKAGE * variance);
         let factor = covariance.llt(Side::Lower);
-        let factor = factor.map_err(|_| Error::input(format!("{} and others have the same features", first.name())))?;
-        Ok(Linear { mean, weights: factor.solve(&x * y) })
+        let factor = factor.map_err(|_| Error::input(format!("{name} and others have the same features")))?;
+        Ok(Linear { mean, weights: factor.solve(&x * y), offset })
     }
 
-    /// How much a picture's features are of each class; 1 for a sure one, as far as a line goes.
+    /// What a picture's features become: of a classifier how much they are of each class, 1 for a sure one, as far as a line goes.
     pub fn scores(&self, row: &[f64]) -> Vec<f64> {
-        let each = (0..self.weights.ncols()).map(|class| {
-            let products = row.iter().zip(&self.mean).zip(self.weights.col_as_slice(class));
-            products.map(|((value, mean), weight)| (value - mean) * weight).sum::<f64>()
+        let each = (0..self.weights.ncols()).map(|of| {
+            let products = row.iter().zip(&self.mean).zip(self.weights.col_as_slice(of));
+            products.map(|((value, mean), weight)| (value - mean) * weight).sum::<f64>() + self.offset[of]
         });
-        each.map(|score| score + 1.0 / self.weights.ncols() as f64).collect()
+        each.collect()
     }
 }
 
@@ -75,6 +91,16 @@ mod tests {
             let found = linear.scores(features.row(7));
             assert!(found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-9), "{found:?}, not {wanted:?}");
         }
+    }
+
+    #[test]
+    fn a_way_to_other_vectors_is_what_the_classifier_is_where_classes_have_as_many() {
+        let classes = [golden(1, 30, 6, 1.0, 0.0), golden(2, 30, 6, 0.5, 0.4)];
+        let both = classes.iter().flat_map(|class| class.values().to_vec()).collect();
+        let wanted = (0..60).map(|row| if row < 30 { vec![1.0, 0.0] } else { vec![0.0, 1.0] }).collect();
+        let way = Linear::onto(&Features::new("both", 6, both).unwrap(), wanted).unwrap();
+        let (found, wanted) = (way.scores(classes[1].row(3)), Linear::of(&classes).unwrap().scores(classes[1].row(3)));
+        assert!(found.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-9), "{found:?}, not {wanted:?}");
     }
 
     #[test]

@@ -92,7 +92,15 @@ pub enum Measure {
     Music(fn(&[Notes]) -> Found),
     /// Samples of each class that a model was asked for ([`ByClass`](super::ByClass)).
     Asked,
+    /// Samples of the captions of held-out pictures ([`ByText`](super::ByText)).
+    OfText,
 }
+
+/// Those by text.
+pub(super) const R_PRECISION: &str = "r-precision";
+pub(super) const SAYS: &str = "says";
+pub(super) const CHANGES: &str = "changes";
+pub(super) const KEEPS: &str = "keeps";
 
 /// The metric that takes a mean and a covariance in place of samples.
 pub(super) const OF_GAUSSIANS: &str = "fd";
@@ -177,6 +185,30 @@ pub const METRICS: &[Metric] = &[
         usual: &[],
         sentence: "share of samples that a classifier sees as of the class that was asked for, with --by-class; 1 is best",
         measure: Measure::Asked,
+    },
+    Metric {
+        name: R_PRECISION,
+        usual: &[],
+        sentence: "share of samples that are nearer to their caption than to nine others, with --by-text; 1 is best, chance 0.1",
+        measure: Measure::OfText,
+    },
+    Metric {
+        name: SAYS,
+        usual: &[],
+        sentence: "share of samples in which a classifier sees what the caption says, by attribute, with --by-text; 1 is best",
+        measure: Measure::OfText,
+    },
+    Metric {
+        name: CHANGES,
+        usual: &[],
+        sentence: "share of samples in which an attribute becomes what a changed caption says, with --by-text; 1 is best",
+        measure: Measure::OfText,
+    },
+    Metric {
+        name: KEEPS,
+        usual: &[],
+        sentence: "share of samples in which an attribute stays where the caption changes another, with --by-text; 1 is best",
+        measure: Measure::OfText,
     },
     Metric {
         name: "memory",
@@ -310,7 +342,7 @@ impl Metric {
         match self.measure {
             Measure::Features(_) => [On::Pictures, On::Features, On::Answers].contains(&on),
             Measure::Logits(_) => [On::Pictures, On::Features].contains(&on),
-            Measure::Likelihood(_) | Measure::Styles(_) | Measure::Asked => on == On::Pictures,
+            Measure::Likelihood(_) | Measure::Styles(_) | Measure::Asked | Measure::OfText => on == On::Pictures,
             Measure::Pairs(_) | Measure::Masks(_) | Measure::SeenPairs(_) => on == On::Answers,
             Measure::Modes(_) => on == On::Points,
             Measure::Music(_) => on == On::Music,

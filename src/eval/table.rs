@@ -26,42 +26,59 @@ pub fn differences(passports: &[Passport]) -> Result<Vec<Passport>> {
     Ok(found)
 }
 
+/// Passports, ordered: the names of what was generated, the first passport of each number, and the cells.
+struct Grid<'a> {
+    rows: Vec<String>,
+    columns: Vec<&'a Passport>,
+    cells: Vec<Vec<String>>, // [row][column]
+}
+
+impl<'a> Grid<'a> {
+    /// An error when two of a column do not compare, or one thing has two numbers of the same name.
+    fn of(passports: &'a [Passport]) -> Result<Self> {
+        let (mut rows, mut columns) = (Vec::<String>::new(), Vec::<&Passport>::new());
+        for passport in passports {
+            let row = passport.generated.title();
+            if !rows.contains(&row) {
+                rows.push(row);
+            }
+            match columns.iter().find(|first| first.title() == passport.title()) {
+                Some(first) => first.comparable(passport)?,
+                None => columns.push(passport),
+            }
+        }
+        let cell = |row: &String, column: &&Passport| {
+            let of_row =
+                |passport: &&Passport| passport.title() == column.title() && passport.generated.title() == *row;
+            let mut found = passports.iter().filter(of_row);
+            let cell = found.next().map(shown).unwrap_or_default();
+            match found.next() {
+                Some(_) => Err(Error::input(format!("{row} has two numbers {}; give each once", column.title()))),
+                None => Ok(cell),
+            }
+        };
+        let of_row = |row| columns.iter().map(|column| cell(row, column)).collect::<Result<Vec<String>>>();
+        let cells = rows.iter().map(of_row).collect::<Result<_>>()?;
+        Ok(Grid { rows, columns, cells })
+    }
+}
+
 /// Passports as a Markdown table, a row for what was generated, a column for each number, and below it what they were
 /// measured on. An error when two of a column do not compare, or one thing has two numbers of the same name.
 pub fn table(passports: &[Passport]) -> Result<String> {
-    let (mut rows, mut columns) = (Vec::<String>::new(), Vec::<&Passport>::new());
-    for passport in passports {
-        let row = passport.generated.title();
-        if !rows.contains(&row) {
-            rows.push(row);
-        }
-        match columns.iter().find(|first| first.title() == passport.title()) {
-            Some(first) => first.comparable(passport)?,
-            None => columns.push(passport),
-        }
-    }
+    let Grid { rows, columns, cells } = Grid::of(passports)?;
     let mut text = format!(
         "| |{}\n|---|{}\n",
         columns.iter().map(|first| format!(" {} |", first.title())).collect::<String>(),
         "---|".repeat(columns.len())
     );
-    for row in &rows {
-        let mut cells = String::new();
-        for column in &columns {
-            let of_row =
-                |passport: &&Passport| passport.title() == column.title() && passport.generated.title() == *row;
-            let mut found = passports.iter().filter(of_row);
-            let cell = found.next().map(shown).unwrap_or_default();
-            if found.next().is_some() {
-                return Err(Error::input(format!("{row} has two numbers {}; give each once", column.title())));
-            }
-            cells.push_str(&format!(" {cell} |"));
-        }
+    for (row, cells) in rows.iter().zip(&cells) {
+        let cells = cells.iter().map(|cell| format!(" {cell} |")).collect::<String>();
         text.push_str(&format!("| {row} |{cells}\n"));
     }
     let mut conditions = Vec::<(String, Vec<String>)>::new();
     for column in &columns {
-        let condition = condition(column);
+        let condition = format!("{} samples{}", count(&column.generated), condition(column));
         match conditions.iter_mut().find(|(known, _)| *known == condition) {
             Some((_, titles)) => titles.push(column.title()),
             None => conditions.push((condition, vec![column.title()])),
@@ -75,6 +92,33 @@ pub fn table(passports: &[Passport]) -> Result<String> {
     Ok(text)
 }
 
+/// The same turned, for many numbers of few things: a row for each number, with its samples, and a column for what was generated.
+pub fn turned(passports: &[Passport]) -> Result<String> {
+    let Grid { rows, columns, cells } = Grid::of(passports)?;
+    let head = ["", "samples"].map(str::to_owned).into_iter().chain(rows).collect::<Vec<_>>();
+    let mut lines = vec![head];
+    for (at, column) in columns.iter().enumerate() {
+        let cells = cells.iter().map(|row| row[at].clone());
+        lines.push([column.title(), count(&column.generated)].into_iter().chain(cells).collect());
+    }
+    let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0);
+    let widths = (0..lines[0].len()).map(width).collect::<Vec<_>>();
+    let line = |cells: &[String]| {
+        let cells = cells.iter().zip(&widths).map(|(cell, width)| format!(" {cell:width$} |")).collect::<String>();
+        format!("|{cells}\n")
+    };
+    let rule = widths.iter().map(|width| format!("{}|", "-".repeat(width + 2))).collect::<String>();
+    let body = lines[1..].iter().map(|cells| line(cells)).collect::<String>();
+    let mut known = Vec::<String>::new();
+    for condition in columns.iter().map(|column| condition(column)) {
+        if !known.contains(&condition) {
+            known.push(condition);
+        }
+    }
+    let conditions = known.iter().map(|said| format!("Samples{said}\n")).collect::<String>();
+    Ok(format!("{}|{rule}\n{body}\n{conditions}", line(&lines[0])))
+}
+
 /// A number with its interval, to as many places as the interval is sure of.
 fn shown(passport: &Passport) -> String {
     let Passport { value, low, high, .. } = passport;
@@ -84,23 +128,21 @@ fn shown(passport: &Passport) -> String {
     format!("{value:.places$} [{low:.places$}, {high:.places$}]")
 }
 
-/// What a passport's number was measured on, in one sentence.
+/// How many samples there are: of a mean and a covariance it is not known.
+fn count(side: &Side) -> String {
+    if side.samples == 0 { "unknown many".to_owned() } else { side.samples.to_string() }
+}
+
+/// What a passport's number was measured on, as the end of a sentence that begins with its samples.
 fn condition(passport: &Passport) -> String {
-    let Passport { by, like, generated, real, version, .. } = passport;
+    let Passport { by, like, real, version, .. } = passport;
     let short = |sha256: &str| sha256.chars().take(8).collect::<String>();
     let weights = by.sha256.as_deref().map(|sha256| format!(" {}", short(sha256))).unwrap_or_default();
     let resize = by.resize.as_deref().map(|resize| format!(", resize {resize}")).unwrap_or_default();
     let like = like.map(|like| format!(", like {}", like.name())).unwrap_or_default();
-    // Of a mean and a covariance it is not known.
-    let count = |side: &Side| if side.samples == 0 { "unknown many".to_owned() } else { side.samples.to_string() };
     let against =
         real.as_ref().map(|real| format!(" against {} of {} ({})", count(real), real.title(), short(&real.sha256)));
-    format!(
-        "{} samples{}, features {}{weights}{resize}{like}, Ganvas {version}.",
-        count(generated),
-        against.unwrap_or_default(),
-        by.features,
-    )
+    format!("{}, features {}{weights}{resize}{like}, Ganvas {version}.", against.unwrap_or_default(), by.features)
 }
 
 #[cfg(test)]
@@ -134,6 +176,12 @@ mod tests {
         let wanted = "| | digits-fd distance | digits-kid distance |\n|---|---|---|\n\
             | a | 12.34 [11.82, 12.86] |  |\n| b | 7.00 [6.48, 7.52] | 0.25 [-0.27, 0.77] |\n\n\
             100 samples against 100 of mnist:test (mnist), features digits, Ganvas 0.1.0.\n";
+        assert_eq!(found, wanted);
+        let found = turned(&[passport("a", 12.34), passport("b", 7.0), passport("c", 8.0)]).unwrap();
+        let wanted = "|                    | samples | a                    | b                 | c                 |\n\
+            |--------------------|---------|----------------------|-------------------|-------------------|\n\
+            | digits-fd distance | 100     | 12.34 [11.82, 12.86] | 7.00 [6.48, 7.52] | 8.00 [7.48, 8.52] |\n\n\
+            Samples against 100 of mnist:test (mnist), features digits, Ganvas 0.1.0.\n";
         assert_eq!(found, wanted);
         let twice = table(&[passport("a", 1.0), passport("a", 2.0)]).unwrap_err().to_string();
         assert!(twice.contains("a has two numbers digits-fd distance"), "{twice}");

@@ -1,5 +1,6 @@
 //! Networks that look at pictures, with weights that others learned: one choice of them, for losses and for metrics.
 
+pub mod attributes;
 pub mod digits;
 pub mod inception;
 pub mod sentences;

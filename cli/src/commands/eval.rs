@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use ganvas::data::images::{Images, Shape};
 use ganvas::data::music;
 use ganvas::eval::{
-    Against, Answers, ByClass, Drawn, Given, Like, Measure, Metric, Music, On, Part, Passport, Pictures, Seen, Side,
-    Subject, kind_of, metric, misplaced, misplaced_on, table, usual,
+    Against, Answers, ByClass, ByText, Drawn, Given, Like, Measure, Metric, Music, On, Part, Passport, Pictures, Seen,
+    Side, Subject, kind_of, metric, misplaced, misplaced_on, table, usual,
 };
 use ganvas::eval::{
-    answered_music, differences, group, of_features, of_model, of_music, of_pairs, of_statistics, panel, wanted_music,
+    answered_music, differences, group, no_text, of_features, of_model, of_music, of_pairs, of_statistics, panel,
+    text_field, turned, wanted_music,
 };
 use ganvas::field::Kind;
 use ganvas::import::Card;
@@ -31,6 +32,7 @@ const ARRAYS: &[&str] = &["npz", "npy"];
   ganvas eval runs/0002-stylegan2
   ganvas eval pictures/ --against my-photos/ --metric kid --json
   ganvas eval runs/0003-biggan runs/0004-dcgan --by-class --differences
+  ganvas eval runs/0005-stackgan --by-text
   ganvas eval runs/0003-pix2pix --baselines --panel seen.jpg
   ganvas eval runs/0001-mnist runs/0003-dcgan mnist:test --against mnist --metric fd --table
   ganvas eval runs/0004-songs melodies/ --against folk --metric music
@@ -65,6 +67,10 @@ pub struct Args {
     /// from the real pictures of it, and how often a classifier sees the class that was asked for. --samples is then of each class.
     #[arg(long, conflicts_with = "panel")]
     by_class: bool,
+    /// Measure by the captions of held-out pictures, of a run that takes a sentence: how often a sample is nearest to its own caption,
+    /// has what that says, and changes as one word of it does. --samples is how many pictures are asked for.
+    #[arg(long, conflicts_with_all = ["by_class", "panel"])]
+    by_text: bool,
     /// How far a run's styles go from their average; for biggan, the largest entry of a latent vector. As they are drawn by default.
     #[arg(long, value_name = "F", value_parser = crate::asked::truncation)]
     truncation: Option<f64>,
@@ -159,8 +165,14 @@ pub fn run(mut args: Args) -> anyhow::Result<()> {
     if !args.by_class && named.iter().any(|metric| matches!(metric.measure, Measure::Asked)) {
         return Err(Error::input("asked is measured class by class; give --by-class, too").into());
     }
+    if !args.by_text
+        && let Some(Metric { name, .. }) = named.iter().find(|metric| matches!(metric.measure, Measure::OfText))
+    {
+        return Err(Error::input(format!("{name} is measured by captions; give --by-text, too")).into());
+    }
     let mut work = Work::new("measuring".to_owned());
-    let mut measuring = Measuring { args: &args, named, network, against: None, by_class: None, music: None };
+    let mut measuring =
+        Measuring { args: &args, named, network, against: None, by_class: None, by_text: None, music: None };
     let measured = measuring.all(&mut |progress| work.show(&progress));
     work.end();
     let passports = measured.map_err(advised)?;
@@ -169,6 +181,9 @@ pub fn run(mut args: Args) -> anyhow::Result<()> {
     }
     if args.against.is_none() {
         own_data(&passports).iter().for_each(|real| say(real));
+    }
+    if args.by_text {
+        return super::print(&turned(&passports)?);
     }
     let text = table(&passports)?; // what does not compare is not printed side by side
     let is_of_one = passports.iter().all(|passport| passport.generated.title() == passports[0].generated.title());
@@ -193,7 +208,9 @@ fn advised(error: anyhow::Error) -> anyhow::Error {
 /// What runs were compared with that nobody named, and how much of it, in a sentence each.
 fn own_data(passports: &[Passport]) -> Vec<String> {
     // What a classifier learned from is nothing to be compared with.
-    let of_runs = passports.iter().filter(|passport| passport.generated.run.is_some() && passport.metric != "asked");
+    let is_learned =
+        |name: &str| metric(name).is_ok_and(|metric| matches!(metric.measure, Measure::Asked | Measure::OfText));
+    let of_runs = passports.iter().filter(|passport| passport.generated.run.is_some() && !is_learned(&passport.metric));
     let mut said = of_runs
         .filter_map(|passport| {
             let real = passport.real.as_ref()?;
@@ -213,6 +230,8 @@ struct Measuring<'a> {
     against: Option<Against>,
     /// The real pictures by class, and which they are.
     by_class: Option<(ByClass, Images, Shape)>,
+    /// The questions by text, and of which pictures in which shape and by which encoder they are.
+    by_text: Option<(ByText, (Images, Shape, &'static str))>,
     music: Option<Music>,
 }
 
@@ -223,6 +242,9 @@ impl Measuring<'_> {
         for generated in &self.args.generated {
             if self.args.by_class && !generated.join("config.toml").is_file() {
                 return Err(Error::input(NOT_BY_CLASS).into());
+            }
+            if self.args.by_text && !generated.join("config.toml").is_file() {
+                return Err(no_text(&generated.display().to_string()).into());
             }
             passports.extend(if has_ending(generated, &["json"]) {
                 read(generated)?
@@ -340,6 +362,9 @@ impl Measuring<'_> {
         if self.args.by_class && kind != Some(On::Pictures) {
             return Err(Error::input(NOT_BY_CLASS).into());
         }
+        if self.args.by_text && (kind != Some(On::Pictures) || text_field(model).is_none()) {
+            return Err(no_text(&name.to_string()).into());
+        }
         if let Some(on) = kind
             && let Some(metric) = self.named.iter().find(|metric| !metric.suits(on))
         {
@@ -398,6 +423,9 @@ impl Measuring<'_> {
         let subject = Subject::of(&config, model.as_ref(), real.is_some())?;
         if let (true, Subject::Pictures(shape)) = (self.args.by_class, &subject) {
             return self.of_classes((path, model.as_ref(), from), config.pictures()?, *shape, report);
+        }
+        if let (true, Subject::Pictures(shape)) = (self.args.by_text, &subject) {
+            return self.of_captions((path, model.as_ref(), from), config.pictures()?, *shape, report);
         }
         let metrics = self.metrics(subject.on());
         let name = path.display().to_string();
@@ -465,6 +493,39 @@ impl Measuring<'_> {
         let samples = self.args.samples.map_or(MOST_SAMPLES / by_class.classes(), |samples| samples as usize);
         let side = Side::of_run(path.display().to_string(), samples, from);
         Ok(by_class.measure(&metrics, model, &side, self.args.like.map(Like::from), report)?)
+    }
+
+    /// A run's pictures of the captions of held-out ones.
+    fn of_captions(
+        &mut self,
+        (path, model, from): (&Path, &dyn Model, Drawn),
+        own: Option<(Images, String)>,
+        shape: Shape,
+        report: Report<'_>,
+    ) -> anyhow::Result<Vec<Passport>> {
+        let (data, name, _) = self.real(own)?;
+        let name_of_run = path.display().to_string();
+        let (_, reader) = text_field(model).ok_or_else(|| no_text(&name_of_run))?;
+        let of = (data, shape, reader.encoder().id());
+        let known = self.by_text.take().filter(|(_, known)| *known == of);
+        let (by_text, _) = match known {
+            Some(known) => self.by_text.insert(known),
+            None => {
+                let most = self.args.samples.map_or(MOST_SAMPLES, |samples| samples as usize);
+                let opened = ByText::open(&of.0, &name, (shape, most), &reader, self.network, report)?;
+                opened.remarks().iter().for_each(|remark| say(remark));
+                self.by_text.insert((opened, of))
+            }
+        };
+        let metrics = match self.named.is_empty() {
+            true => {
+                let usual = ["r-precision", "says", "changes", "keeps"].into_iter();
+                let usual = usual.take(if by_text.has_attributes() { 4 } else { 1 });
+                usual.map(metric).collect::<ganvas::Result<Vec<_>>>()?
+            }
+            false => self.named.clone(),
+        };
+        Ok(by_text.measure(&metrics, model, &Side::of_run(name_of_run, 0, from), report)?)
     }
 
     /// What a run makes of the pictures that are held out, beside what it should make of them.

@@ -1,18 +1,21 @@
 //! Pictures with captions to learn from, and what an encoder of sentences makes of these.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use burn::tensor::TensorData;
 
+use super::attributes::{self, Said};
 use super::captions::Captions;
 use super::folder::Listing;
-use super::{Batch, Images, Pictures, Shape, decode_all, images_of, pack, packed_part};
+use super::pack::Pack;
+use super::{Batch, Crop, Images, Pictures, Shape, decode_all, images_of, pack, packed_part};
 use crate::data::source::{Asked, Drawing, Source, Split};
 use crate::data::vectors::{Encoder, Vectors};
 use crate::data::{cache, holds_digits};
 use crate::error::{Error, Result};
 use crate::hash;
-use crate::media::Media;
+use crate::media::{Image, Media};
 use crate::random::Draws;
 use crate::request::{self, Example, Sample};
 
@@ -72,6 +75,61 @@ pub fn some(images: &Images, set: &str, most: usize) -> Result<Vec<String>> {
     Ok(each.into_iter().step_by(step).collect())
 }
 
+/// A picture with all that is said of it.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The picture, in one shape with the others.
+    pub picture: Image,
+    /// Its captions, at least one.
+    pub captions: Vec<String>,
+    /// What a table says of it.
+    pub said: Vec<Said>,
+}
+
+/// All captioned pictures of a place.
+#[derive(Clone, Debug)]
+pub struct AllTold {
+    /// Those to learn from.
+    pub learned: Vec<Told>,
+    /// Those that no training sees.
+    pub held_out: Vec<Told>,
+    /// The phrasings of captions, where a table says them.
+    pub phrasings: BTreeMap<String, String>,
+}
+
+/// All captioned pictures, as [`open`] has them, in the middle of a picture and not mirrored, and what a table says of each.
+pub fn told(images: &Images, set: &str, shape: Shape) -> Result<AllTold> {
+    let images = Images { crop: Crop::Centre, mirror: false, ..images.clone() };
+    let (listing, captions) = listed(&images, set)?;
+    let said = attributes::of(&listing, &captions);
+    let place = images.place(set)?;
+    let part = |held_out| {
+        let pack = packed(&images, &place, &listing, shape, held_out)?;
+        let told = pack.labels.iter().enumerate().map(|(i, label)| {
+            let planes = pack.picture(i).chunks(shape.side * shape.side).collect::<Vec<_>>();
+            let pixels = (0..planes[0].len()).flat_map(|at| planes.iter().map(move |plane| plane[at])).collect();
+            Told {
+                picture: Image::new(shape.side, shape.side, shape.channels, pixels),
+                captions: captions.of[*label as usize].clone(),
+                said: said[*label as usize].clone(),
+            }
+        });
+        Ok::<_, Error>(told.collect::<Vec<Told>>())
+    };
+    Ok(AllTold { learned: part(false)?, held_out: part(true)?, phrasings: captions.phrasings.clone() })
+}
+
+/// The pictures of one part of a listing with captions, packed.
+fn packed(images: &Images, place: &Path, listing: &Listing, shape: Shape, held_out: bool) -> Result<Pack> {
+    let cache = cache::packed()?;
+    let packed = Shape { side: images.packed_side(shape.side), ..shape };
+    let settings = format!("captioned {packed:?} {:?} {}", images.layout, images.skip_broken);
+    let settings = format!("{settings} {} {:?}", images.validation_share, images.crop);
+    let file = cache.as_deref().map(|cache| pack::file(cache, place, &settings));
+    let decode = || decode_all(images, place, listing, packed);
+    packed_part(file.as_deref(), listing.fingerprint(), packed, held_out, decode)
+}
+
 /// The pictures that have captions, each labelled by its place among the captions, and those. Pictures without are problems.
 fn listed(images: &Images, set: &str) -> Result<(Listing, Captions)> {
     let place = images.place(set)?;
@@ -122,12 +180,7 @@ impl Captioned {
     ) -> Result<Self> {
         let (place, cache) = (images.place(set)?, cache::packed()?);
         let (listing, Captions { of: captions, notes, .. }) = listed(images, set)?;
-        let packed = Shape { side: images.packed_side(shape.side), ..shape };
-        let settings = format!("captioned {packed:?} {:?} {}", images.layout, images.skip_broken);
-        let settings = format!("{settings} {} {:?}", images.validation_share, images.crop);
-        let file = cache.as_deref().map(|cache| pack::file(cache, &place, &settings));
-        let decode = || decode_all(images, &place, &listing, packed);
-        let pack = packed_part(file.as_deref(), listing.fingerprint(), packed, held_out, decode)?;
+        let pack = packed(images, &place, &listing, shape, held_out)?;
         let of_part = pack.labels.iter().flat_map(|label| &captions[*label as usize]);
         let vectors = Vectors::of(of_part.map(String::as_str).collect(), encoder, cache.as_deref())?;
         Ok(Captioned { pictures: Pictures::of(images, pack, shape, order, held_out), captions, vectors, notes })
@@ -259,5 +312,29 @@ mod tests {
         let folder = folder();
         assert_eq!(some(&images(&folder), "", 5).unwrap(), [0, 2, 4, 6, 8].map(|i| format!("picture {i}")));
         assert_eq!(some(&images(&folder), "", 100).unwrap().len(), 10);
+    }
+
+    #[test]
+    fn all_that_is_said_of_pictures_comes_with_them_by_part() {
+        let folder = folder();
+        let table = "file,caption,phrasing\n3.png,a third,odd\n";
+        fs::write(folder.path().join("more.csv"), table).unwrap();
+        fs::write(folder.path().join("labels.csv"), "file,parity\n3.png,odd\n4.png,even\n").unwrap();
+        let shown = |all: &AllTold| {
+            let all = all.learned.iter().chain(&all.held_out);
+            all.map(|told| (told.picture.pixels[0], told.captions.clone(), told.said.len())).collect::<Vec<_>>()
+        };
+        let all = told(&images(&folder), "", SMALL).unwrap();
+        assert!(all.held_out.is_empty() && all.phrasings == BTreeMap::from([("a third".into(), "odd".into())]));
+        let third = (60, ["picture 3", "it is odd", "a third"].map(str::to_owned).to_vec(), 1);
+        let found = shown(&all);
+        assert!(found.len() == 10 && found.contains(&third), "{found:?}");
+        assert_eq!(all.learned[4].said[0].value, "even");
+        let half = Images { validation_share: 0.5, mirror: true, ..images(&folder) };
+        let parted = told(&half, "", SMALL).unwrap();
+        assert!(!parted.held_out.is_empty() && !parted.learned.is_empty());
+        let mut both = shown(&parted);
+        both.sort();
+        assert_eq!(both, found);
     }
 }

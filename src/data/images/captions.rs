@@ -9,8 +9,12 @@ use super::folder::Listing;
 /// The longest caption that is taken, in characters.
 pub const LONGEST: usize = 1_000;
 /// What the columns of a table are called that name the picture, and those that hold a caption.
-const FILES: &[&str] = &["file_name", "filename", "file", "image", "image_name", "img", "path", "name", "picture"];
-const CAPTIONS: &[&str] = &["caption", "captions", "text", "description", "comment", "prompt", "sentence", "title"];
+pub(super) const FILES: &[&str] =
+    &["file_name", "filename", "file", "image", "image_name", "img", "path", "name", "picture"];
+pub(super) const CAPTIONS: &[&str] =
+    &["caption", "captions", "text", "description", "comment", "prompt", "sentence", "title"];
+/// What a column is called that says which phrasing a caption is in.
+const PHRASINGS: &[&str] = &["phrasing"];
 /// Pictures that are named where some have no caption, or rows that name no picture.
 const NAMED: usize = 3;
 
@@ -23,14 +27,17 @@ pub struct Captions {
     pub problems: Vec<String>,
     /// What there is to know beside it, a sentence each.
     pub notes: Vec<String>,
+    /// The phrasings of captions, where a table says them.
+    pub phrasings: BTreeMap<String, String>,
 }
 
 /// By which names a picture is found: its path below the folder, the same without its ending, and its name alone.
 #[derive(Default)]
-struct Pictures<'a>(HashMap<&'a str, Vec<usize>>);
+pub(super) struct Pictures<'a>(HashMap<&'a str, Vec<usize>>);
 
 impl<'a> Pictures<'a> {
-    fn of(listing: &'a Listing) -> Self {
+    /// The names of a listing's pictures.
+    pub(super) fn of(listing: &'a Listing) -> Self {
         let mut found = Pictures::default();
         for (i, picture) in listing.pictures.iter().enumerate() {
             let (name, stem) = (picture.name(), picture.stem());
@@ -44,7 +51,7 @@ impl<'a> Pictures<'a> {
 
     /// The pictures that a row of a table in this folder (empty or with a / at its end) names. A name without its folders must
     /// be one picture's alone.
-    fn named(&self, folder: &str, name: &str) -> &[usize] {
+    pub(super) fn named(&self, folder: &str, name: &str) -> &[usize] {
         let name = name.trim().replace('\\', "/");
         let name = name.trim_start_matches("./");
         let whole = self.0.get(format!("{folder}{name}").as_str()).filter(|found| found.len() == 1);
@@ -53,7 +60,7 @@ impl<'a> Pictures<'a> {
 }
 
 /// The last part of a path.
-fn last(name: &str) -> &str {
+pub(super) fn last(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
@@ -93,7 +100,7 @@ impl Captions {
 
     /// Adds a caption to pictures that do not have it yet.
     fn add(&mut self, file: &str, pictures: &[usize], caption: &str) {
-        let caption = caption.split_whitespace().collect::<Vec<_>>().join(" ");
+        let caption = squeezed(caption);
         let length = caption.chars().count();
         if length > LONGEST {
             self.problems.push(format!("{file} has a caption of {length} characters; give at most {LONGEST}"));
@@ -110,12 +117,16 @@ impl Captions {
         let (mut unknown, mut count) = (Vec::new(), 0);
         for row in rows {
             match row {
-                Ok((name, captions)) => match pictures(&name) {
+                Ok((name, captions, phrasing)) => match pictures(&name) {
                     [] => {
                         count += 1;
                         unknown.extend((unknown.len() < NAMED).then_some(name));
                     }
-                    pictures => captions.iter().for_each(|caption| self.add(file, pictures, caption)),
+                    pictures => {
+                        captions.iter().for_each(|caption| self.add(file, pictures, caption));
+                        let phrasing = phrasing.filter(|phrasing| !phrasing.is_empty());
+                        self.phrasings.extend(captions.into_iter().map(squeezed).zip(phrasing));
+                    }
                 },
                 Err(why) => self.problems.push(format!("{file} {why}")),
             }
@@ -157,28 +168,41 @@ impl Captions {
     }
 }
 
-/// A row of a table: the picture's name and its captions; or what is wrong with it, a sentence without its subject, the file.
-type Row = Result<(String, Vec<String>), String>;
+/// A text without two spaces in a row.
+fn squeezed(text: impl AsRef<str>) -> String {
+    text.as_ref().split_whitespace().collect::<Vec<_>>().join(" ")
+}
 
-/// The rows of a table whose first line names its columns; none where these are not the two that are wanted. What parts the columns
-/// is what the first line has most of.
-fn table_rows(text: &str) -> Vec<Row> {
+/// A row of a table: the picture's name, its captions and their phrasing; or what is wrong with it, a sentence without its subject, the file.
+type Row = Result<(String, Vec<String>, Option<String>), String>;
+
+/// A table. What parts its columns is what the first line has most of.
+pub(super) fn parted(text: &str) -> csv::Reader<&[u8]> {
     let head = text.lines().next().unwrap_or_default();
     let count = |by: &u8| head.bytes().filter(|byte| byte == by).count();
     let by = [b'|', b';', b'\t', b','].into_iter().max_by_key(count).unwrap_or(b',');
-    let mut table = csv::ReaderBuilder::new().delimiter(by).flexible(true).from_reader(text.as_bytes());
-    let Ok(columns) = table.headers() else { return Vec::new() };
-    let column = |known: &[&str]| {
-        let name = |wanted: &&str| columns.iter().position(|name| name.trim().eq_ignore_ascii_case(wanted));
-        known.iter().find_map(name)
-    };
-    let (Some(file), Some(caption)) = (column(FILES), column(CAPTIONS)) else { return Vec::new() };
+    csv::ReaderBuilder::new().delimiter(by).flexible(true).from_reader(text.as_bytes())
+}
+
+/// The first of these names that a table's columns have, by its place.
+pub(super) fn column(head: &csv::StringRecord, known: &[&str]) -> Option<usize> {
+    let name = |wanted: &&str| head.iter().position(|name| name.trim().eq_ignore_ascii_case(wanted));
+    known.iter().find_map(name)
+}
+
+/// The rows of a table whose first line names its columns; none where these are not the two that are wanted.
+fn table_rows(text: &str) -> Vec<Row> {
+    let mut table = parted(text);
+    let Ok(head) = table.headers() else { return Vec::new() };
+    let (Some(file), Some(caption)) = (column(head, FILES), column(head, CAPTIONS)) else { return Vec::new() };
+    let phrasing = column(head, PHRASINGS);
     let row = |row: csv::Result<csv::StringRecord>| {
         let row = row.map_err(|error| format!("is no table of comma-separated values: {error}"))?;
         let line = row.position().map_or(0, csv::Position::line);
         let cells = row.get(file).zip(row.get(caption));
         let (name, caption) = cells.ok_or_else(|| format!("has too few columns in line {line}"))?;
-        Ok((name.to_owned(), vec![caption.to_owned()]))
+        let phrasing = phrasing.and_then(|at| row.get(at)).map(|phrasing| phrasing.trim().to_owned());
+        Ok((name.to_owned(), vec![caption.to_owned()], phrasing))
     };
     table.records().map(row).collect()
 }
@@ -198,7 +222,11 @@ fn json_rows(text: &str) -> Vec<Row> {
             Value::Array(all) => all.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             _ => return Err(format!("has a caption in line {} that is no text", i + 1)),
         };
-        Ok((name, captions))
+        let phrasing = value(&object, PHRASINGS).map(|phrasing| match phrasing {
+            Value::String(phrasing) => phrasing,
+            other => other.to_string(),
+        });
+        Ok((name, captions, phrasing))
     };
     let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).peekable();
     let is_other = |line: &str| {
@@ -212,7 +240,7 @@ fn json_rows(text: &str) -> Vec<Row> {
 }
 
 /// A file's text: UTF-8, or UTF-16 that says so at its beginning, as Windows writes either.
-fn decoded(bytes: &[u8]) -> Result<String, String> {
+pub(super) fn decoded(bytes: &[u8]) -> Result<String, String> {
     let wide = |word: fn([u8; 2]) -> u16| {
         let words = bytes[2..].chunks_exact(2).map(|two| word([two[0], two[1]]));
         char::decode_utf16(words).collect::<Result<String, _>>().ok()

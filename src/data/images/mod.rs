@@ -1,5 +1,6 @@
 //! Pictures to learn from: a folder or zip of them, checked whole before step 0, packed once, drawn in batches.
 
+mod attributes;
 pub mod captioned;
 mod captions;
 pub(in crate::data) mod decode;
@@ -10,6 +11,7 @@ mod pack;
 pub(in crate::data) mod paired;
 mod seam;
 
+pub use attributes::Said;
 pub use domains::{A_TO_B, B_TO_A, DIRECTION, DomainBatch, Domains};
 pub use paired::{Direction, PairBatch, Pairs};
 

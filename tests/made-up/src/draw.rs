@@ -172,7 +172,7 @@ pub fn faces(into: &Path) {
     const HAIR: [(&str, [u8; 3]); 4] =
         [("black", [40, 30, 30]), ("brown", [150, 90, 40]), ("blonde", [220, 180, 80]), ("red", [170, 50, 40])];
     const TRAINED: u64 = 240;
-    let mut captions = "file,caption\n".to_owned();
+    let (mut captions, mut labels) = ("file,caption\n".to_owned(), "file,hair,skin\n".to_owned());
     folders(into, &[("train", TRAINED as usize), ("held-out", 64)], |part, number| {
         let mut chances = Chances::new(number);
         let mut face = Picture::plain([64, 64], [0xe8, 0xec, 0xf2]);
@@ -185,6 +185,7 @@ pub fn faces(into: &Path) {
         face.fill(skin_colour, ellipse([x, y + 2.0], [wide, high]));
         let name = format!("{part}/{:03}.png", if part == "train" { number } else { number - TRAINED });
         captions += &format!("{name},a face with {hair} hair\n{name},\"{hair} hair, {skin} skin\"\n");
+        labels += &format!("{name},{hair},{skin}\n");
         let [apart, size] = [chances.between(6.0, 9.0), chances.between(1.5, 3.0)];
         for side in [-1.0, 1.0] {
             face.fill([255; 3], ellipse([x + side * apart, y], [size + 1.2, size + 0.6]));
@@ -195,6 +196,7 @@ pub fn faces(into: &Path) {
         face
     });
     fs::write(into.join("captions.csv"), captions).expect("target can be written");
+    fs::write(into.join("labels.csv"), labels).expect("target can be written");
 }
 
 pub fn classes(into: &Path) {

@@ -34,7 +34,8 @@ pub fn digits() -> PathBuf {
     of_kind("digits")
 }
 
-/// Coloured faces of 64x64 with two captions each, in `captions.csv`: `train` with 240, `held-out` with 64.
+/// Coloured faces of 64x64 with two captions each, in `captions.csv`, and their hair and skin in `labels.csv`: `train` with 240,
+/// `held-out` with 64.
 pub fn faces() -> PathBuf {
     of_kind("faces")
 }
