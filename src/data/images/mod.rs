@@ -8,6 +8,7 @@ pub(in crate::data) mod folder;
 mod look;
 mod pack;
 pub(in crate::data) mod paired;
+pub mod posed;
 mod seam;
 
 pub use domains::{A_TO_B, B_TO_A, DIRECTION, DomainBatch, Domains};
