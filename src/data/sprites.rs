@@ -43,7 +43,7 @@ const SIDE: usize = 64;
 const FOOT: [i32; 2] = [32, 56];
 const GREY: u8 = 205; // of the background
 const OPAQUE: u8 = 200; // shadows are less
-/// The garments of each slot, from the lowest layer to the highest; the first is the figure's own skin, the last is worn by nobody to learn
+/// The garments of each slot, from the lowest layer to the highest; `default` is the figure's own skin, the last is worn by nobody to learn
 /// from.
 const SLOTS: [(&str, &[&str]); 5] = [
     (
@@ -62,7 +62,6 @@ const SLOTS: [(&str, &[&str]); 5] = [
     (
         "legs",
         &[
-            "default_legs",
             "cloth_pants",
             "leather_pants",
             "chain_greaves",
@@ -88,7 +87,6 @@ const SLOTS: [(&str, &[&str]); 5] = [
     (
         "chest",
         &[
-            "default_chest",
             "cloth_shirt",
             "leather_chest",
             "chain_cuirass",
@@ -216,17 +214,15 @@ fn outfits([learned, held_out]: [usize; 2]) -> Vec<Outfit> {
                     true => among.len() - 1,
                     false => one(what, among.len() - 1),
                 };
-                match (garment, *what) {
-                    (0, "head") => (heads[one("hair", heads.len())], skin),
-                    (0, _) => (among[0], skin),
-                    _ => (among[garment], COLOURS[one(&format!("{what}.colour"), COLOURS.len())]),
+                let garment = if among[garment] == "head" { heads[one("hair", heads.len())] } else { among[garment] };
+                match is_skin(garment) {
+                    true => (garment, skin),
+                    false => (garment, COLOURS[one(&format!("{what}.colour"), COLOURS.len())]),
                 }
             });
             let (garments, colours) = slots.unzip::<_, _, Vec<_>, Vec<_>>();
-            if found
-                .iter()
-                .any(|other| other.figure == figure && (&other.garments, &other.colours) == (&garments, &colours))
-            {
+            let is_alike = |other: &Outfit| other.garments == garments && other.colours == colours;
+            if found.iter().any(|other| other.figure == figure && is_alike(other)) {
                 continue;
             }
             found.push(Outfit { name: format!("{name}-{number:02}"), figure, is_held_out, garments, colours });
@@ -234,6 +230,11 @@ fn outfits([learned, held_out]: [usize; 2]) -> Vec<Outfit> {
         }
     }
     found
+}
+
+/// Whether a layer is no garment.
+fn is_skin(layer: &str) -> bool {
+    layer.starts_with("default") || layer.starts_with("head")
 }
 
 /// A garment: its pictures, and where each of them lies.
@@ -388,8 +389,8 @@ fn fill(folder: &mut Folder, files: &BTreeMap<String, Vec<u8>>, outfits: &[Outfi
         let draw = |(part, pose): &(&str, String)| {
             let mut picture = RgbImage::from_pixel(SIDE as u32, SIDE as u32, Rgb([GREY; 3]));
             for (garment, colour) in garments.iter().zip(colours) {
-                let is_skin = garment.starts_with("default") || garment.starts_with("head");
-                sheets[&(*figure, *garment)].draw(pose, |level| coloured(level, *colour, is_skin), &mut picture);
+                let colour = |level| coloured(level, *colour, is_skin(garment));
+                sheets[&(*figure, *garment)].draw(pose, colour, &mut picture);
             }
             let png = Image::new(SIDE, SIDE, 3, picture.into_raw()).to_png()?;
             Ok((format!("{part}/{name}/{pose}"), png, pose.clone()))
@@ -573,8 +574,8 @@ mod tests {
         let bones =
             [(0, [[13, 15], [14, 16]]), (1, [[11, 13], [12, 14]]), (2, [[7, 9], [8, 10]]), (3, [[5, 7], [6, 8]])];
         for (figure, (name, heads)) in FIGURES.iter().enumerate() {
-            let layers = SLOTS.iter().map(|(slot, garments)| if *slot == "head" { heads[0] } else { garments[0] });
-            let sheets = layers.map(|layer| Sheet::of(&files, name, layer).unwrap()).collect::<Vec<_>>();
+            let layers = ["default_feet", "default_legs", "default_hands", "default_chest", heads[0]];
+            let sheets = layers.map(|layer| Sheet::of(&files, name, layer).unwrap());
             let (mut on, mut off, mut all) = (0, 0, 0);
             for pose in poses().map(|pose| pose.name()) {
                 let mut picture = RgbImage::from_pixel(64, 64, Rgb([255; 3]));

@@ -186,7 +186,7 @@ def begun_again(views_of, moments, points, losses, limit):
     """The moments that ended badly, from the skeletons of others."""
     bad = [i for i, loss in enumerate(losses) if loss > limit]
     good = [i for i, loss in enumerate(losses) if loss <= limit]
-    if not bad:
+    if not bad or not good:
         return
     lists = []
     for i in bad:
