@@ -86,6 +86,12 @@ pub enum Kind {
     Mask,
     /// A point of the plane, `[n, 2]`.
     Point,
+    /// Where the joints of a person are, as the text of a pose's file ([`crate::media::Pose`]): `[n, 17, 3]`, x and y as shares of
+    /// the picture's width and height, and the score.
+    Pose {
+        /// What stands in where none is given, or an empty text.
+        usual: String,
+    },
     /// Bars of music: the pitch in each step, or -1 for a rest, `[n, bars, 16]`. Of a model that makes it, above the chords
     /// that it was given.
     Notes,

@@ -11,7 +11,7 @@ use crate::data::music::{STEPS, notes};
 use crate::error::{Error, Result, nearest};
 use crate::field::{Field, Kind, Range};
 use crate::looks::sentences::WIDTH;
-use crate::media::{Chord, Image, Media, Notes};
+use crate::media::{Chord, Image, JOINTS, Media, Notes, Pose};
 use crate::parts::{MODEL, Parts};
 use crate::random::Draws;
 use crate::request::{Latent, PICTURE, Request, SHOW, Sample, Value};
@@ -407,6 +407,9 @@ fn hindrance(sample: &Sample, takes: &[Field], makes: &[Field]) -> Option<String
                 let wrong = said(value).into_iter().find_map(|text| reader.encoder().hindrance(text));
                 wrong.map(|wrong| format!("{name} {wrong}"))
             }
+            (Kind::Pose { .. }, Value::Text(text)) if text.trim().is_empty() => None,
+            (Kind::Pose { .. }, Value::Text(text)) => Pose::parse(text).err().map(|wrong| format!("{name} {wrong}")),
+            (Kind::Pose { .. }, Value::Media(_)) => Some(format!("{name} is a picture; give the JSON of a pose")),
             (_, Value::Way { .. }) => Some(format!("{name} has no values between two of its own; leave --to out")),
             _ => None,
         },
@@ -519,6 +522,16 @@ fn encoded(model: &dyn Model, takes: &[Field], samples: &[Sample]) -> Result<Giv
                 let vectors = vectors.collect::<Result<Vec<_>>>()?.concat();
                 let vectors = TensorData::new(vectors, [samples.len(), WIDTH]);
                 given = given.with(name, Tensor::<2>::from_data(vectors, &device));
+            }
+            Kind::Pose { usual } => {
+                let given_pose = |sample| {
+                    Pose::parse(Some(text(sample, "")).filter(|text| !text.trim().is_empty()).as_ref().unwrap_or(usual))
+                };
+                let shares = samples.iter().map(|sample| given_pose(sample).map(|pose| pose.shares()));
+                let shares = shares.collect::<Result<Vec<_>, String>>();
+                let shares = shares.map_err(|wrong| Error::input(format!("{name} {wrong}")))?.concat();
+                let shares = TensorData::new(shares, [samples.len(), JOINTS, 3]);
+                given = given.with(name, Tensor::<3>::from_data(shares, &device));
             }
             Kind::Chords { usual } => {
                 let chords = samples.iter().map(|sample| Chord::sequence(&text(sample, usual)));

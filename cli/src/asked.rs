@@ -1,10 +1,12 @@
 //! What is asked of a model, as people write it on the command line and the page in its addresses.
 
+use std::path::Path;
 use std::str::FromStr;
 
-use ganvas::media::Notes;
+use ganvas::field::Kind;
+use ganvas::media::{Notes, Opened};
 use ganvas::model::TRUNCATION;
-use ganvas::{Request, Value};
+use ganvas::{Error, Model, Request, Value};
 
 /// Samples of one request on the command line.
 pub const MOST_SAMPLES: u64 = 100_000;
@@ -71,6 +73,33 @@ pub fn truncation(text: &str) -> Result<f64, String> {
 pub fn named(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write the input's name, =, and what to give it")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// What is given by name, where a pose is given as a file or as the text of one.
+pub fn with_poses(with: &[(String, String)], model: &dyn Model) -> ganvas::Result<Vec<(String, String)>> {
+    let takes = model.takes();
+    let is_pose = |name: &str| takes.iter().any(|field| field.name == name && matches!(field.kind, Kind::Pose { .. }));
+    let read = |(name, value): &(String, String)| {
+        let is_file = is_pose(name) && !value.starts_with('{');
+        Ok((name.clone(), if is_file { pose(Path::new(value))? } else { value.clone() }))
+    };
+    with.iter().map(read).collect()
+}
+
+/// The text of a pose's file.
+fn pose(file: &Path) -> ganvas::Result<String> {
+    let bytes = std::fs::read(file).map_err(|error| Error::io("read the pose", file, &error))?;
+    let name = file.display();
+    if Opened::new(&bytes, 1).is_ok() {
+        return Err(Error::input(format!(
+            "{name} is a picture, and nothing here finds the joints of a person in one; give the JSON of its pose, as lies beside \
+             the pictures of a set with poses"
+        )));
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Error::input(format!("{name} is no text in UTF-8; give the JSON of a pose")))?;
+    ganvas::media::Pose::parse(&text).map_err(|wrong| Error::input(format!("{name} {wrong}")))?;
+    Ok(text)
 }
 
 /// The request with what is given to all of its samples, by name.

@@ -108,6 +108,7 @@ fn value(field: &Field) -> Option<String> {
         Kind::Chords { usual } => usual.clone(),
         Kind::Text { .. } => "a red disc".to_owned(),
         Kind::Bar { .. } => "C4 E4 G4 C5".to_owned(),
+        Kind::Pose { usual } => usual.clone(),
         _ => return None,
     };
     Some(format!("{}={value}", field.name))

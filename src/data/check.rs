@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::images::{self, Images, domains, paired};
+use super::images::{self, Images, domains, paired, posed};
 use super::music::{self, Music};
 use super::{holds_digits, mnist};
 use crate::error::{Error, Result};
@@ -25,7 +25,7 @@ pub struct Checked {
     pub can_skip: bool,
 }
 
-/// Decodes everything in a folder or zip. It is held to be what its layout says: MNIST's files, music, two sets without pairs,
+/// Decodes everything in a folder or zip. It is held to be what its layout says: MNIST's files, music, persons with their poses, two sets without pairs,
 /// pairs in two folders, pairs side by side, single pictures. An error when there is no music at all in a folder of music.
 ///
 /// ```
@@ -43,6 +43,9 @@ pub fn check(path: &Path) -> Result<Checked> {
     }
     if music::holds(path) {
         return of_music(path, &Music::default());
+    }
+    if posed::is_place(path) {
+        return Ok(of_persons(path));
     }
     if domains::is_place(path) {
         return Ok(of_layout("two sets without pairs, for recipes such as cyclegan", domains::examine(path)));
@@ -86,6 +89,23 @@ fn of_pictures(path: &Path) -> Result<Checked> {
     Ok(checked)
 }
 
+/// The same of a folder of persons with their poses.
+fn of_persons(path: &Path) -> Checked {
+    let layout = "laid out as persons with their poses, for recipes such as posegan".to_owned();
+    match posed::examine(path) {
+        Ok((facts, remarks)) => Checked { facts: [vec![layout], facts].concat(), remarks, ..Checked::default() },
+        Err(error) => of_error(Checked { facts: vec![layout], ..Checked::default() }, error),
+    }
+}
+
+/// With what cannot be used.
+fn of_error(checked: Checked, error: Error) -> Checked {
+    match error {
+        Error::Unusable(unusable) => Checked { can_skip: true, problems: unusable.problems, ..checked },
+        error => Checked { problems: vec![error.to_string()], ..checked },
+    }
+}
+
 /// What a place of a layout holds.
 fn of_layout(layout: &str, found: Result<images::Examined>) -> Checked {
     let mut checked = Checked { facts: vec![format!("laid out as {layout}")], ..Checked::default() };
@@ -94,11 +114,7 @@ fn of_layout(layout: &str, found: Result<images::Examined>) -> Checked {
             checked.facts.push(format!("to learn from: {learned}; held out: {held_out}"));
             checked.remarks = remarks;
         }
-        Err(Error::Unusable(unusable)) => {
-            checked.can_skip = true;
-            checked.problems = unusable.problems;
-        }
-        Err(error) => checked.problems.push(error.to_string()),
+        Err(error) => return of_error(checked, error),
     }
     checked
 }

@@ -22,6 +22,7 @@ pub mod openmoji;
 pub mod photos;
 mod rcc;
 pub mod source;
+pub mod sprites;
 pub mod svg;
 pub mod vectors;
 
@@ -142,6 +143,16 @@ pub const SETS: &[DataSet] = &[
         made_of: &photos::ARCHIVES,
         folder: photos::default_dir,
         fetch: photos::fetch,
+    },
+    DataSet {
+        name: "sprites",
+        sentence: "two figures of a game in 76 outfits and 224 poses, 64x64, with their joints, for PG2",
+        bytes: 30_000_000,
+        licence: "CC BY-SA 3.0 or later, by Clint Bellanger and others",
+        parts: &[],
+        made_of: &[sprites::FLARE.file],
+        folder: sprites::default_dir,
+        fetch: sprites::fetch,
     },
 ];
 

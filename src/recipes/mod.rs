@@ -9,6 +9,7 @@ mod grid;
 mod midinet;
 mod mnist;
 mod pix2pix;
+mod posegan;
 mod r3gan;
 mod restore;
 mod srgan;
@@ -32,6 +33,7 @@ pub const RECIPES: &[Entry] = &[
     Entry::of::<esrgan::Esrgan>(),
     Entry::of::<restore::Restore>(),
     Entry::of::<stackgan::StackGan>(),
+    Entry::of::<posegan::PoseGan>(),
     Entry::of::<midinet::Midinet>(),
     Entry::of::<grid::Grid>(),
     Entry::of::<template::Ring>(),

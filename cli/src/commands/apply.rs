@@ -17,7 +17,7 @@ use ganvas::{Error, Model, RECIPES, Request, Sample, Tiling, Value, sample, writ
 use serde_json::json;
 
 use super::{Computing, told_path};
-use crate::asked::named;
+use crate::asked::{named, with_poses};
 use crate::memory;
 use crate::progress::{Work, say};
 
@@ -30,6 +30,7 @@ const LARGE: usize = 4;
   ganvas apply runs/0001-colours drawing.png -o coloured.png
   ganvas apply runs/0001-colours drawings/ -o coloured/
   ganvas apply runs/0002-horses a.jpg b.jpg --with direction=b_to_a -o translated/
+  ganvas apply runs/0004-posegan person.png --with pose=other.json -o turned.png
   ganvas apply runs/upscaler photo.jpg --scale 2 -o twice.png
   ganvas apply runs/upscaler album/ --format jpg --quality 90 -o larger/
   ganvas apply runs/upscaler dance.gif -o dance.webp
@@ -65,7 +66,7 @@ pub struct Args {
     /// The seed of what is left to chance, where a model leaves something.
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
-    /// A word or text that the model takes; once for each.
+    /// A word, a text or the file of a pose that the model takes; once for each.
     #[arg(long, value_name = "NAME=VALUE", value_parser = named)]
     with: Vec<(String, String)>,
     /// The memory it may take, such as 1GiB or 500MB; half of what is free by default. Larger pictures are done in tiles.
@@ -122,7 +123,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let tasks = tasks(&args)?;
     let asked = |sample: Sample, (name, value): &(String, String)| sample.with(name, Value::Text(value.clone()));
-    let asked = args.with.iter().fold(Sample::seed(args.seed), asked);
+    let asked = with_poses(&args.with, model.as_ref())?.iter().fold(Sample::seed(args.seed), asked);
     let side = tiling.multiple;
     let black = Sample::of_picture(Image::new(side, side, channels, vec![0; side * side * channels]));
     let whole = Sample { given: asked.given.clone().into_iter().chain(black.given).collect(), ..asked.clone() };

@@ -218,7 +218,9 @@ fn asked(field: &Field) -> Option<Json> {
             json!({ "name": field.name, "kind": "number", "low": low, "high": high, "usual": usual })
         }
         Kind::Chords { usual } => json!({ "name": field.name, "kind": "text", "usual": usual }),
-        Kind::Text { .. } | Kind::Bar { .. } => json!({ "name": field.name, "kind": "text", "usual": "" }),
+        Kind::Text { .. } | Kind::Bar { .. } | Kind::Pose { .. } => {
+            json!({ "name": field.name, "kind": "text", "usual": "" })
+        }
         _ => return None,
     })
 }

@@ -54,10 +54,16 @@ pub fn has_colour(picture: &RgbImage) -> bool {
 pub fn pixels(picture: &RgbImage, shape: Shape) -> Vec<u8> {
     let edge = picture.width().min(picture.height());
     let (left, top) = ((picture.width() - edge) / 2, (picture.height() - edge) / 2);
-    let square = imageops::crop_imm(picture, left, top, edge, edge);
+    whole(&imageops::crop_imm(picture, left, top, edge, edge).to_image(), shape)
+}
+
+/// The whole picture, resized with a Lanczos filter, so that one that is no square is seen narrower or lower: `[channels, side, side]`.
+pub fn whole(picture: &RgbImage, shape: Shape) -> Vec<u8> {
     let side = shape.side as u32;
-    let square =
-        if edge == side { square.to_image() } else { imageops::resize(&*square, side, side, FilterType::Lanczos3) };
+    let square = match picture.dimensions() == (side, side) {
+        true => picture.clone(),
+        false => imageops::resize(picture, side, side, FilterType::Lanczos3),
+    };
     if shape.channels == 1 {
         return imageops::grayscale(&square).into_raw();
     }

@@ -24,6 +24,7 @@ const PARTITION: &str = "list_eval_partition.txt";
 const LABELS: &str = "dataset.json"; // as NVIDIA's tools write it
 /// Files that may hold what is said of pictures.
 const TEXTS: &[&str] = &["txt", "csv", "tsv", "jsonl"];
+const POSES: &str = "json";
 const LARGEST: u64 = 1 << 30; // bytes of one file
 const LARGE: u64 = 16_000_000; // pixels from which on pictures are decoded one after another
 
@@ -41,6 +42,7 @@ pub struct Listing {
     zipped: bool,
     attributes: Option<File>, // CelebA's list of them
     texts: Vec<File>,
+    poses: Vec<File>,
 }
 
 /// A file that should be a picture.
@@ -164,8 +166,9 @@ impl Listing {
         files.sort_by(|a, b| a.name.cmp(&b.name));
         let mut take = |name: &str| files.iter().position(|file| last(&file.name) == name).map(|at| files.remove(at));
         let (attributes, partition, labels) = (take(ATTRIBUTES), take(PARTITION), take(LABELS));
-        let (texts, mut files) =
+        let (texts, files) =
             files.into_iter().partition::<Vec<_>, _>(|file| TEXTS.contains(&ending(&file.name).as_str()));
+        let (poses, mut files) = files.into_iter().partition::<Vec<_>, _>(|file| ending(&file.name) == POSES);
         files.retain(|file| {
             let kind = ending(&file.name);
             if NOT_READ.contains(&kind.as_str()) {
@@ -210,7 +213,7 @@ impl Listing {
             (Layout::Folder, None) => label(&mut pictures, base, matches!(split, Split::Folders { .. }), &mut notes),
             (Layout::Celeba, _) => Vec::new(),
         };
-        Ok(Listing { pictures, classes, problems, notes, place: place.to_owned(), zipped, attributes, texts })
+        Ok(Listing { pictures, classes, problems, notes, place: place.to_owned(), zipped, attributes, texts, poses })
     }
 
     /// What changes when any file, its class or its part does.
@@ -250,9 +253,23 @@ impl Listing {
     /// The files beside the pictures that may hold captions: each by its path below the folder, with its bytes or why there are
     /// none.
     pub(super) fn texts(&self) -> Vec<(&str, Result<Vec<u8>, String>)> {
+        self.read(&self.texts)
+    }
+
+    /// The files beside the pictures that may hold poses, likewise.
+    pub(super) fn poses(&self) -> Vec<(&str, Result<Vec<u8>, String>)> {
+        self.read(&self.poses)
+    }
+
+    /// The names of these.
+    pub(super) fn poses_named(&self) -> Vec<&str> {
+        self.poses.iter().map(|file| file.name.as_str()).collect()
+    }
+
+    fn read<'a>(&self, files: &'a [File]) -> Vec<(&'a str, Result<Vec<u8>, String>)> {
         let mut archive = archive(&self.place, self.zipped);
         let mut read = |file| archive.as_mut().map_err(|why| why.clone()).and_then(|archive| bytes(file, archive));
-        self.texts.iter().map(|file| (file.name.as_str(), read(file))).collect()
+        files.iter().map(|file| (file.name.as_str(), read(file))).collect()
     }
 
     /// What CelebA's list of attributes says of itself, or what is wrong with it; `None` where there is none.

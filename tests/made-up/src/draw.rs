@@ -360,3 +360,61 @@ pub fn tunes(into: &Path) {
         }
     }
 }
+
+/// What is within so many pixels of the line between two places.
+fn limb([from, to]: [[f64; 2]; 2], reach: f64) -> impl Fn(f64, f64) -> f64 {
+    move |x, y| {
+        let [along_x, along_y] = [to[0] - from[0], to[1] - from[1]];
+        let length = (along_x * along_x + along_y * along_y).max(1e-9);
+        let share = (((x - from[0]) * along_x + (y - from[1]) * along_y) / length).clamp(0.0, 1.0);
+        reach - (x - from[0] - share * along_x).hypot(y - from[1] - share * along_y)
+    }
+}
+
+/// A person of two colours: nose, shoulders, elbows, wrists, hips, knees and ankles as COCO counts them, the eyes and ears unknown.
+fn person(colours: [[u8; 3]; 2], chances: &mut Chances) -> (Picture, String) {
+    let middle = chances.between(13.0, 19.0);
+    let mut joints = [[0.0; 2]; 17];
+    joints[0] = [middle, 5.0];
+    for (side, out) in [(0, 1.0), (1, -1.0)] {
+        let mut place = |joint: usize, from: [f64; 2], length: f64, angle: f64| {
+            joints[joint + side] = [from[0] + out * length * angle.sin(), from[1] + length * angle.cos()];
+            joints[joint + side]
+        };
+        let shoulder = place(5, [middle + 3.0 * out, 9.0], 0.0, 0.0);
+        let elbow = place(7, shoulder, 5.0, chances.between(0.2, 2.4));
+        place(9, elbow, 5.0, chances.between(0.0, 2.8));
+        let hip = place(11, [middle + 2.0 * out, 17.0], 0.0, 0.0);
+        let knee = place(13, hip, 6.0, chances.between(-0.1, 1.0));
+        place(15, knee, 6.0, chances.between(-0.4, 0.6));
+    }
+    let mut picture = Picture::plain([32, 32], [205; 3]);
+    let bones = [([11, 13], 1), ([13, 15], 1), ([12, 14], 1), ([14, 16], 1), ([5, 11], 0), ([6, 12], 0), ([5, 12], 0)];
+    let arms = [([5, 7], 0), ([7, 9], 0), ([6, 8], 0), ([8, 10], 0)];
+    for (ends, part) in bones.into_iter().chain(arms) {
+        picture.fill(colours[part], limb(ends.map(|end| joints[end]), 1.5));
+    }
+    picture.fill([220, 170, 140], ellipse(joints[0], [3.0, 3.0]));
+    let joint = |(at, [x, y]): (usize, &[f64; 2])| match at {
+        1..=4 => "[0, 0, 0]".to_owned(),
+        _ => format!("[{x:.2}, {y:.2}, 0.9]"),
+    };
+    let joints = joints.iter().enumerate().map(joint).collect::<Vec<_>>().join(", ");
+    (picture, format!("{{\"width\": 32, \"height\": 32, \"keypoints\": [{joints}]}}\n"))
+}
+
+pub fn persons(into: &Path) {
+    for (part, first, count) in [("train", 0, 12), ("held-out", 12, 8)] {
+        for number in first..first + count {
+            let mut chances = Chances::new(8_000 + number);
+            let colours = [chances.colour(), chances.colour()];
+            let folder = into.join(format!("{part}/{number:02}"));
+            fs::create_dir_all(&folder).expect("target can be written");
+            for pose in 0..8 {
+                let (picture, joints) = person(colours, &mut chances);
+                picture.write(&folder.join(format!("{pose}.png")));
+                fs::write(folder.join(format!("{pose}.json")), joints).expect("target can be written");
+            }
+        }
+    }
+}

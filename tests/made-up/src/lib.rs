@@ -27,6 +27,7 @@ const KINDS: &[Kind] = &[
     ("domains", draw::domains),
     ("photographs", draw::photographs),
     ("tunes", draw::tunes),
+    ("persons", draw::persons),
 ];
 
 /// 1,500 digits to learn from and 500 to test with, 28x28 grey, in MNIST's four files.
@@ -65,6 +66,11 @@ pub fn tunes() -> PathBuf {
     of_kind("tunes")
 }
 
+/// Persons of 32x32 in eight poses each, with their joints: `train` with 12 of them, `held-out` with 8.
+pub fn persons() -> PathBuf {
+    of_kind("persons")
+}
+
 /// The made-up data that stand for a data set of the command's list. Panics for a set that has no kind here yet: draw one.
 pub fn instead_of(set: &str) -> PathBuf {
     match set {
@@ -75,6 +81,7 @@ pub fn instead_of(set: &str) -> PathBuf {
         "food" => classes(),
         "photos" => photographs(),
         "folk" => tunes(),
+        "sprites" => persons(),
         _ => panic!("no made-up data stand for the set `{set}`; draw some in tests/made-up"),
     }
 }
