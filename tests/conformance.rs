@@ -180,7 +180,7 @@ fn real_samples_are_like_the_models_own_and_d_judges_each() {
         assert!(real.iter().all(|media| kind(media) == kind(&samples[0])), "{name}");
         assert!(real.iter().any(|media| media != &real[0]), "{name}");
         let device = Device::flex();
-        let cx = StepCx::new(0, 0, config.train.batch, &device);
+        let cx = StepCx { images: 1_000_000, ..StepCx::new(0, 0, config.train.batch, &device) }; // in the last stage, where there are two
         let judged = session.judge(&cx).unwrap().unwrap_or_else(|| panic!("{name} judges nothing"));
         let [seen, held] = judged.each_ref().map(|logits| logits.dims());
         assert_eq!((seen, held[1]), ([config.train.batch, 1], 1), "{name}");

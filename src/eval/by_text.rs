@@ -18,7 +18,7 @@ use crate::data::images::{Images, Said, Shape};
 use crate::data::vectors::{Encoder, Vectors};
 use crate::device;
 use crate::error::{Error, Result};
-use crate::field::Kind;
+use crate::field::{Field, Kind};
 use crate::hash::sha256_of;
 use crate::looks::attributes::{self, Attributes, Lesson};
 use crate::looks::sentences::{Reader, WIDTH};
@@ -435,11 +435,16 @@ impl ByText {
         report: Report<'_>,
     ) -> Result<(Viewed, String)> {
         let truncation = side.run.as_ref().and_then(|run| run.truncation);
+        let has_chance = model.takes().iter().any(Field::is_chance); // else each caption has one picture, that of seed 0
         let (mut values, mut judged, mut hashes, mut width) = (Vec::new(), Vec::<Vec<usize>>::new(), Vec::new(), 1);
         for (at, some) in asked.chunks(AT_A_TIME).enumerate() {
             let done = (at * AT_A_TIME) as u64;
             report(Progress { what: "drawing samples", done, total: Some(asked.len() as u64) });
-            let samples = some.iter().map(|(seed, caption)| Sample::seed(*seed).with(field, *caption)).collect();
+            let samples = some.iter().map(|(seed, caption)| {
+                let seed = if has_chance { *seed } else { 0 };
+                Sample::seed(seed).with(field, *caption)
+            });
+            let samples = samples.collect();
             let mut request = Request { samples };
             if let Some(truncation) = truncation {
                 request = request.with(TRUNCATION, &Value::Text(truncation.to_string()));
@@ -628,7 +633,7 @@ mod tests {
     use super::*;
     use crate::data::images::signed;
     use crate::eval::metric::metric;
-    use crate::field::{Field, Range};
+    use crate::field::Range;
     use crate::looks::sentences;
     use crate::model::{Given, Made, Weights};
     use crate::parts::Parts;

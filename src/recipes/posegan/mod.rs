@@ -182,8 +182,7 @@ fn distance(made: Tensor<4>, wanted: Tensor<4>, mask: Tensor<4>) -> Tensor<1> {
 pub struct PoseGan {
     config: Config,
     painter: Trained<Painter>,
-    critic: Option<Trained<Critic>>,
-    critic_learns: bool, // in the second stage
+    critic: Option<Trained<Critic>>, // of the second stage
 }
 
 impl Recipe for PoseGan {
@@ -200,7 +199,7 @@ impl Recipe for PoseGan {
             "width=2",
             "d_width=2",
             "code=4",
-            "first_kimg=0.008",
+            "first_kimg=0.012",
             "second_kimg=1",
             "train.batch=4",
         ],
@@ -224,7 +223,6 @@ impl Recipe for PoseGan {
         Ok(PoseGan {
             painter: Trained::new(model, config.adam.rule(), config.average_kimg),
             critic: (config.second_kimg > 0.0).then(critic),
-            critic_learns: !config.is_first(0),
             config: config.clone(),
         })
     }
@@ -234,7 +232,6 @@ impl Recipe for PoseGan {
         let (joints, side) = (cx.tensor::<3>(batch.wanted_joints), self.config.resolution);
         let (maps, mask) = (maps::heat_maps(joints.clone(), side), maps::mask(joints, side));
         let (rate, is_first) = (self.config.adam.learning_rate, self.config.is_first(cx.images));
-        self.critic_learns = !is_first;
 
         // The first stage: G1 by the distance alone
         let critic = match self.critic.as_mut() {
@@ -265,7 +262,7 @@ impl Recipe for PoseGan {
     }
 
     fn judge(&self, batch: PosedBatch, cx: &StepCx) -> Option<Tensor<2>> {
-        let critic = self.critic.as_ref().filter(|_| self.critic_learns)?;
+        let critic = self.critic.as_ref().filter(|_| !self.config.is_first(cx.images))?;
         let [given, wanted] = [batch.given, batch.wanted].map(|pictures| cx.tensor::<4>(pictures));
         Some(critic.net().valid().forward(given, wanted, None))
     }
