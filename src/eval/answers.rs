@@ -6,6 +6,7 @@ use super::pictures::{Music, Pictures};
 use super::seen::{by, see};
 use crate::data::degrade::Planes;
 use crate::data::degrade::resize::{Filter, resized};
+use crate::data::images::posed::POSE;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::field::Kind;
@@ -83,11 +84,12 @@ pub struct Answers {
 }
 
 /// What is asked, by the words and texts that are given beside a picture, each group with these as a name; none where nothing is
-/// given. A group keeps its order.
+/// given. A group keeps its order. A pose makes no group, since nearly every question has one of its own.
 pub fn group(asked: Vec<Example>) -> Vec<(Option<String>, Vec<Example>)> {
     let mut groups = Vec::<(Option<String>, Vec<Example>)>::new();
     for example in asked {
-        let given = example.asked.texts().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>();
+        let given = example.asked.texts().filter(|(name, _)| *name != POSE);
+        let given = given.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>();
         let name = (!given.is_empty()).then(|| given.join(", "));
         match groups.iter_mut().find(|(known, _)| *known == name) {
             Some((_, group)) => group.push(example),
