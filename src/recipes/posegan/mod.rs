@@ -193,7 +193,7 @@ impl Recipe for PoseGan {
         sentence: "A person is drawn in another pose; learns pictures of persons with their joints.",
         dataset: Some(SET),
         time: "2 months",
-        presets: &[Preset { name: LAPTOP, time: "2 h", text: include_str!("../../../configs/posegan-laptop.toml") }],
+        presets: &[Preset { name: LAPTOP, time: "40 min", text: include_str!("../../../configs/posegan-laptop.toml") }],
         small: &[
             "resolution=16",
             "width=2",
