@@ -1,8 +1,8 @@
 """Makes fuzz/seeds/TARGET/: small files of every kind that is read, for the fuzzer to begin with.
 
 Networks of one channel, as ncnn's files, as files of torch.save and as safetensors, whole ones that a recipe takes and some that
-none should; and the pictures that the tests read. The forms that the targets take them in are said in fuzz_targets/ and
-src/lib.rs. Only the standard library is used.
+none should; small pieces of music, sound and damaged; and the pictures that the tests read. The forms that the targets take them
+in are said in fuzz_targets/ and src/lib.rs. Only the standard library is used.
 Run by hand, from anywhere:
 
     python3 fuzz/seeds.py
@@ -219,6 +219,36 @@ def in_a_row():
     return net.files()
 
 
+# As MIDI files hold music
+
+
+def midi(kind, *tracks, division=b"\x00\x60"):
+    head = b"MThd" + struct.pack(">IHH", 6, kind, len(tracks)) + division
+    return head + b"".join(b"MTrk" + struct.pack(">I", len(track)) + track for track in tracks)
+
+
+END = b"\x00\xff\x2f\x00"
+TEMPO = b"\x00\xff\x51\x03\x07\xa1\x20"  # 120 quarters a minute
+TIME = TEMPO + b"\x00\xff\x58\x04\x03\x02\x18\x08"  # and three in a bar
+NOTES = [60, 62, 64, 65, 67, 69, 71, 72] * 4
+TUNE = b"\x00\xc0\x05" + b"".join(bytes([0, 0x90, note, 100, 48, 0x80, note, 64]) for note in NOTES)
+RUNNING = b"\x00\x90" + b"".join(bytes([note, 100, 48, note, 0, 0]) for note in NOTES)[:-1]
+CHORDS = b"".join(bytes([0, 0x90, note, 90, 0, 0x90, note + 4, 90, 96, 0x80, note, 0, 0, 0x80, note + 4, 0]) for note in NOTES)
+BETWEEN = b"\x00\x90\x3c\x64\x00\xff\x01\x02hi\x30\x3c\x00\x00\xf0\x03\x41\x10\xf7\x00\xb0\x07\x7f\x00\x90\x40\x64\x60\x40\x00"
+PIECES = {
+    "one-track": midi(0, TIME + TUNE + END),
+    "two-tracks": midi(1, TEMPO + END, TUNE + END),
+    "two-pieces": midi(2, TUNE + END, RUNNING + END),
+    "running-status": midi(1, TEMPO + END, RUNNING + END),
+    "chords": midi(1, TEMPO + END, CHORDS + END),
+    "status-after-meta": midi(0, BETWEEN + END),
+    "drums": midi(0, TUNE.replace(b"\x90", b"\x99").replace(b"\x80", b"\x89") + END),
+    "frames": midi(0, TUNE + END, division=b"\xe7\x28"),
+    "no-end": midi(0, TUNE),
+    "riff": b"RIFF" + struct.pack("<I", 0) + b"RMIDdata" + struct.pack("<I", 0) + midi(0, TUNE + END),
+}
+
+
 def main():
     shutil.rmtree(SEEDS, ignore_errors=True)
     for name, files in {"rrdb": rrdb(), "rrdb-half": rrdb(0.5), "compact": in_a_row()}.items():
@@ -260,6 +290,10 @@ def main():
         seed("import", f"described-dcgan-{dtype}", b"\x02", described(dcgan(), kind))
     seed("safetensors", "long", struct.pack("<Q", 2**64 - 1), b"{}")
     seed("safetensors", "empty", struct.pack("<Q", 2), b"{}")
+    for name, piece in PIECES.items():
+        seed("midi", name, piece)
+        seed("midi", f"{name}-cut", piece[:-9])
+        seed("midi", f"{name}-long", piece.replace(b"MTrk\x00\x00", b"MTrk\x00\x7f"))
     for file in sorted(PICTURES.iterdir()):
         seed("pictures", file.name, file.read_bytes())
 
