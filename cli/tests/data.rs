@@ -1,34 +1,16 @@
 //! Data as people have them: laid out for another recipe, moved or changed under a run, copies of one picture.
 
+mod command;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 
 use ganvas::{Entry, RECIPES, Resolved};
 use ganvas_made_up as made_up;
 use image::{Rgb, RgbImage};
 
-fn ganvas(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ganvas"));
-    made_up::prepare(&mut command).current_dir(folder).args(args).stdin(Stdio::null()).output().unwrap()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn done(folder: &Path, args: &[&str]) -> String {
-    let output = ganvas(folder, args);
-    assert!(output.status.success(), "{args:?}: {}", said(&output));
-    String::from_utf8_lossy(&output.stdout).trim().to_owned() + &said(&output)
-}
-
-/// What a command says that refuses in a sentence.
-fn refused(folder: &Path, args: &[&str]) -> String {
-    let output = ganvas(folder, args);
-    assert_eq!(output.status.code(), Some(2), "{args:?}: {}", said(&output));
-    said(&output)
-}
+use command::{done, ganvas, refused, said};
 
 /// Plain pictures of 28 x 28, each of another grey.
 fn greys(folder: &Path, count: u8, first: u8) {

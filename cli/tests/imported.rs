@@ -1,15 +1,15 @@
 //! Networks that others trained: what the verbs about a training say of them.
 
+mod command;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use ganvas::import::Card;
 use ganvas::{RunDir, sample};
 
-fn ganvas(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ganvas")).current_dir(folder).args(args).output().unwrap()
-}
+use command::{ganvas, refused};
 
 /// `runs/0001-toy`: trained, and with a card as if it had been imported.
 fn imported(folder: &Path) {
@@ -18,14 +18,6 @@ fn imported(folder: &Path) {
     let card = "name = \"toy\"\nsource = \"toy.pth\"\nlicence = \"MIT (somebody)\"\n";
     fs::write(folder.join("runs/0001-toy/card.toml"), card).unwrap();
     fs::remove_file(folder.join("runs/0001-toy/events.jsonl")).unwrap();
-}
-
-/// What was refused, which must be one sentence for a person.
-fn refused(folder: &Path, args: &[&str]) -> String {
-    let output = ganvas(folder, args);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
-    said
 }
 
 #[test]

@@ -1,28 +1,19 @@
 //! `ganvas eval` on folders and files as people have them.
 
+mod command;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 
 use image::RgbImage;
 
-fn ganvas(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ganvas"));
-    command.current_dir(folder).args(args).env("GANVAS_CACHE", folder.join("cache")).output().unwrap()
-}
+use command::{ganvas, refused};
 
 /// The numbers that are printed as JSON.
 fn measured(folder: &Path, args: &[&str]) -> Vec<serde_json::Value> {
     let output = ganvas(folder, &[args, &["--json"]].concat());
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
-}
-
-fn refused(folder: &Path, args: &[&str]) -> String {
-    let output = ganvas(folder, args);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
-    said
 }
 
 /// Pictures of this side in a folder: all the same, or each of its own.

@@ -1,32 +1,16 @@
 //! What files hold beside plain colours comes through `ganvas apply`: frames, grey, depth, density, kinds of files.
 
+mod command;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 
 use ganvas::media::{Delay, Density, Film, Format, Levels, Opened, Picture, Raster};
 use ganvas_made_up as made_up;
 
+use command::{done, ganvas, refused};
+
 const RUN: &str = "runs/0001-upscaler";
-
-fn ganvas(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ganvas"));
-    made_up::prepare(&mut command).current_dir(folder).args(args).output().unwrap()
-}
-
-fn done(folder: &Path, args: &[&str]) -> String {
-    let output = ganvas(folder, args);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{args:?}: {said}");
-    said
-}
-
-fn refused(folder: &Path, args: &[&str]) -> String {
-    let output = ganvas(folder, args);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
-    said
-}
 
 /// A small network that makes pictures larger, as it is after one step.
 fn upscaler() -> tempfile::TempDir {

@@ -1,33 +1,14 @@
 //! Pictures by sentences: captioned data, and what a run that learned them is asked and answers.
 
+mod command;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
 use ganvas::{Device, RECIPES, Request, RunDir, Sample, sample};
 use ganvas_made_up as made_up;
 
-fn ganvas(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ganvas"));
-    made_up::prepare(&mut command).current_dir(folder).args(args).stdin(Stdio::null()).output().unwrap()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn done(folder: &Path, args: &[&str]) -> String {
-    let output = ganvas(folder, args);
-    assert!(output.status.success(), "{args:?}: {}", said(&output));
-    String::from_utf8_lossy(&output.stdout).trim().to_owned() + &said(&output)
-}
-
-/// What a command says that refuses in a sentence.
-fn refused(folder: &Path, args: &[&str]) -> String {
-    let output = ganvas(folder, args);
-    assert_eq!(output.status.code(), Some(2), "{args:?}: {}", said(&output));
-    said(&output)
-}
+use command::{done, ganvas, refused, said};
 
 /// A run of two steps on the made-up faces.
 fn trained(folder: &Path) {
