@@ -99,10 +99,15 @@ pub fn filled_by<M: Module>(net: M, scales: impl Fn(&[String], &[usize]) -> [f64
 
 /// [`filled_by`] what tests/golden/translation.py says, and most scripts with it.
 pub fn filled<M: Module>(net: M) -> M {
+    filled_with(1.0, net)
+}
+
+/// [`filled`], with weights that are so many times as large.
+pub fn filled_with<M: Module>(gain: f64, net: M) -> M {
     filled_by(net, |path, shape| match name(path) {
         "weight" => {
             let fan_in = if shape.len() == 2 { shape[0] } else { shape[1..].iter().product() };
-            [1.5 / (fan_in as f64).sqrt(), 0.0]
+            [gain * 1.5 / (fan_in as f64).sqrt(), 0.0]
         }
         "gamma" => [0.2, 1.0],
         _ => [0.1, 0.0],
