@@ -235,6 +235,11 @@ struct Measuring<'a> {
     music: Option<Music>,
 }
 
+/// The named metrics; else these.
+fn or<'a>(named: &[Metric], usual: impl IntoIterator<Item = &'a str>) -> ganvas::Result<Vec<Metric>> {
+    if named.is_empty() { usual.into_iter().map(metric).collect() } else { Ok(named.to_vec()) }
+}
+
 impl Measuring<'_> {
     fn all(&mut self, report: Report<'_>) -> anyhow::Result<Vec<Passport>> {
         self.args.generated.iter().try_for_each(|generated| self.check(generated))?; // before anything is computed
@@ -341,7 +346,7 @@ impl Measuring<'_> {
         let (generated, real) = match (Given::read(generated)?, Given::read(real)?) {
             (Given::Features(generated), Given::Features(real)) => (Seen::given(generated), Seen::given(real)),
             (generated, real) => {
-                let metrics = if self.named.is_empty() { vec![metric("fd")?] } else { self.named.clone() };
+                let metrics = or(&self.named, ["fd"])?;
                 say("mu and sigma do not say how many samples there were, so the distance has no interval.");
                 return Ok(of_statistics(&metrics, &generated, &real)?);
             }
@@ -483,13 +488,7 @@ impl Measuring<'_> {
             }
         };
         let is_asked = model.takes().iter().any(|field| matches!(field.kind, Kind::Class { .. }));
-        let metrics = match self.named.is_empty() {
-            true => {
-                let usual = [Some("kid"), is_asked.then_some("asked")];
-                usual.into_iter().flatten().map(metric).collect::<ganvas::Result<Vec<_>>>()?
-            }
-            false => self.named.clone(),
-        };
+        let metrics = or(&self.named, ["kid", "asked"].into_iter().take(if is_asked { 2 } else { 1 }))?;
         let samples = self.args.samples.map_or(MOST_SAMPLES / by_class.classes(), |samples| samples as usize);
         let side = Side::of_run(path.display().to_string(), samples, from);
         Ok(by_class.measure(&metrics, model, &side, self.args.like.map(Like::from), report)?)
@@ -517,14 +516,9 @@ impl Measuring<'_> {
                 self.by_text.insert((opened, of))
             }
         };
-        let metrics = match self.named.is_empty() {
-            true => {
-                let usual = ["r-precision", "says", "changes", "keeps"].into_iter();
-                let usual = usual.take(if by_text.has_attributes() { 4 } else { 1 });
-                usual.map(metric).collect::<ganvas::Result<Vec<_>>>()?
-            }
-            false => self.named.clone(),
-        };
+        let has_attributes = by_text.has_attributes();
+        let usual = ["r-precision", "says", "changes", "keeps"].into_iter();
+        let metrics = or(&self.named, usual.take(if has_attributes { 4 } else { 1 }))?;
         Ok(by_text.measure(&metrics, model, &Side::of_run(name_of_run, 0, from), report)?)
     }
 
