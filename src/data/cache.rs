@@ -64,7 +64,7 @@ pub(crate) fn packed() -> Result<Option<PathBuf>> {
 
 /// Removes the packs of a folder that were not used for longest, until the others are at most so many bytes. One that somebody
 /// holds stays, however old it is.
-pub(in crate::data) fn trim(folder: &Path, limit: u64) -> u64 {
+pub(crate) fn trim(folder: &Path, limit: u64) -> u64 {
     let mut packs = packs(folder);
     packs.sort_by_key(|(used, ..)| *used);
     let (mut left, mut freed) = (packs.iter().map(|(_, bytes, _)| bytes).sum::<u64>(), 0);

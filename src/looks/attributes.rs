@@ -16,13 +16,12 @@ use crate::data::{cache, fetch};
 use crate::device;
 use crate::hash;
 use crate::looks::digits::class;
+use crate::looks::kept;
 use crate::media::Image;
 use crate::nn::{BatchNorm, Conv2d, ConvConfig, Init, Linear, Statistics};
 use crate::optim::{AdamConfig, Trained};
-use crate::parts::{MODEL, Parts};
 use crate::random::{Draws, Dropout};
 use crate::report::{Progress, Report};
-use crate::safetensors;
 
 /// Entries of a feature vector.
 pub const FEATURES: usize = 256;
@@ -142,26 +141,23 @@ impl Attributes {
         let file = folder.map(|folder| folder.join(format!("{}.pack", &lesson.sha256()[..32])));
         let values = lesson.attributes.iter().map(|(values, _)| *values).collect::<Vec<_>>();
         let [side, _, channels] = lesson.pictures[0].shape();
-        let mut net = Net::new([channels, side], values.iter().sum(), &device::cpu());
         let kept = file.as_deref().and_then(|file| {
             let mut bytes = Vec::new();
             cache::hold(File::open(file).ok()?).read_to_end(&mut bytes).ok()?;
-            Some((safetensors::decode(&bytes).ok()?, hash::sha256(&bytes)))
+            kept::read(Net::new([channels, side], values.iter().sum(), &device::cpu()), &bytes)
         });
-        if let Some((tensors, sha256)) = kept {
-            let mut load = Parts::load([(MODEL.to_owned(), tensors)].into());
-            load.module(MODEL, &mut net);
-            if load.loaded().is_ok() {
-                return Attributes { net, values, sha256 };
-            }
+        if let Some((net, sha256)) = kept {
+            return Attributes { net, values, sha256 };
         }
         let usual = (PASSES * lesson.pictures.len() / BATCH).clamp(STEPS[0], STEPS[1]);
         let mut net = train(lesson, &values, steps.unwrap_or(usual), report);
-        let tensors = Parts::copies(|visit| visit.module(MODEL, &mut net)).remove(MODEL).unwrap_or_default();
-        let bytes = safetensors::encode(&tensors).unwrap_or_default();
+        let bytes = kept::bytes(&mut net).unwrap_or_default();
         if let (Some(folder), Some(file)) = (folder, file) {
             let _ = fs::create_dir_all(folder); // the write says whether it is there
             let _ = write_aside(&file, &bytes, fetch::WRITING); // a full disk costs time at the next call
+            if let Ok(limit) = cache::limit() {
+                cache::trim(folder, limit);
+            }
         }
         Attributes { net, values, sha256: hash::sha256(&bytes) }
     }

@@ -16,12 +16,11 @@ use crate::data::source::{Order, Sampling};
 use crate::device;
 use crate::error::{Error, Result};
 use crate::hash;
+use crate::looks::kept;
 use crate::nn::{Conv2d, ConvConfig, Init, Linear};
 use crate::optim::{AdamConfig, Trained};
-use crate::parts::{MODEL, Parts};
 use crate::random::{Draws, Dropout};
 use crate::report::{Progress, Report};
-use crate::safetensors;
 
 /// Entries of a feature vector.
 pub const FEATURES: usize = 128;
@@ -99,15 +98,9 @@ impl Digits {
         steps: u64,
         report: Report<'_>,
     ) -> Result<Self> {
-        let mut net = Net::new(&device::cpu());
-        let kept =
-            std::fs::read(path).ok().and_then(|bytes| Some((safetensors::decode(&bytes).ok()?, hash::sha256(&bytes))));
-        if let Some((tensors, sha256)) = kept {
-            let mut load = Parts::load([(MODEL.to_owned(), tensors)].into());
-            load.module(MODEL, &mut net);
-            if load.loaded().is_ok() {
-                return Ok(Digits { net, sha256 });
-            }
+        let kept = std::fs::read(path).ok().and_then(|bytes| kept::read(Net::new(&device::cpu()), &bytes));
+        if let Some((net, sha256)) = kept {
+            return Ok(Digits { net, sha256 });
         }
         let folder = folder(report)?;
         let mut net = train(&mnist::read(&folder, Part::Train)?, steps, report);
@@ -120,8 +113,7 @@ impl Digits {
                 100.0 * LEAST_ACCURACY
             )));
         }
-        let tensors = Parts::copies(|visit| visit.module(MODEL, &mut net)).remove(MODEL).unwrap_or_default();
-        let bytes = safetensors::encode(&tensors).map_err(Error::failed)?;
+        let bytes = kept::bytes(&mut net)?;
         crate::aside::write_aside(path, &bytes, "keep the classifier")?;
         Ok(Digits { net, sha256: hash::sha256(&bytes) })
     }

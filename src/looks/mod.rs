@@ -3,6 +3,7 @@
 pub mod attributes;
 pub mod digits;
 pub mod inception;
+mod kept;
 pub mod sentences;
 pub mod squeezenet;
 pub mod vgg;
