@@ -25,8 +25,8 @@ pub struct Checked {
     pub can_skip: bool,
 }
 
-/// Decodes everything in a folder or zip. It is held to be what its layout says: MNIST's files, music, persons with their poses, two sets without pairs,
-/// pairs in two folders, pairs side by side, single pictures. An error when there is no music at all in a folder of music.
+/// Decodes everything in a folder or zip. It is held to be what its layout says: MNIST's files, music, persons with their poses, two sets without
+/// pairs, pairs in two folders, pairs side by side, single pictures. An error when there is no music at all in a folder of music.
 ///
 /// ```
 /// # let folder = std::env::temp_dir().join(format!("ganvas-doc-check-{}", std::process::id()));
