@@ -1,5 +1,5 @@
-//! The set `emoji`: the same emoji in four hands, so that two of them are domains without pairs, drawn here from four npm
-//! packages.
+//! The set `emoji`: the same emoji in four hands, so that two of them are domains without pairs and each is a class, drawn here
+//! from four npm packages.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -91,8 +91,10 @@ const PAIRS: [(&str, usize, usize); 6] = [
     ("twemoji-fluent", 1, 3),
     ("noto-fluent", 2, 3),
 ];
-/// The folders within the set's own, each a pair of domains.
-pub const PARTS: [&str; 6] = [PAIRS[0].0, PAIRS[1].0, PAIRS[2].0, PAIRS[3].0, PAIRS[4].0, PAIRS[5].0];
+/// The folder of all emoji, each hand a class.
+const BY_STYLE: &str = "by-style";
+/// The folders within the set's own: the pairs of domains, and all emoji by hand.
+pub const PARTS: [&str; 7] = [PAIRS[0].0, PAIRS[1].0, PAIRS[2].0, PAIRS[3].0, PAIRS[4].0, PAIRS[5].0, BY_STYLE];
 /// What a pair's folder holds: what may be learned from, and the same emoji in both hands.
 const DOMAINS: [&str; 4] = ["trainA", "trainB", "testA", "testB"];
 
@@ -132,11 +134,12 @@ pub fn default_dir() -> Result<PathBuf> {
 
 /// Makes the emoji present in a folder: for every two styles a folder such as `twemoji-noto`, with `trainA`, `trainB`,
 /// `testA` and `testB`; `labels.csv` and `LICENCE.txt`. The emoji in `trainA` are others than those in `trainB`, so that
-/// nothing has a pair to learn from; those of the test have the same name on both sides, and are in neither. An error when a
-/// package cannot be fetched or the folder is in use.
+/// nothing has a pair to learn from; those of the test have the same name on both sides, and are in neither. The folder `by-style`
+/// has every emoji in the folder of its hand, in `train` or, those of the test, in `validation`. An error when a package cannot be
+/// fetched or the folder is in use.
 pub fn fetch(dir: &Path, report: Report<'_>) -> Result<()> {
     let packages = STYLES.iter().map(|style| style.archive.package).collect::<Vec<_>>().join(", ");
-    let release = format!("{NAME}, release 1: drawn from {packages} at {PIXELS}");
+    let release = format!("{NAME}, release 2: drawn from {packages} at {PIXELS}");
     make(dir, release, report, |report| STYLES.iter().map(|style| Icons::of(&style.archive, report)).collect())
 }
 
@@ -146,8 +149,9 @@ fn make(
     report: Report<'_>,
     icons: impl FnOnce(Report<'_>) -> Result<Vec<Icons>>,
 ) -> Result<()> {
-    let parts = PARTS.iter().flat_map(|pair| DOMAINS.map(|domain| format!("{pair}/{domain}")));
-    let parts = parts.collect::<Vec<_>>();
+    let of_pairs = PAIRS.iter().flat_map(|(pair, ..)| DOMAINS.map(|domain| format!("{pair}/{domain}")));
+    let by_style = [Part::A, Part::Hidden].into_iter().flat_map(|part| STYLES.map(|style| part.of_style(style.name)));
+    let parts = of_pairs.chain(by_style).collect::<Vec<_>>();
     let drawn =
         Drawn { name: NAME, items: "pictures", parts: &parts.iter().map(String::as_str).collect::<Vec<_>>(), release };
     if drawn.whole(dir) {
@@ -170,6 +174,9 @@ fn fill(folder: &mut Folder, icons: &[Icons], report: Report<'_>) -> Result<()> 
         };
         for ((code, category), pictures) in some.iter().zip(some.par_iter().map(draw).collect::<Result<Vec<_>>>()?) {
             let part = Part::of(code);
+            for (style, picture) in STYLES.iter().zip(&pictures) {
+                folder.item(&format!("{}/{code}.png", part.of_style(style.name)), picture)?;
+            }
             for (pair, a, b) in PAIRS {
                 let mut write =
                     |domain: &str, hand: usize| folder.item(&format!("{pair}/{domain}/{code}.png"), &pictures[hand]);
@@ -218,6 +225,12 @@ impl Part {
             2 | 3 => Part::B,
             _ => Part::Hidden,
         }
+    }
+
+    /// The folder of a hand's emoji, of those by hand.
+    fn of_style(self, style: &str) -> String {
+        let part = if matches!(self, Part::Hidden) { "validation" } else { "train" };
+        format!("{BY_STYLE}/{part}/{style}")
     }
 
     fn name(self) -> &'static str {
@@ -327,13 +340,13 @@ mod tests {
         make(&dir, "made up".into(), &mut |at| seen.push((at.done, at.total)), |_| Ok(packages)).unwrap();
         assert_eq!(seen, [0, 64, 128, 192].map(|done| (done, Some(200))));
         let first = DOMAINS.map(|domain| codes(&dir.join("openmoji-twemoji"), domain));
-        for pair in PARTS {
+        for (pair, ..) in PAIRS {
             let [a, b, hidden, same] = DOMAINS.map(|domain| codes(&dir.join(pair), domain));
             assert_eq!(hidden, same);
             assert!(a.is_disjoint(&b) && a.is_disjoint(&hidden) && b.is_disjoint(&hidden));
             assert_eq!((a.len() + b.len() + hidden.len(), &[a, b, hidden, same]), (200, &first), "{pair}");
         }
-        let sizes = first.map(|codes| codes.len());
+        let sizes = first.each_ref().map(|codes| codes.len());
         assert!(
             (60..100).contains(&sizes[0]) && (60..100).contains(&sizes[1]) && (25..60).contains(&sizes[2]),
             "{sizes:?}"
@@ -344,6 +357,13 @@ mod tests {
         };
         let colours = ["trainA", "trainB", "testA", "testB"].map(|domain| read(domain).get_pixel(32, 32).0);
         assert_eq!(colours, [[0, 128, 0], [0, 0, 255], [0, 128, 0], [0, 0, 255]]);
+        for style in STYLES.map(|style| style.name) {
+            let [learned, held] = ["train", "validation"].map(|part| codes(&dir.join(BY_STYLE).join(part), style));
+            assert_eq!((learned.len() + held.len(), held), (200, first[2].clone()), "{style}");
+        }
+        let blue =
+            image::open(dir.join(BY_STYLE).join("train/noto").join(first[0].first().unwrap())).unwrap().to_rgb8();
+        assert_eq!(blue.get_pixel(32, 32).0, [0, 0, 255]);
         let labels = fs::read_to_string(dir.join("labels.csv")).unwrap();
         assert_eq!((labels.lines().count(), labels.lines().next()), (201, Some("code,name,category,part")));
         assert!(labels.contains(&format!("\n1f000,bar0,Bars,{}\n", Part::of("1f000").name())), "{labels}");
