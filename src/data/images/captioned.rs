@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use burn::tensor::TensorData;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::attributes::{self, Said};
 use super::captions::Captions;
@@ -47,6 +49,17 @@ impl request::Batch for CaptionedBatch {
     }
 }
 
+/// Which caption is a wrong one of a picture, of those of the other pictures of a batch that are not said of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Wrong {
+    /// Any: mostly one that differs in everything.
+    #[default]
+    Any,
+    /// The most like the right one, by the cosine of their vectors: mostly one that differs in a word or two.
+    Nearest,
+}
+
 /// The batches of the training pictures with their captions, or of those held out, as [`super::open`] has them of pictures alone. Each
 /// draw takes one of a picture's captions at random.
 ///
@@ -57,12 +70,13 @@ pub fn open(
     shape: Shape,
     drawing: Drawing,
     encoder: &Encoder,
+    wrong: Wrong,
 ) -> Result<Box<dyn Source<CaptionedBatch>>> {
     if drawing.split == Split::Test {
         return Ok(Box::new(Asked(Vec::new())));
     }
     let (order, held_out) = ((drawing.seed, drawing.batch), drawing.is_held_out());
-    Ok(Box::new(Captioned::open(images, set, shape, order, held_out, encoder)?))
+    Ok(Box::new(Captioned::open(images, set, shape, order, held_out, encoder, wrong)?))
 }
 
 /// So many captions of the training pictures, spread over these; fewer where there are no more.
@@ -166,6 +180,7 @@ struct Captioned {
     /// Those of each picture, by its label.
     captions: Vec<Vec<String>>,
     vectors: Vectors,
+    wrong: Wrong,
     notes: Vec<String>,
 }
 
@@ -177,13 +192,15 @@ impl Captioned {
         order: (u64, usize),
         held_out: bool,
         encoder: &Encoder,
+        wrong: Wrong,
     ) -> Result<Self> {
         let (place, cache) = (images.place(set)?, cache::packed()?);
         let (listing, Captions { of: captions, notes, .. }) = listed(images, set)?;
         let pack = packed(images, &place, &listing, shape, held_out)?;
         let of_part = pack.labels.iter().flat_map(|label| &captions[*label as usize]);
         let vectors = Vectors::of(of_part.map(String::as_str).collect(), encoder, cache.as_deref())?;
-        Ok(Captioned { pictures: Pictures::of(images, pack, shape, order, held_out), captions, vectors, notes })
+        let pictures = Pictures::of(images, pack, shape, order, held_out);
+        Ok(Captioned { pictures, captions, vectors, wrong, notes })
     }
 }
 
@@ -209,9 +226,17 @@ impl Source<CaptionedBatch> for Captioned {
         let of = |i: usize| &self.captions[labels[i] as usize];
         let chosen = Draws::new(self.pictures.seed, step).indices("data.caption", MANY, n);
         let captions = (0..n).map(|i| of(i)[chosen[i] as usize % of(i).len()].clone()).collect::<Vec<_>>();
+        // Vectors have the length 1, so their product is their cosine.
+        let alike =
+            |a: &str, b: &str| self.vectors.row(a).iter().zip(self.vectors.row(b)).map(|(a, b)| a * b).sum::<f32>();
         let others = (0..n).map(|i| {
-            let mut others = (1..n).map(|step| &captions[(i + step) % n]);
-            others.find(|other| !of(i).contains(other)).unwrap_or(&captions[(i + 1) % n])
+            let others = (1..n).map(|step| &captions[(i + step) % n]);
+            let mut wrong = others.filter(|other| !of(i).contains(other));
+            let wrong = match self.wrong {
+                Wrong::Any => wrong.next(),
+                Wrong::Nearest => wrong.max_by(|a, b| alike(&captions[i], a).total_cmp(&alike(&captions[i], b))),
+            };
+            wrong.unwrap_or(&captions[(i + 1) % n])
         });
         let vectors = |captions: Vec<&String>| {
             let rows = captions.into_iter().flat_map(|caption| self.vectors.row(caption));
@@ -252,7 +277,34 @@ mod tests {
 
     fn opened(images: &Images, batch: usize) -> Result<Captioned> {
         let encoder = Encoder { id: "test", width: 2, encode: &encode };
-        Captioned::open(images, "", SMALL, (1, batch), false, &encoder)
+        Captioned::open(images, "", SMALL, (1, batch), false, &encoder, Wrong::Any)
+    }
+
+    /// By vectors on the unit circle: the last letters' places in the alphabet as degrees.
+    #[test]
+    fn the_nearest_wrong_caption_is_the_most_like_the_right_one_that_is_not_said_of_the_picture() {
+        let folder = tempdir().unwrap();
+        for (i, captions) in ["a\nc", "b", "g", "n"].into_iter().enumerate() {
+            fs::write(folder.path().join(format!("{i}.png")), plain([20 * i as u8; 3])).unwrap();
+            fs::write(folder.path().join(format!("{i}.txt")), captions).unwrap();
+        }
+        let angle = |text: &str| f32::from(text.as_bytes()[0] - b'a').to_radians();
+        let encode =
+            |texts: &[&str]| Ok(texts.iter().flat_map(|text| [angle(text).cos(), angle(text).sin()]).collect());
+        let encoder = Encoder { id: "circle", width: 2, encode: &encode };
+        let source = Captioned::open(&images(&folder), "", SMALL, (1, 4), false, &encoder, Wrong::Nearest).unwrap();
+        for step in 0..10 {
+            let CaptionedBatch { captions, wrong, .. } = source.batch(step).unwrap();
+            let wrong = wrong.iter::<f32>().collect::<Vec<_>>();
+            for (i, caption) in captions.iter().enumerate() {
+                let first = captions.iter().find(|caption| ["a", "c"].contains(&caption.as_str())).unwrap();
+                let nearest =
+                    [("a", "b"), ("c", "b"), ("b", first), ("g", if first == "c" { "c" } else { "b" }), ("n", "g")];
+                let nearest = nearest.into_iter().find(|(own, _)| own == caption).unwrap().1;
+                let found = (wrong[2 * i + 1].atan2(wrong[2 * i]).to_degrees().round() as u8 + b'a') as char;
+                assert_eq!(found.to_string(), nearest, "of {caption} among {captions:?}");
+            }
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use burn::tensor::activation::{log_sigmoid, sigmoid};
 use burn::tensor::s;
 use ganvas_kernels::avg_pool2;
 
-use crate::data::images::captioned::{self, CaptionedBatch, TEXT};
+use crate::data::images::captioned::{self, CaptionedBatch, TEXT, Wrong};
 use crate::data::images::{Images, Shape};
 use crate::data::vectors;
 use crate::looks::sentences::{Encoder, Reader, WIDTH};
@@ -69,6 +69,8 @@ pub struct Config {
     /// Residual blocks of the second stage.
     #[schemars(range(max = 16))]
     pub blocks: usize,
+    /// Which wrong caption the critics learn to tell from the right one, beside each real picture.
+    pub wrong: Wrong,
     /// Weight of the divergence of conditions from N(0, 1).
     pub kl_weight: f64,
     /// Thousands of images of the first stage.
@@ -103,6 +105,7 @@ impl Default for Config {
             r1_weight: 0.0,
             r1_every: 4,
             blocks: 4,
+            wrong: Wrong::Any,
             kl_weight: 2.0,
             first_kimg: 5300.0, // 600 times the birds
             second_kimg: 5300.0,
@@ -313,7 +316,7 @@ impl Recipe for StackGan {
         let reader = Reader::new(config.encoder);
         let encode = |texts: &[&str]| reader.vectors(texts);
         let encoder = vectors::Encoder { id: config.encoder.id(), width: WIDTH, encode: &encode };
-        captioned::open(&config.data, SET, shape, config.train.drawing(split), &encoder)
+        captioned::open(&config.data, SET, shape, config.train.drawing(split), &encoder, config.wrong)
     }
 
     fn model(config: &Config, device: &Device) -> Painter {
