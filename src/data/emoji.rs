@@ -135,8 +135,8 @@ pub fn default_dir() -> Result<PathBuf> {
 /// Makes the emoji present in a folder: for every two styles a folder such as `twemoji-noto`, with `trainA`, `trainB`,
 /// `testA` and `testB`; `labels.csv` and `LICENCE.txt`. The emoji in `trainA` are others than those in `trainB`, so that
 /// nothing has a pair to learn from; those of the test have the same name on both sides, and are in neither. The folder `by-style`
-/// has every emoji in the folder of its hand, in `train` or, those of the test, in `validation`. An error when a package cannot be
-/// fetched or the folder is in use.
+/// has every emoji in the folder of its hand, in `train` or, those of the test, in `validation`, and their names in
+/// `captions.csv`. An error when a package cannot be fetched or the folder is in use.
 pub fn fetch(dir: &Path, report: Report<'_>) -> Result<()> {
     let packages = STYLES.iter().map(|style| style.archive.package).collect::<Vec<_>>().join(", ");
     let release = format!("{NAME}, release 2: drawn from {packages} at {PIXELS}");
@@ -151,6 +151,7 @@ fn make(
 ) -> Result<()> {
     let of_pairs = PAIRS.iter().flat_map(|(pair, ..)| DOMAINS.map(|domain| format!("{pair}/{domain}")));
     let by_style = [Part::A, Part::Hidden].into_iter().flat_map(|part| STYLES.map(|style| part.of_style(style.name)));
+    let by_style = by_style.map(|folder| format!("{BY_STYLE}/{folder}"));
     let parts = of_pairs.chain(by_style).collect::<Vec<_>>();
     let drawn =
         Drawn { name: NAME, items: "pictures", parts: &parts.iter().map(String::as_str).collect::<Vec<_>>(), release };
@@ -165,6 +166,7 @@ fn make(
 fn fill(folder: &mut Folder, icons: &[Icons], report: Report<'_>) -> Result<()> {
     let emoji = shared(icons);
     let mut rows = vec![vec!["code", "name", "category", "part"]];
+    let mut captions = Vec::new();
     for (chunk, some) in emoji.chunks(AT_ONCE).enumerate() {
         let done = (chunk * AT_ONCE) as u64;
         report(Progress { what: "drawing emoji", done, total: Some(emoji.len() as u64) });
@@ -175,7 +177,9 @@ fn fill(folder: &mut Folder, icons: &[Icons], report: Report<'_>) -> Result<()> 
         for ((code, category), pictures) in some.iter().zip(some.par_iter().map(draw).collect::<Result<Vec<_>>>()?) {
             let part = Part::of(code);
             for (style, picture) in STYLES.iter().zip(&pictures) {
-                folder.item(&format!("{}/{code}.png", part.of_style(style.name)), picture)?;
+                let file = format!("{}/{code}.png", part.of_style(style.name));
+                folder.item(&format!("{BY_STYLE}/{file}"), picture)?;
+                captions.push([file, format!("{}, {}", icons[0].names[*code].replace('-', " "), style.name)]);
             }
             for (pair, a, b) in PAIRS {
                 let mut write =
@@ -190,6 +194,9 @@ fn fill(folder: &mut Folder, icons: &[Icons], report: Report<'_>) -> Result<()> 
         }
     }
     folder.write("labels.csv", csv(rows).as_bytes())?;
+    let captions = captions.iter().map(|[file, caption]| vec![file.as_str(), caption.as_str()]);
+    let captions = csv([vec!["file", "caption"]].into_iter().chain(captions));
+    folder.write(&format!("{BY_STYLE}/captions.csv"), captions.as_bytes())?;
     let licence = |Style { name, licence, archive }: &Style| {
         format!("{name}: {licence}, from the npm package {}.\n", archive.package)
     };
@@ -227,10 +234,10 @@ impl Part {
         }
     }
 
-    /// The folder of a hand's emoji, of those by hand.
+    /// The folder of a hand's emoji, within that of those by hand.
     fn of_style(self, style: &str) -> String {
         let part = if matches!(self, Part::Hidden) { "validation" } else { "train" };
-        format!("{BY_STYLE}/{part}/{style}")
+        format!("{part}/{style}")
     }
 
     fn name(self) -> &'static str {
@@ -361,6 +368,9 @@ mod tests {
             let [learned, held] = ["train", "validation"].map(|part| codes(&dir.join(BY_STYLE).join(part), style));
             assert_eq!((learned.len() + held.len(), held), (200, first[2].clone()), "{style}");
         }
+        let captions = fs::read_to_string(dir.join(BY_STYLE).join("captions.csv")).unwrap();
+        let caption = format!("\n{}/1f000.png,\"bar0, noto\"\n", Part::of("1f000").of_style("noto"));
+        assert!(captions.lines().count() == 801 && captions.contains(&caption), "{captions}");
         let blue =
             image::open(dir.join(BY_STYLE).join("train/noto").join(first[0].first().unwrap())).unwrap().to_rgb8();
         assert_eq!(blue.get_pixel(32, 32).0, [0, 0, 255]);

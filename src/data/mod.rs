@@ -116,11 +116,11 @@ pub const SETS: &[DataSet] = &[
     },
     DataSet {
         name: "food",
-        sentence: "392 photographs of foods in nine classes, 307x173, for BigGAN",
+        sentence: "392 photographs of foods in nine classes, each with its name, 307x173, for BigGAN",
         bytes: 6_610_716,
         licence: "AGPL-3.0; who holds the rights in the photographs is not stated",
         parts: &[],
-        made_of: &[food::PICTURES.file],
+        made_of: &food::ARCHIVES,
         folder: food::default_dir,
         fetch: food::fetch,
     },
