@@ -69,7 +69,7 @@ pub struct Plan {
 
 impl Plan {
     /// The plan for a picture within so many bytes: whole where it fits, else in the largest square tiles that fit. An error when
-    /// not even the smallest tile does.
+    /// not even the smallest tile does, or when the model takes no tiles.
     pub fn new(tiling: &Tiling, need: &Need, memory: u64) -> Result<Self> {
         let Tiling { multiple, least, scale, bytes, bytes_per_pixel, .. } = *tiling;
         let [width, height] = taken(tiling, need.sides);
@@ -79,6 +79,14 @@ impl Plan {
         let whole = Plan { tile: [width, height], tiles: [1, 1], bytes: needs([width, height]) + around };
         if whole.bytes <= memory {
             return Ok(whole);
+        }
+        if tiling.reach.is_none() {
+            return Err(Error::input(format!(
+                "a picture of {width}x{height} pixels needs {}, as this model takes it only whole, and may take {}; give more with \
+                 --memory, or make it smaller with --side",
+                size(whole.bytes),
+                size(memory)
+            )));
         }
         let least = (2 * overlap(tiling)).max(least).next_multiple_of(multiple);
         let room = memory.saturating_sub(around) as f64 / bytes_per_pixel as f64;
@@ -110,7 +118,7 @@ fn taken(tiling: &Tiling, sides: [usize; 2]) -> [usize; 2] {
 
 /// How far two neighbouring tiles lie over each other: each is true only so far from its edge as the model sees.
 fn overlap(tiling: &Tiling) -> usize {
-    2 * tiling.reach + SEAM
+    2 * tiling.reach.unwrap_or(0) + SEAM
 }
 
 /// Where tiles begin along a side: the last one ends with the whole.
@@ -213,7 +221,7 @@ fn in_tiles(
     let (Some(tiling), Some((channels, _))) = (model.tiling(), taken_picture(model)) else {
         panic!("a model without pictures to take in tiles")
     };
-    let Tiling { scale, reach, .. } = tiling;
+    let (scale, reach) = (tiling.scale, tiling.reach.unwrap_or(0));
     let [width, height] = taken(&tiling, picture.sides());
     let (size, is_deep) = (picture.sides().map(|side| side * scale), picture.is_deep());
     let ask = |at: [usize; 2], sides: [usize; 2]| {
@@ -405,7 +413,15 @@ mod tests {
         }
         fn tiling(&self) -> Option<Tiling> {
             let (multiple, least, keeps_colours) = (4, 4, !self.makes_its_own);
-            Some(Tiling { multiple, least, scale: 2, reach: REACH, keeps_colours, bytes: 0, bytes_per_pixel: 1000 })
+            Some(Tiling {
+                multiple,
+                least,
+                scale: 2,
+                reach: Some(REACH),
+                keeps_colours,
+                bytes: 0,
+                bytes_per_pixel: 1000,
+            })
         }
     }
 
@@ -457,6 +473,16 @@ mod tests {
         .unwrap_err();
         let sentence = error.to_string();
         assert!(error.exit_code() == 2 && sentence.contains("--memory") && sentence.contains("--side"), "{sentence}");
+    }
+
+    #[test]
+    fn a_model_that_takes_pictures_only_whole_refuses_what_does_not_fit() {
+        let tiling = Tiling { reach: None, ..Blur::default().tiling().unwrap() };
+        let need = Need { sides: [300, 200], ..Need::default() };
+        assert_eq!(Plan::new(&tiling, &need, 1 << 30).unwrap().count(), 1);
+        let sentence = Plan::new(&tiling, &need, 20_000_000).unwrap_err().to_string();
+        assert!(sentence.contains("as this model takes it only whole, and may take 20 MB"), "{sentence}");
+        assert!(Plan::new(&Blur::default().tiling().unwrap(), &need, 20_000_000).unwrap().count() > 1);
     }
 
     #[test]

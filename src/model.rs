@@ -79,8 +79,9 @@ pub struct Tiling {
     pub least: usize,
     /// Pixels of the result along one of the picture: 1 for a result of the same size.
     pub scale: usize,
-    /// How far, in pixels of the picture, a pixel of the result sees; larger distances change it little or not at all.
-    pub reach: usize,
+    /// How far, in pixels of the picture, a pixel of the result sees; larger distances change it little or not at all. None for a
+    /// model that takes a picture only whole.
+    pub reach: Option<usize>,
     /// Whether the result shows the picture itself, larger or mended, so that grey stays grey. Else its colours are the model's
     /// own, and it takes a picture as it looks over white, which is how it learned.
     pub keeps_colours: bool,

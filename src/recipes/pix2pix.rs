@@ -197,7 +197,7 @@ impl Model for Generator {
         let side = 1 << self.down.len();
         let (bytes, bytes_per_pixel) = (4 * self.num_params(), 8 * self.width + 64);
         let (multiple, least, reach) = (side, side, side / 2);
-        Some(Tiling { multiple, least, scale: 1, reach, keeps_colours: false, bytes, bytes_per_pixel })
+        Some(Tiling { multiple, least, scale: 1, reach: Some(reach), keeps_colours: false, bytes, bytes_per_pixel })
     }
 }
 

@@ -328,7 +328,7 @@ impl Model for Both {
         let reach = REACH[0] + REACH[1] + 8 * self.restorer.blocks.len();
         let (bytes, bytes_per_pixel) = (4 * self.num_params(), 4 * 8 * self.width + 64);
         let (multiple, least) = (MULTIPLE, MULTIPLE);
-        Some(Tiling { multiple, least, scale: 1, reach, keeps_colours: true, bytes, bytes_per_pixel })
+        Some(Tiling { multiple, least, scale: 1, reach: Some(reach), keeps_colours: true, bytes, bytes_per_pixel })
     }
 }
 

@@ -180,7 +180,15 @@ impl Model for Generator {
         let [width, ..] = self.first.weight.dims();
         let reach = 4 + 2 * self.blocks.len() + 4; // the first, the blocks, and what comes after them
         let (bytes, bytes_per_pixel) = (4 * self.num_params(), TIMES * TIMES * 4 * 4 * width);
-        Some(Tiling { multiple: 1, least: 1, scale: TIMES, reach, keeps_colours: true, bytes, bytes_per_pixel })
+        Some(Tiling {
+            multiple: 1,
+            least: 1,
+            scale: TIMES,
+            reach: Some(reach),
+            keeps_colours: true,
+            bytes,
+            bytes_per_pixel,
+        })
     }
 }
 

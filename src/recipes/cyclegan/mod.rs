@@ -319,7 +319,7 @@ impl Model for Translator {
         let reach = 3 + 2 + 4 + 8 * self.to_b.blocks.len();
         let multiple = 1 << HALVINGS;
         let least = 2 * multiple; // where it is smallest, a border is mirrored
-        Some(Tiling { multiple, least, scale: 1, reach, keeps_colours: false, bytes, bytes_per_pixel })
+        Some(Tiling { multiple, least, scale: 1, reach: Some(reach), keeps_colours: false, bytes, bytes_per_pixel })
     }
 }
 

@@ -195,7 +195,7 @@ impl Model for Enlarger {
         let bytes = weights + (TIMES * PART).pow(2) * part;
         let (scale, reach) = (self.last.sizes().times(), self.last.reach());
         let bytes_per_pixel = picture + small;
-        Some(Tiling { multiple: 1, least: 1, scale, reach, keeps_colours: true, bytes, bytes_per_pixel })
+        Some(Tiling { multiple: 1, least: 1, scale, reach: Some(reach), keeps_colours: true, bytes, bytes_per_pixel })
     }
 }
 

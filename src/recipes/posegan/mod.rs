@@ -165,10 +165,10 @@ impl Model for Painter {
     }
 
     fn tiling(&self) -> Option<Tiling> {
-        // A picture is brought to the model's own side, so any is taken whole: a large one needs room for itself alone.
+        // A picture is brought to the model's own side: a large one needs room for itself alone.
         let Config { resolution: side, width, .. } = self.config;
         let bytes = 4 * (self.num_params() + 16 * side * side * width);
-        Some(Tiling { multiple: 1, least: 8, scale: 1, reach: side, keeps_colours: false, bytes, bytes_per_pixel: 64 })
+        Some(Tiling { multiple: 1, least: 8, scale: 1, reach: None, keeps_colours: false, bytes, bytes_per_pixel: 64 })
     }
 }
 
