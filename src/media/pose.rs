@@ -26,6 +26,13 @@ pub const JOINT_NAMES: [&str; JOINTS] = [
     "right ankle",
 ];
 
+/// Pairs of joints, by their numbers, between which a limb or a part of the trunk or the head lies.
+#[rustfmt::skip]
+pub const LIMBS: [[usize; 2]; 20] = [
+    [0, 1], [0, 2], [1, 3], [2, 4], [0, 5], [0, 6], [5, 6], [5, 7], [7, 9], [6, 8], [8, 10], [5, 11], [6, 12], [5, 12], [6, 11], [11, 12],
+    [11, 13], [13, 15], [12, 14], [14, 16],
+];
+
 /// A person's pose in a picture. Its file is `{"width": 64, "height": 64, "keypoints": [[x, y, score], ...]}`, the joints in the order
 /// of [`JOINT_NAMES`].
 #[derive(Clone, Debug, PartialEq)]

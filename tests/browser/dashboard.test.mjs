@@ -29,7 +29,8 @@ const UPSCALER = "upscaler";
 const BROKEN = "it's broken & old";
 const ILL = "0005-ill";
 const CLASSES = "classes";
-const VIEWS = ["#/", `#/run/${UPSCALER}`, `#/run/${UPSCALER}/play`, `#/run/${encodeURIComponent(BROKEN)}`, `#/run/${RUN}`, `#/run/${RUN}/play`, `#/run/${RUN}/learn`, `#/compare/${RUN},0002-ring`, `#/run/${TUNES}/play`, `#/run/${CLASSES}/play`];
+const PERSONS = "persons";
+const VIEWS = ["#/", `#/run/${UPSCALER}`, `#/run/${UPSCALER}/play`, `#/run/${encodeURIComponent(BROKEN)}`, `#/run/${RUN}`, `#/run/${RUN}/play`, `#/run/${RUN}/learn`, `#/compare/${RUN},0002-ring`, `#/run/${TUNES}/play`, `#/run/${CLASSES}/play`, `#/run/${PERSONS}/play`];
 const DESK = { width: 1280, height: 900 };
 const PHONE = { width: 360, height: 780 };
 const LONG = 40_000;
@@ -95,6 +96,19 @@ before(async () => {
   const tiny = ["first_resolution=16", "width=8", "d_width=4", "second_kimg=0", "encoder=words", "train.batch=4", "train.steps=2"];
   const sentences = ["train", "stackgan", "--data", "captioned", ...tiny.flatMap((set) => ["--set", set])];
   execFileSync(GANVAS, sentences, { cwd: folder, stdio: "ignore" });
+  for (const person of ["one", "two"]) {
+    execFileSync(GANVAS, ["sample", "runs/0002-ring", "--seeds", "0-4", "-o", `posed/${person}`], { cwd: folder, stdio: "ignore" });
+    for (const seed of Array(5).keys()) {
+      const name = join(folder, "posed", person, `seed-00000${seed}`);
+      const [width, height] = [16, 20].map((at) => readFileSync(`${name}.png`).readUInt32BE(at));
+      const keypoints = Array.from({ length: 17 }, (_, i) => [width * (0.3 + 0.4 * (i % 2)), height * (0.1 + 0.05 * i), i === 1 ? 0 : 1]);
+      writeFileSync(`${name}.json`, JSON.stringify({ width, height, keypoints }));
+    }
+  }
+  const slight = ["resolution=16", "width=2", "d_width=2", "code=4", "first_kimg=1", "second_kimg=0", "train.batch=4", "train.steps=2"];
+  const persons = ["train", "posegan", "--data", "posed", "--runs", "other", "--name", "p", ...slight.flatMap((set) => ["--set", set])];
+  execFileSync(GANVAS, persons, { cwd: folder, stdio: "ignore" });
+  cpSync(join(folder, "other/0002-p"), join(folder, "runs", PERSONS), { recursive: true });
   writeFileSync(join(folder, "tiny.safetensors"), tinyNetwork());
   execFileSync(GANVAS, ["import", "tiny.safetensors", "-o", `runs/${UPSCALER}`], { cwd: folder, stdio: "ignore" });
   for (const copy of [BROKEN, ILL]) cpSync(join(folder, "runs/0002-ring"), join(folder, "runs", copy), { recursive: true });
@@ -287,6 +301,55 @@ test("a model of pictures is given a picture, and shows neither seeds nor trunca
   execFileSync(GANVAS, ["apply", `runs/${UPSCALER}`, "small.png", "--side", "256", "-o", "large.png"], { cwd: folder, stdio: "ignore" });
   assert.deepEqual(saved, readFileSync(join(folder, "large.png")));
   await shot("picture");
+});
+
+test("a joint is dragged over the result, and the picture is another, that of the command byte for byte", async () => {
+  await open(`#/run/${PERSONS}/play`);
+  await page.waitForSelector("#pose-file");
+  assert.equal(await page.locator(".skeleton:visible").count(), 0, "there is nobody to lie on yet");
+  await page.setInputFiles("#picture", join(folder, "posed/one/seed-000000.png"));
+  await page.waitForSelector("#save:not([hidden])");
+  assert.equal(await page.locator(".skeleton circle").count(), 16, "one joint is not known");
+  const shown = () => page.$eval("#made-picture", async (image) => [...new Uint8Array(await globalThis.shown.get(image.src).arrayBuffer())]);
+  const pose = async () => decodeURIComponent((await page.getAttribute("#save-pose", "href")).replace("data:application/json,", ""));
+  const made = async (text) => {
+    writeFileSync(join(folder, "pose.json"), text);
+    execFileSync(GANVAS, ["apply", `runs/${PERSONS}`, "posed/one/seed-000000.png", "--with", "pose=pose.json", "-o", "posed.png"], { cwd: folder, stdio: "ignore" });
+    return [...readFileSync(join(folder, "posed.png"))];
+  };
+  const first = await shown();
+  assert.deepEqual(first, await made(await pose()));
+  const wrist = page.locator('.skeleton circle[data-joint="9"]');
+  assert.equal(await wrist.getAttribute("aria-label"), "left wrist");
+  const { x, y, width, height } = await wrist.boundingBox();
+  const [from, before] = [[x + width / 2, y + height / 2], JSON.parse(await pose()).keypoints[9]];
+  await page.mouse.move(...from);
+  await page.mouse.down();
+  await page.mouse.move(from[0] - 60, from[1] - 90, { steps: 4 });
+  await page.mouse.up();
+  await page.mouse.move(5, 5);
+  const text = await pose();
+  const after = JSON.parse(text).keypoints[9];
+  assert.ok(after[0] < before[0] && after[1] < before[1], `${before} became ${after}`);
+  const wanted = await made(text);
+  assert.notDeepEqual(wanted, first, "the pose changes the picture");
+  let now = await shown();
+  for (let again = 0; again < 50 && now.join() !== wanted.join(); again++) {
+    await page.waitForTimeout(100);
+    now = await shown();
+  }
+  assert.deepEqual(now, wanted);
+  await shot("pose");
+  await wrist.focus();
+  await page.keyboard.press("ArrowRight");
+  assert.ok(JSON.parse(await pose()).keypoints[9][0] > after[0], "a key moves it, too");
+  writeFileSync(join(folder, "none.json"), "{}");
+  await page.setInputFiles("#pose-file", join(folder, "none.json"));
+  await page.getByText("does not say the width of its picture").waitFor();
+  assert.match(troubles.pop(), /status of 400/, "the browser tells its console of it");
+  await page.click("#usual-pose");
+  await page.waitForSelector("#made-picture:not([hidden])");
+  assert.deepEqual(JSON.parse(await pose()).keypoints[9], before);
 });
 
 test("a picture that is dropped is taken, and a file that is none is answered with a sentence", async () => {

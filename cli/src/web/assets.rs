@@ -15,8 +15,8 @@ const INDEX: &str = include_str!("assets/index.html");
 #[rustfmt::skip]
 const ASSETS: &[(&str, &str)] = files![
     "app.js", "chart.js", "charts.js", "compare.js", "doctor.js", "dom.js", "figures.js", "film.js",
-    "learn.js", "live.js", "metrics.js", "numbers.js", "overview.js", "picture.js", "play.js", "run.js",
-    "runs.js", "server.js", "story.js", "style.css", "words.js",
+    "learn.js", "live.js", "metrics.js", "numbers.js", "overview.js", "picture.js", "play.js", "pose.js",
+    "run.js", "runs.js", "server.js", "story.js", "style.css", "words.js",
 ];
 
 pub async fn index() -> Response {

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use ganvas::apply::{Need, Plan, apply};
 use ganvas::field::{Field, Kind};
-use ganvas::media::{Chord, Format, Media, Opened, sheet};
+use ganvas::media::{Chord, Format, JOINT_NAMES, LIMBS, Media, Opened, sheet};
 use ganvas::memory::half_of_free;
 use ganvas::model::{TRUNCATION, check, made_picture, taken_picture};
 use ganvas::request::{PICTURE, SHOW};
@@ -218,9 +218,10 @@ fn asked(field: &Field) -> Option<Json> {
             json!({ "name": field.name, "kind": "number", "low": low, "high": high, "usual": usual })
         }
         Kind::Chords { usual } => json!({ "name": field.name, "kind": "text", "usual": usual }),
-        Kind::Text { .. } | Kind::Bar { .. } | Kind::Pose { .. } => {
-            json!({ "name": field.name, "kind": "text", "usual": "" })
+        Kind::Pose { usual } => {
+            json!({ "name": field.name, "kind": "pose", "usual": usual, "joints": JOINT_NAMES, "limbs": LIMBS })
         }
+        Kind::Text { .. } | Kind::Bar { .. } => json!({ "name": field.name, "kind": "text", "usual": "" }),
         _ => return None,
     })
 }

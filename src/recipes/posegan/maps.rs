@@ -2,35 +2,14 @@
 
 use burn::tensor::{Device, Tensor, s};
 
-/// Pairs of joints, by their numbers, between which a limb or a part of the trunk or the head lies; and each joint with itself, so that
-/// one whose neighbours are unknown counts, too.
-const LIMBS: [[usize; 2]; 37] = {
-    let between = [
-        [0, 1],
-        [0, 2],
-        [1, 3],
-        [2, 4],
-        [0, 5],
-        [0, 6],
-        [5, 6],
-        [5, 7],
-        [7, 9],
-        [6, 8],
-        [8, 10],
-        [5, 11],
-        [6, 12],
-        [5, 12],
-        [6, 11],
-        [11, 12],
-        [11, 13],
-        [13, 15],
-        [12, 14],
-        [14, 16],
-    ];
-    let mut all = [[0; 2]; 37];
+use crate::media::{JOINTS, LIMBS};
+
+/// The limbs, and each joint with itself, so that one whose neighbours are unknown counts, too.
+const BONES: [[usize; 2]; LIMBS.len() + JOINTS] = {
+    let mut all = [[0; 2]; LIMBS.len() + JOINTS];
     let mut i = 0;
-    while i < 37 {
-        all[i] = if i < 20 { between[i] } else { [i - 20, i - 20] };
+    while i < all.len() {
+        all[i] = if i < LIMBS.len() { LIMBS[i] } else { [i - LIMBS.len(); 2] };
         i += 1;
     }
     all
@@ -65,8 +44,8 @@ pub(super) fn mask(joints: Tensor<3>, side: usize) -> Tensor<4> {
     let n = joints.dims()[0];
     let end = |which: usize| {
         let of_limb = |limb: &[usize; 2]| joints.clone().slice(s![.., limb[which]..limb[which] + 1, ..]);
-        let ends = Tensor::cat(LIMBS.iter().map(of_limb).collect(), 1); // [n, limbs, 3]
-        [0, 1, 2].map(|at| ends.clone().slice(s![.., .., at..at + 1]).reshape([n, LIMBS.len(), 1, 1]))
+        let ends = Tensor::cat(BONES.iter().map(of_limb).collect(), 1); // [n, limbs, 3]
+        [0, 1, 2].map(|at| ends.clone().slice(s![.., .., at..at + 1]).reshape([n, BONES.len(), 1, 1]))
     };
     let ([x, y, score], [to_x, to_y, to_score]) = (end(0), end(1));
     let centres = centres(side, &joints.device());

@@ -2,6 +2,7 @@
 import { button, element, labelled, section, settled } from "./dom.js";
 import { fixed, sliding, whole } from "./numbers.js";
 import { Picture } from "./picture.js";
+import { Skeleton } from "./pose.js";
 import { sample, sampleAddress } from "./server.js";
 import { fieldName, say } from "./words.js";
 
@@ -209,7 +210,13 @@ function plotOfPoints(run, state, common) {
 function turning(run, state, common) {
 	const { scale } = run.detail.picture;
 	const given = new Picture("given-picture");
-	const made = new Asked(run, "made-picture");
+	const made = new Asked(run, "made-picture", (scale, width, height) => skeleton?.fit(width * scale, height * scale));
+	const pose = run.detail.fields.find(({ kind }) => kind === "pose");
+	const skeleton = pose && new Skeleton(pose, state.given[pose.name] ?? pose.usual, (text) => {
+		state.given[pose.name] = text;
+		ask();
+	});
+	if (skeleton) made.frame.append(skeleton.figure);
 	const pair = element("div", { class: "toys" }, ...[[say("givenPicture"), given], [say("madePicture"), made]].map(([title, { frame }]) =>
 		element("div", { class: "toy" }, element("h3", {}, title), frame)));
 	const save = element("a", { class: "button", id: "save" }, say("savePicture"));
@@ -237,7 +244,7 @@ function turning(run, state, common) {
 		sizes.textContent = "";
 		if (!state.picture) return;
 		given.show(URL.createObjectURL(state.picture), say("givenPicture"));
-		made.say(say("making"));
+		if (!skeleton || made.image.hidden) made.say(say("making"));
 		made.ask({ side: state.side, seed: run.detail.has_chance ? state.seed : null, ...common() }, say("madePicture"), state.picture);
 	}
 
@@ -259,7 +266,8 @@ function turning(run, state, common) {
 	} },
 		element("p", { class: "muted" }, say("pictureHow")), drop,
 		element("div", { class: "controls" }, labelled(say("longerSide"), side), run.detail.has_chance && labelled("Seed", seed.input)), seed.note,
-		pair, element("div", { class: "controls" }, save, sizes));
+		pair, skeleton && element("div", { id: "pose" }, element("p", { class: "muted" }, say("poseHow")), skeleton.controls),
+		element("div", { class: "controls" }, save, sizes));
 	return { ask, element: place };
 }
 
@@ -314,7 +322,7 @@ export function play(body, run) {
 		checkpoints();
 		body.replaceChildren(
 			element("div", { class: "controls common" }, labelled("Checkpoint", choice),
-				...told.fields.map((field) => fieldControl(field, state, asks)),
+				...told.fields.filter(({ kind }) => kind !== "pose").map((field) => fieldControl(field, state, asks)),
 				told.fields.some(({ name }) => name === "truncation") && element("p", { class: "muted" }, say("truncationHow"))),
 			told.picture ? toys[0].element : element("div", { class: "toys" }, ...toys.map((toy) => toy.element)));
 		asks();

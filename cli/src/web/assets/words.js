@@ -153,6 +153,11 @@ const WORDS = {
 	longerSide: ["Longer side, in pixels, at most", "Cạnh dài tối đa (pixel)"],
 	givenPicture: ["Given", "Ảnh đưa vào"],
 	madePicture: ["Result", "Kết quả"],
+	poseTitle: ["Pose", "Tư thế"],
+	poseHow: ["Drag the joints over the result, or move the chosen one by the arrow keys: the person follows.", "Kéo các khớp trên ảnh kết quả, hoặc di chuyển khớp đang chọn bằng phím mũi tên: người trong ảnh sẽ đổi tư thế theo."],
+	choosePose: ["A pose (JSON)", "Một tư thế (JSON)"],
+	usualPose: ["The usual pose", "Tư thế ban đầu"],
+	savePose: ["Download the pose", "Tải tư thế về"],
 	making: ["Working …", "Đang xử lý …"],
 	savePicture: ["Download the result", "Tải kết quả về"],
 	sizes: ["{from} pixels became {to}.", "Từ {from} thành {to} pixel."],
@@ -259,6 +264,16 @@ const FIELDS = {
 	before: ["Bar before", "Ô nhịp trước"],
 	show: ["Show", "Hiển thị"],
 };
+
+const JOINTS = {
+	nose: "mũi", "left eye": "mắt trái", "right eye": "mắt phải", "left ear": "tai trái", "right ear": "tai phải",
+	"left shoulder": "vai trái", "right shoulder": "vai phải", "left elbow": "khuỷu tay trái", "right elbow": "khuỷu tay phải",
+	"left wrist": "cổ tay trái", "right wrist": "cổ tay phải", "left hip": "hông trái", "right hip": "hông phải",
+	"left knee": "đầu gối trái", "right knee": "đầu gối phải", "left ankle": "cổ chân trái", "right ankle": "cổ chân phải",
+};
+
+/** The name of a joint. */
+export const jointName = (name) => (name in JOINTS ? chosen([name, JOINTS[name]]) : name);
 
 /** What a model takes, in words. */
 export const fieldName = (name) => (name in FIELDS ? chosen(FIELDS[name]) : name.replaceAll("_", " "));
