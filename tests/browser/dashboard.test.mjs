@@ -321,6 +321,7 @@ test("a joint is dragged over the result, and the picture is another, that of th
   assert.deepEqual(first, await made(await pose()));
   const wrist = page.locator('.skeleton circle[data-joint="9"]');
   assert.equal(await wrist.getAttribute("aria-label"), "left wrist");
+  await wrist.scrollIntoViewIfNeeded();
   const { x, y, width, height } = await wrist.boundingBox();
   const [from, before] = [[x + width / 2, y + height / 2], JSON.parse(await pose()).keypoints[9]];
   await page.mouse.move(...from);
