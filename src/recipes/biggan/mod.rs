@@ -228,7 +228,7 @@ impl Recipe for Biggan {
         dataset: Some(SET),
         time: "years",
         presets: &[
-            Preset { name: LAPTOP, time: "20 min", text: include_str!("../../../configs/biggan-laptop.toml") },
+            Preset { name: LAPTOP, time: "50 min", text: include_str!("../../../configs/biggan-laptop.toml") },
             Preset { name: "mnist", time: "35 min", text: include_str!("../../../configs/biggan-mnist.toml") },
         ],
         small: &[
