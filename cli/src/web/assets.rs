@@ -47,7 +47,8 @@ mod tests {
             assert!(known, "{name} is in the folder and not in the list");
             bytes += entry.metadata().unwrap().len();
         }
-        // 150,000 until it took in pictures, and said in two languages what the doctor finds and what the curves are called.
-        assert!(bytes < 163_000, "the page has {bytes} bytes");
+        // 150,000 until it took in pictures, and said in two languages what the doctor finds and what the curves are called; 163,000
+        // until a person's joints were dragged.
+        assert!(bytes < 170_000, "the page has {bytes} bytes");
     }
 }
