@@ -135,6 +135,8 @@ mod tests {
                 ("vegetables", 77),
             ]
         );
+        let captions = "captions: 394, 1 to 2 a picture; pictures without: 0";
+        assert!(survey.notes.iter().any(|note| note == captions), "{:?}", survey.notes);
         assert!((30..70).contains(&survey.held_out) && survey.problems.is_empty(), "{survey:?}");
     }
 }
