@@ -25,6 +25,9 @@ function begin(id) {
 
 const hasNotes = (run) => run.detail.media === "notes";
 
+/** What is asked for, by whatever checkpoint: a newer one of a run in training answers the same question. */
+const question = (values) => JSON.stringify({ ...values, checkpoint: undefined });
+
 /** A picture that is asked for: the last question wins, and the picture before it stays until there is another. */
 class Asked extends Picture {
 	constructor(run, name, fitted) {
@@ -41,13 +44,14 @@ class Asked extends Picture {
 		const soon = settled((...asked) => this.fetch(...asked), QUIET);
 		this.ask = (...asked) => {
 			this.frame.classList.add("asking");
+			this.wanted = question(asked[0]);
 			soon(...asked);
 		};
 	}
 
-	/** Whether what one sees is not what was asked for last. */
+	/** Whether what one sees is not what was asked for last, by whatever checkpoint. */
 	get stale() {
-		return this.frame.classList.contains("asking");
+		return this.wanted !== this.seen;
 	}
 
 	async fetch(values, alt, picture) {
@@ -57,6 +61,7 @@ class Asked extends Picture {
 		try {
 			const blob = await sample(this.run.id, values, AbortSignal.any([signal, this.run.signal]), picture);
 			if (signal.aborted) return;
+			this.seen = question(values);
 			const before = this.image.getAttribute("src");
 			this.show(URL.createObjectURL(blob), alt);
 			if (before) URL.revokeObjectURL(before);
