@@ -6,22 +6,15 @@ use std::fs;
 use std::path::Path;
 
 use ganvas::media::{Delay, Density, Film, Format, Levels, Opened, Picture, Raster};
-use ganvas_made_up as made_up;
 
-use command::{done, ganvas, refused};
+use command::{done, ganvas, refused, trained};
 
 const RUN: &str = "runs/0001-upscaler";
 
 /// A small network that makes pictures larger, as it is after one step.
 fn upscaler() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let entry = ganvas::recipe("esrgan").unwrap();
-    let of_data = made_up::settings(entry.info.dataset, &ganvas::Resolved::new(entry, None, &[]).unwrap().keys());
-    let sets = entry.info.small.iter().map(|set| set.to_string()).chain(of_data);
-    let sets = sets.flat_map(|set| ["--set".to_owned(), set]).collect::<Vec<_>>();
-    let sets = sets.iter().map(String::as_str);
-    let train = ["train", "esrgan", "--set", "train.steps=1", "--name", "upscaler"].into_iter().chain(sets);
-    done(folder.path(), &train.collect::<Vec<_>>());
+    trained(folder.path(), "esrgan", &["--steps", "1", "--name", "upscaler"]);
     folder
 }
 

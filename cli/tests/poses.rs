@@ -8,20 +8,9 @@ use std::path::{Path, PathBuf};
 use ganvas_made_up as made_up;
 use serde_json::{Value, json};
 
-use command::{done, refused};
+use command::{done, refused, trained};
 
 const RUN: &str = "runs/0001-posegan";
-
-/// A run of two steps on made-up persons, and the folder of one of them.
-fn trained(folder: &Path) -> PathBuf {
-    let entry = ganvas::recipe("posegan").unwrap();
-    let keys = ganvas::Resolved::new(entry, None, &[]).unwrap().keys();
-    let sets = made_up::settings(entry.info.dataset, &keys);
-    let small = entry.info.small.iter().copied().chain(sets.iter().map(String::as_str)).chain(["train.steps=2"]);
-    let sets = small.flat_map(|set| ["--set", set]).collect::<Vec<_>>();
-    done(folder, &[&["train", "posegan", "--threads", "1"][..], &sets].concat());
-    find(&made_up::persons()).expect("a person has poses")
-}
 
 /// A folder that holds poses.
 fn find(place: &Path) -> Option<PathBuf> {
@@ -38,7 +27,8 @@ fn find(place: &Path) -> Option<PathBuf> {
 fn a_person_takes_the_pose_of_a_file_or_a_text_and_what_is_no_pose_is_answered_in_a_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let person = trained(folder);
+    trained(folder, "posegan", &["--steps", "2"]);
+    let person = find(&made_up::persons()).expect("a person has poses");
     let mut poses = fs::read_dir(&person).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     poses.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
     poses.sort();

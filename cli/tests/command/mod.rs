@@ -24,6 +24,16 @@ pub fn done(folder: &Path, args: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned() + &said(&output)
 }
 
+/// A run of a recipe at its small size, on made-up data.
+pub fn trained(folder: &Path, recipe: &str, more: &[&str]) {
+    let entry = ganvas::recipe(recipe).unwrap();
+    let keys = ganvas::Resolved::new(entry, None, &[]).unwrap().keys();
+    let of_data = made_up::settings(entry.info.dataset, &keys);
+    let sets = entry.info.small.iter().copied().chain(of_data.iter().map(String::as_str));
+    let sets = sets.flat_map(|set| ["--set", set]).collect::<Vec<_>>();
+    done(folder, &[&["train", recipe, "--threads", "1"], &sets[..], more].concat());
+}
+
 /// What a command says that refuses in a sentence.
 pub fn refused(folder: &Path, args: &[&str]) -> String {
     let output = ganvas(folder, args);
