@@ -80,25 +80,21 @@ impl Plan {
         if whole.bytes <= memory {
             return Ok(whole);
         }
+        let refused = |needed: u64, how: &str| {
+            let (needed, had) = (size(needed), size(memory));
+            Err(Error::input(format!(
+                "a picture of {width}x{height} pixels needs {needed}{how}, and may take {had}; give more with --memory, or make it \
+                 smaller with --side"
+            )))
+        };
         if tiling.reach.is_none() {
-            return Err(Error::input(format!(
-                "a picture of {width}x{height} pixels needs {}, as this model takes it only whole, and may take {}; give more with \
-                 --memory, or make it smaller with --side",
-                size(whole.bytes),
-                size(memory)
-            )));
+            return refused(whole.bytes, ", as this model takes it only whole");
         }
         let least = (2 * overlap(tiling)).max(least).next_multiple_of(multiple);
         let room = memory.saturating_sub(around) as f64 / bytes_per_pixel as f64;
         let side = room.sqrt() as usize / multiple * multiple;
         if side < least {
-            let bytes = around + needs([least, least]);
-            return Err(Error::input(format!(
-                "a picture of {width}x{height} pixels needs {} even in tiles of {least}x{least}, and may take {}; give more with \
-                 --memory, or make it smaller with --side",
-                size(bytes),
-                size(memory)
-            )));
+            return refused(around + needs([least, least]), &format!(" even in tiles of {least}x{least}"));
         }
         let tile = [width, height].map(|whole| smallest(whole, side.min(whole), tiling));
         let tiles = [(width, tile[0]), (height, tile[1])].map(|(whole, tile)| places(whole, tile, tiling).len());
