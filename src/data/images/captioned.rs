@@ -234,7 +234,10 @@ impl Source<CaptionedBatch> for Captioned {
             let mut wrong = others.filter(|other| !of(i).contains(other));
             let wrong = match self.wrong {
                 Wrong::Any => wrong.next(),
-                Wrong::Nearest => wrong.max_by(|a, b| alike(&captions[i], a).total_cmp(&alike(&captions[i], b))),
+                Wrong::Nearest => {
+                    let nearest = wrong.map(|other| (alike(&captions[i], other), other));
+                    nearest.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, other)| other)
+                }
             };
             wrong.unwrap_or(&captions[(i + 1) % n])
         });
@@ -280,7 +283,7 @@ mod tests {
         Captioned::open(images, "", SMALL, (1, batch), false, &encoder, Wrong::Any)
     }
 
-    /// By vectors on the unit circle: the last letters' places in the alphabet as degrees.
+    /// By vectors on the unit circle: the letters' places in the alphabet as degrees.
     #[test]
     fn the_nearest_wrong_caption_is_the_most_like_the_right_one_that_is_not_said_of_the_picture() {
         let folder = tempdir().unwrap();
