@@ -215,6 +215,7 @@ function plotOfPoints(run, state, common) {
 function turning(run, state, common) {
 	const { scale } = run.detail.picture;
 	const given = new Picture("given-picture");
+	let shown = null; // the picture that stands there as given
 	const made = new Asked(run, "made-picture", (scale, width, height) => skeleton?.fit(width * scale, height * scale));
 	const pose = run.detail.fields.find(({ kind }) => kind === "pose");
 	const skeleton = pose && new Skeleton(pose, state.given[pose.name] ?? pose.usual, (text) => {
@@ -248,7 +249,10 @@ function turning(run, state, common) {
 		save.hidden = true;
 		sizes.textContent = "";
 		if (!state.picture) return;
-		given.show(URL.createObjectURL(state.picture), say("givenPicture"));
+		if (shown !== state.picture) {
+			shown = state.picture;
+			given.show(URL.createObjectURL(shown), say("givenPicture"));
+		}
 		if (!skeleton || made.image.hidden) made.say(say("making"));
 		made.ask({ side: state.side, seed: run.detail.has_chance ? state.seed : null, ...common() }, say("madePicture"), state.picture);
 	}

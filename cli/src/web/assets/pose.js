@@ -39,6 +39,11 @@ export class Skeleton {
 		this.show(text);
 	}
 
+	/** Offers a pose to be saved. */
+	offer(text) {
+		this.save.href = `data:application/json,${encodeURIComponent(text)}`;
+	}
+
 	take(text) {
 		this.show(text);
 		this.changed(text);
@@ -47,7 +52,7 @@ export class Skeleton {
 	show(text) {
 		this.pose = parsed(text, this.field);
 		this.figure.replaceChildren();
-		this.save.href = `data:application/json,${encodeURIComponent(text)}`;
+		this.offer(text);
 		if (!this.pose) return;
 		const { width, height, keypoints } = this.pose;
 		const radius = RADIUS * Math.max(width, height);
@@ -88,7 +93,7 @@ export class Skeleton {
 		this.pose.keypoints[at].splice(0, 2, ...inside);
 		this.place();
 		const text = JSON.stringify(this.pose);
-		this.save.href = `data:application/json,${encodeURIComponent(text)}`;
+		this.offer(text);
 		this.changed(text);
 	}
 
