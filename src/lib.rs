@@ -91,6 +91,7 @@ pub mod sample;
 mod session;
 pub mod shell;
 mod step;
+mod tfjs;
 mod train;
 
 pub use aside::{open_file, read_file, read_text, write_aside};

@@ -59,6 +59,7 @@ const LIBRARY: &[&str] = &[
     "nn",
     "optim",
     "ncnn",
+    "tfjs",
     "safetensors",
     "pickle",
     "foreign",

@@ -264,6 +264,46 @@ impl Archive {
         write_verified(&path, &bytes, expected)?;
         Ok(bytes)
     }
+
+    /// Some of its files, which are kept in the cache under their own names, and the archive is not: for one that is large and of which
+    /// little is needed. `take` finds a file's bytes in the archive's. The error names the ways out.
+    pub fn kept<const N: usize>(
+        &self,
+        files: [Kept; N],
+        report: Report<'_>,
+        take: impl FnOnce(&[u8], Report<'_>) -> Result<Vec<Vec<u8>>>,
+    ) -> Result<[PathBuf; N]> {
+        let cache = cache_dir()?;
+        let paths = files.each_ref().map(|file| cache.join(file.name));
+        let is_there =
+            |(path, file): (&PathBuf, &Kept)| fs::read(path).is_ok_and(|bytes| sha256(&bytes) == file.sha256);
+        if !paths.iter().zip(&files).all(is_there) {
+            let taken = take(&self.bytes(report)?, report)?;
+            for ((path, file), bytes) in paths.iter().zip(&files).zip(&taken) {
+                write_verified(path, bytes, file.sha256)?;
+            }
+            let _ = fs::remove_file(cache.join(self.file)); // it is only room on the disk
+        }
+        Ok(paths)
+    }
+}
+
+/// A file that is kept of an archive.
+pub struct Kept {
+    /// Its name in the cache.
+    pub name: &'static str,
+    /// 64 hexadecimal digits.
+    pub sha256: &'static str,
+}
+
+/// A file of a zip. `name` is the archive's, for people.
+pub fn member(archive: &[u8], name: &str, path: &str) -> Result<Vec<u8>> {
+    let broken = |error: &dyn std::fmt::Display| Error::failed(format!("{name} is broken: {path}: {error}"));
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(archive)).map_err(|error| broken(&error))?;
+    let mut member = archive.by_name(path).map_err(|error| broken(&error))?;
+    let mut bytes = Vec::new();
+    member.read_to_end(&mut bytes).map_err(|error| broken(&error))?;
+    Ok(bytes)
 }
 
 /// The archives that are missing, and where each is to be put, a line each.

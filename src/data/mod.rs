@@ -19,12 +19,14 @@ pub mod images;
 pub mod mnist;
 pub mod music;
 pub mod openmoji;
+pub mod people;
 pub mod photos;
 mod rcc;
 pub mod source;
 pub mod sprites;
 pub mod svg;
 pub mod vectors;
+pub mod walkers;
 
 use std::path::{Path, PathBuf};
 
@@ -153,6 +155,16 @@ pub const SETS: &[DataSet] = &[
         made_of: &[sprites::FLARE.file],
         folder: sprites::default_dir,
         fetch: sprites::fetch,
+    },
+    DataSet {
+        name: "walkers",
+        sentence: "ten persons who walk across a car park, 128x64, with their joints, for PG2; fetches 270 MB once",
+        bytes: 20_000_000,
+        licence: "of OpenCV's documentation: Apache 2.0; who holds the rights in the video is not stated",
+        parts: &[],
+        made_of: &walkers::ARCHIVES,
+        folder: walkers::default_dir,
+        fetch: walkers::fetch,
     },
 ];
 

