@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::field::Kind;
 use crate::hash::sha256_of;
 use crate::looks::{Look, Network};
-use crate::media::{Image, Media, Notes};
+use crate::media::{Image, Media, Notes, Pose};
 use crate::model::{Model, TRUNCATION, generate};
 use crate::passport::Part;
 use crate::passport::{Drawn, Passport, Side};
@@ -80,6 +80,8 @@ pub struct Answers {
     /// Whether they show where something is, rather than a picture.
     is_of_mask: bool,
     pairs: Vec<[Image; 2]>,
+    /// The pose that each answer should have; none where they are of no persons.
+    poses: Option<Vec<Pose>>,
     sides: [Side; 2],
 }
 
@@ -166,7 +168,25 @@ impl Answers {
             Side { name, part, samples: pairs.len(), sha256, run: None }
         };
         let sides = [side(0, name.to_owned(), None), side(1, data.to_owned(), Some(Part::Test))];
-        Ok(Answers { what: None, is_of_mask: false, pairs, sides })
+        let poses = asked.iter().map(|example| Pose::parse(example.asked.text(POSE)?).ok()).collect();
+        Ok(Answers { what: None, is_of_mask: false, pairs, poses, sides })
+    }
+
+    /// The pairs with black for all that is beside the body in its pose; none where there are no poses.
+    fn bodies(&self) -> Option<Vec<[Image; 2]>> {
+        let poses = self.poses.as_ref()?;
+        let body = |(pair, pose): (&[Image; 2], &Pose)| {
+            let mask = pose.body([pair[1].width, pair[1].height]);
+            pair.clone().map(|mut image| {
+                for (pixel, is_body) in image.pixels.chunks_exact_mut(image.channels).zip(&mask) {
+                    if !is_body {
+                        pixel.fill(0);
+                    }
+                }
+                image
+            })
+        };
+        Some(self.pairs.iter().zip(poses).map(body).collect())
     }
 
     /// The passports of metrics of pairs, and of metrics that hold all answers against all wanted pictures by the features of a
@@ -194,6 +214,11 @@ impl Answers {
                     };
                     of_seen(metric, &see(0)?, &see(1)?, &by(&look), None)?
                 }
+                Measure::Bodies(measure) => {
+                    let Some(bodies) = self.bodies() else { continue };
+                    let alike = Metric { measure: Measure::Pairs(measure), ..*metric };
+                    of_images(&alike, &bodies, [generated, real], 0, report)?
+                }
                 _ => of_images(metric, &self.pairs, [generated, real], 0, report)?,
             });
         }
@@ -220,6 +245,31 @@ fn wanted(data: &str, asked: &[Example]) -> Result<Vec<Image>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_persons_only_what_is_their_body_is_held_against_it() {
+        let mut pose = Pose { width: 32.0, height: 32.0, keypoints: [[0.0; 3]; 17] };
+        pose.keypoints[3] = [16.0, 16.0, 1.0]; // the body reaches two pixels from it
+        let (mut wanted, mut made) = (vec![200; 32 * 32], vec![200; 32 * 32]);
+        made[5] = 0; // beside the body
+        let asked = |wanted: &[u8]| {
+            let image = Image::new(32, 32, 1, wanted.to_vec());
+            vec![Example::pair(image.clone(), image).with(POSE, pose.text().as_str())]
+        };
+        let metrics = ["ssim", "mask-ssim"].map(|name| crate::eval::metric(name).unwrap());
+        let measured = |made: &[u8], asked: &[Example]| {
+            let answers = Answers::of("made", vec![Image::new(32, 32, 1, made.to_vec())], "data", asked).unwrap();
+            let passports = answers.measure(&metrics, None, &mut |_| ()).unwrap();
+            passports.iter().map(|found| (found.quantity.clone(), found.value)).collect::<Vec<_>>()
+        };
+        let found = measured(&made, &asked(&wanted));
+        assert_eq!(found.len(), 4);
+        assert!(found[0].1 < 1.0 && found[2].1 == 1.0, "{found:?}");
+        wanted[32 * 16 + 16] = 0; // within it
+        assert!(measured(&made, &asked(&wanted))[2].1 < 1.0);
+        let image = Image::new(32, 32, 1, made.clone());
+        assert_eq!(measured(&made, &[Example::pair(image.clone(), image)]).len(), 2, "where there are no persons");
+    }
 
     #[test]
     fn whoever_enlarges_is_held_against_the_picture_resized() {

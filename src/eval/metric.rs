@@ -82,6 +82,8 @@ pub enum Measure {
     Pairs(fn(&[ImagePair], usize) -> Found),
     /// Grey pictures of where something is and where it was found: above half of the range it is.
     Masks(fn(&[ImagePair]) -> Found),
+    /// The same of pictures of persons whose poses are known, without what is beside the body.
+    Bodies(fn(&[ImagePair], usize) -> Found),
     /// Pictures that belong together, and the network that sees them.
     SeenPairs(fn(&[ImagePair], &SqueezeNet) -> Found),
     /// The styles of a model: so many ways from a seed on.
@@ -253,6 +255,12 @@ pub const METRICS: &[Metric] = &[
         measure: Measure::Pairs(|pairs, border| of_pairs(pairs, border, Pair::ssim)),
     },
     Metric {
+        name: "mask-ssim",
+        usual: &[On::Answers],
+        sentence: "structural similarity of persons in a pose, with black for all that is beside the body; 1 is best",
+        measure: Measure::Bodies(|pairs, border| of_pairs(pairs, border, Pair::ssim)),
+    },
+    Metric {
         name: "ms-ssim",
         usual: &[],
         sentence: "structural similarity over five scales, for pictures of at least 176 pixels; 1 is best",
@@ -343,7 +351,7 @@ impl Metric {
             Measure::Features(_) => [On::Pictures, On::Features, On::Answers].contains(&on),
             Measure::Logits(_) => [On::Pictures, On::Features].contains(&on),
             Measure::Likelihood(_) | Measure::Styles(_) | Measure::Asked | Measure::OfText => on == On::Pictures,
-            Measure::Pairs(_) | Measure::Masks(_) | Measure::SeenPairs(_) => on == On::Answers,
+            Measure::Pairs(_) | Measure::Bodies(_) | Measure::Masks(_) | Measure::SeenPairs(_) => on == On::Answers,
             Measure::Modes(_) => on == On::Points,
             Measure::Music(_) => on == On::Music,
         }

@@ -26,7 +26,7 @@ pub use image::{GAP_LEVEL, Image, grid};
 pub use kinds::{Format, NOT_READ, READ, READ_WORDS};
 pub use notes::{BEATS_PER_MINUTE, Chord, Note, Notes, STEPS_PER_BAR, STEPS_PER_BEAT};
 pub use picture::Picture;
-pub use pose::{JOINT_NAMES, JOINTS, LIMBS, Pose};
+pub use pose::{JOINT_NAMES, JOINTS, LIMBS, Pose, REACH};
 pub use profile::Profile;
 pub use raster::{Levels, Raster};
 pub use reading::{Frame, Opened};

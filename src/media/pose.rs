@@ -33,6 +33,10 @@ pub const LIMBS: [[usize; 2]; 20] = [
     [11, 13], [13, 15], [12, 14], [14, 16],
 ];
 
+/// So far from a line between joints the body reaches, as a share of the sides: a joint's disc (Ma et al. 2017) and as much again covers
+/// persons from head to foot.
+pub const REACH: f64 = 1.0 / 16.0;
+
 /// A person's pose in a picture. Its file is `{"width": 64, "height": 64, "keypoints": [[x, y, score], ...]}`, the joints in the order
 /// of [`JOINT_NAMES`].
 #[derive(Clone, Debug, PartialEq)]
@@ -101,6 +105,44 @@ impl Pose {
         shares
     }
 
+    /// The pose of the mirrored picture: left is right, and the left joints are the right ones.
+    pub fn mirrored(&self) -> Self {
+        let other = |joint: usize| match joint {
+            0 => 0,
+            odd if odd % 2 == 1 => odd + 1,
+            even => even - 1,
+        };
+        let keypoints = std::array::from_fn(|joint| {
+            let [x, y, score] = self.keypoints[other(joint)];
+            [if score > 0.0 { self.width - x } else { x }, y, score]
+        });
+        Pose { keypoints, ..*self }
+    }
+
+    /// Where the body is in a picture of these width and height, pixel by pixel: within [`REACH`] of a joint that is known, or of a limb
+    /// between two.
+    pub fn body(&self, [width, height]: [usize; 2]) -> Vec<bool> {
+        let known = |joint: usize| {
+            let [x, y, score] = self.keypoints[joint];
+            (score > 0.0).then_some([x / self.width, y / self.height])
+        };
+        let alone = (0..JOINTS).map(|joint| [joint; 2]);
+        let bones =
+            LIMBS.into_iter().chain(alone).filter_map(|[a, b]| Some([known(a)?, known(b)?])).collect::<Vec<_>>();
+        let is_near = |at: [f64; 2]| {
+            bones.iter().any(|[from, to]| {
+                let along = [0, 1].map(|axis| to[axis] - from[axis]);
+                let away = [0, 1].map(|axis| at[axis] - from[axis]);
+                let length = along[0] * along[0] + along[1] * along[1];
+                let share = ((away[0] * along[0] + away[1] * along[1]) / (length + 1e-9)).clamp(0.0, 1.0);
+                let [x, y] = [0, 1].map(|axis| away[axis] - share * along[axis]);
+                x * x + y * y <= REACH * REACH
+            })
+        };
+        let centre = |at: usize, side: usize| (at as f64 + 0.5) / side as f64;
+        (0..width * height).map(|at| is_near([centre(at % width, width), centre(at / width, height)])).collect()
+    }
+
     /// The joints that are known.
     pub fn known(&self) -> usize {
         self.keypoints.iter().filter(|[_, _, score]| *score > 0.0).count()
@@ -131,6 +173,21 @@ pub(crate) mod tests {
             (vec![1.0 / 64.0, 0.5 / 32.0, 0.9], vec![49.0 / 64.0, 31.0 / 32.0, 0.9])
         );
         assert_eq!(pose().known(), 15);
+    }
+
+    #[test]
+    fn of_a_mirrored_picture_left_joints_are_right_ones() {
+        let mirrored = pose().mirrored();
+        assert_eq!((mirrored.keypoints[0], mirrored.mirrored()), ([63.0, 0.5, 0.9], pose()));
+        for (joint, name) in JOINT_NAMES.iter().enumerate() {
+            let other = match name.split_once(' ') {
+                Some(("left", what)) => format!("right {what}"),
+                Some((_, what)) => format!("left {what}"),
+                None => name.to_string(),
+            };
+            let other = JOINT_NAMES.iter().position(|name| **name == other).unwrap();
+            assert_eq!(mirrored.keypoints[joint][1..], pose().keypoints[other][1..], "{name}");
+        }
     }
 
     #[test]

@@ -33,13 +33,24 @@ pub struct Posed {
     /// Share of the persons to hold out, where the folder does not say by its own subfolders.
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub validation_share: f64,
+    /// Whether each pair is mirrored, left for right, with probability 1/2; left joints become right ones.
+    pub mirror: bool,
+    /// Whether both pictures of each pair are seen in other hues, turned at random by the same angle; what is grey stays so. For few persons.
+    pub turn_hues: bool,
     /// How the first pictures of pairs are drawn; the second is any other one of the same person.
     pub sampling: Sampling,
 }
 
 impl Default for Posed {
     fn default() -> Self {
-        Posed { path: PathBuf::new(), skip_broken: false, validation_share: 0.1, sampling: Sampling::Shuffle }
+        Posed {
+            path: PathBuf::new(),
+            skip_broken: false,
+            validation_share: 0.1,
+            mirror: false,
+            turn_hues: false,
+            sampling: Sampling::Shuffle,
+        }
     }
 }
 
@@ -91,7 +102,7 @@ impl Posed {
         drawn.retain(|_, own| own.len() > 1);
         let asked = drawn.into_values().flat_map(|own| {
             let next = own.clone().into_iter().cycle().skip(1);
-            next.zip(own).collect::<Vec<_>>()
+            next.zip(own).map(|(given, wanted)| (given, wanted, Change::default())).collect::<Vec<_>>()
         });
         Ok(asked.flat_map(|pair| request::Batch::examples(&pairs.batch_of(&[pair]))).collect())
     }
@@ -239,6 +250,45 @@ struct Pairs {
     /// By labels.
     poses: Vec<Option<Pose>>,
     persons: Vec<usize>,
+    mirror: bool,
+    turn_hues: bool,
+}
+
+/// How a pair is seen.
+#[derive(Clone, Copy, Debug, Default)]
+struct Change {
+    is_mirrored: bool,
+    /// By how many degrees its hues are turned.
+    turn: u32,
+}
+
+impl Change {
+    /// Levels `[3, side, side]` or grey ones, from 0 to 255, as a network takes them: from -1 to 1.
+    fn pixels(self, levels: &[u8], Shape { channels, side }: Shape) -> Vec<f32> {
+        let mut pixels = levels.iter().copied().map(signed).collect::<Vec<f32>>();
+        if self.is_mirrored {
+            pixels.chunks_exact_mut(side).for_each(<[f32]>::reverse);
+        }
+        if self.turn > 0 && channels == 3 {
+            let (sin, cos) = f64::from(self.turn).to_radians().sin_cos();
+            // The turn about the diagonal of grey (Rodrigues): what is kept of a channel, and what comes of the next and of the one after.
+            let own = (cos + (1.0 - cos) / 3.0) as f32;
+            let [next, after] = [-1.0, 1.0].map(|way| ((1.0 - cos) / 3.0 + way * sin / 3.0_f64.sqrt()) as f32);
+            let plane = side * side;
+            for at in 0..plane {
+                let rgb = [0, 1, 2].map(|channel| pixels[channel * plane + at]);
+                for channel in 0..3 {
+                    let turned = own * rgb[channel] + next * rgb[(channel + 1) % 3] + after * rgb[(channel + 2) % 3];
+                    pixels[channel * plane + at] = turned.clamp(-1.0, 1.0);
+                }
+            }
+        }
+        pixels
+    }
+
+    fn pose(self, pose: &Pose) -> Pose {
+        if self.is_mirrored { pose.mirrored() } else { pose.clone() }
+    }
 }
 
 impl Pairs {
@@ -251,7 +301,7 @@ impl Pairs {
         held_out: bool,
         folders: &[&str],
     ) -> Result<Self> {
-        let Posed { skip_broken, validation_share, sampling, .. } = *posed;
+        let Posed { skip_broken, validation_share, sampling, mirror, turn_hues, .. } = *posed;
         let all = Persons::of(place, validation_share, folders)?;
         let texts = all.poses.iter().map(|pose| pose.as_ref().map_or_else(Clone::clone, Pose::text));
         let fingerprint = hash::sha256_of([all.listing.fingerprint()].into_iter().chain(texts));
@@ -267,7 +317,8 @@ impl Pairs {
         let drawn = of_person.values().flatten().copied().collect::<Vec<_>>();
         let order = (!drawn.is_empty()).then(|| Order::new(seed, drawn.len(), batch, sampling));
         let poses = all.poses.into_iter().map(Result::ok).collect();
-        Ok(Pairs { pack, held_out, seed, order, drawn, of_person, poses, persons: all.persons })
+        let [mirror, turn_hues] = [mirror, turn_hues].map(|is_wanted| is_wanted && !held_out);
+        Ok(Pairs { pack, held_out, seed, order, drawn, of_person, poses, persons: all.persons, mirror, turn_hues })
     }
 
     /// Whom a picture shows.
@@ -280,25 +331,20 @@ impl Pairs {
         pose.as_ref().unwrap_or_else(|| unreachable!("what is packed has a pose"))
     }
 
-    /// The pictures at these places, the first of each pair given and the second wanted.
-    fn batch_of(&self, pairs: &[(usize, usize)]) -> PosedBatch {
-        let (n, Shape { channels, side }) = (pairs.len(), self.pack.shape);
-        let pixels = |places: &[usize]| {
-            let levels = places.iter().flat_map(|at| self.pack.picture(*at)).copied().map(signed);
-            TensorData::new(levels.collect::<Vec<f32>>(), [n, channels, side, side])
+    /// The pictures at these places, the first of each pair given and the second wanted, and how they are seen.
+    fn batch_of(&self, pairs: &[(usize, usize, Change)]) -> PosedBatch {
+        let (n, shape @ Shape { channels, side }) = (pairs.len(), self.pack.shape);
+        let tensors = |all: &[(usize, Change)]| {
+            let levels = all.iter().flat_map(|(at, change)| change.pixels(self.pack.picture(*at), shape));
+            let pixels = TensorData::new(levels.collect::<Vec<f32>>(), [n, channels, side, side]);
+            let poses = all.iter().map(|(at, change)| change.pose(self.pose(*at))).collect::<Vec<_>>();
+            let shares = poses.iter().flat_map(Pose::shares).collect::<Vec<f32>>();
+            (pixels, TensorData::new(shares, [n, JOINTS, 3]), poses)
         };
-        let joints = |places: &[usize]| {
-            let shares = places.iter().flat_map(|at| self.pose(*at).shares());
-            TensorData::new(shares.collect::<Vec<f32>>(), [n, JOINTS, 3])
-        };
-        let (given, wanted) = pairs.iter().copied().unzip::<usize, usize, Vec<_>, Vec<_>>();
-        PosedBatch {
-            given: pixels(&given),
-            given_joints: joints(&given),
-            wanted: pixels(&wanted),
-            wanted_joints: joints(&wanted),
-            poses: wanted.iter().map(|at| self.pose(*at).clone()).collect(),
-        }
+        let both = pairs.iter().map(|(given, wanted, change)| ((*given, *change), (*wanted, *change)));
+        let (given, wanted) = both.unzip::<_, _, Vec<_>, Vec<_>>();
+        let ((given, given_joints, _), (wanted, wanted_joints, poses)) = (tensors(&given), tensors(&wanted));
+        PosedBatch { given, given_joints, wanted, wanted_joints, poses }
     }
 }
 
@@ -320,11 +366,18 @@ impl Source<PosedBatch> for Pairs {
         const MANY: u32 = 1 << 24; // beside it, a person has few pictures
         let Some(order) = &self.order else { return Err(Error::input("there are no pairs to draw a batch from")) };
         let first = order.indices(step).into_iter().map(|i| self.drawn[i as usize]).collect::<Vec<_>>();
-        let chosen = Draws::new(self.seed, step).indices("data.partner", MANY, first.len());
-        let pairs = first.into_iter().zip(chosen).map(|(at, chosen)| {
+        let draws = Draws::new(self.seed, step);
+        let drawn = |is_wanted: bool, name: &str, of: u32| match is_wanted {
+            true => draws.indices(name, of, first.len()),
+            false => vec![0; first.len()],
+        };
+        let changes = drawn(self.mirror, "data.mirror", 2).into_iter().zip(drawn(self.turn_hues, "data.hue", 360));
+        let changes = changes.map(|(mirrored, turn)| Change { is_mirrored: mirrored == 1, turn }).collect::<Vec<_>>();
+        let chosen = draws.indices("data.partner", MANY, first.len());
+        let pairs = first.into_iter().zip(chosen).zip(changes).map(|((at, chosen), change)| {
             let mut others = self.of_person[&self.person(at)].iter().filter(|other| **other != at);
             let count = others.clone().count();
-            (at, others.nth(chosen as usize % count).copied().unwrap_or(at))
+            (at, others.nth(chosen as usize % count).copied().unwrap_or(at), change)
         });
         Ok(self.batch_of(&pairs.collect::<Vec<_>>()))
     }
@@ -399,6 +452,57 @@ mod tests {
         let example = &request::Batch::examples(&pairs.batch(3).unwrap())[1];
         assert_eq!(example.asked.text(POSE), Some(pairs.batch(3).unwrap().poses[1].text().as_str()));
         assert_eq!(opened(&folder, false, true).unwrap().items(), 3);
+    }
+
+    #[test]
+    fn both_pictures_of_a_pair_are_mirrored_and_coloured_alike_and_those_held_out_are_not() {
+        let folder = tempdir().unwrap();
+        for person in ["train/a", "held-out/b"] {
+            fs::create_dir_all(folder.path().join(person)).unwrap();
+            for i in 0..2 {
+                // Red to the left and grey to the right.
+                let colour = |x| image::Rgb(if x < 4 { [200, 100, 100] } else { [100; 3] });
+                let file = folder.path().join(format!("{person}/{i}.png"));
+                fs::write(&file, png(&image::RgbImage::from_fn(8, 8, |x, _| colour(x)).into())).unwrap();
+                let mut pose = Pose { width: 8.0, height: 8.0, ..numbered(4) };
+                (pose.keypoints[5], pose.keypoints[6]) = ([1.0, 2.0, 0.7], [7.0, 3.0, 0.6]);
+                fs::write(file.with_extension("json"), pose.text()).unwrap();
+            }
+        }
+        let posed = Posed { mirror: true, turn_hues: true, ..Posed::default() };
+        let open = |held_out| Pairs::open(&posed, folder.path(), None, SMALL, (1, 4), held_out, &[]).unwrap();
+        let levels = |data: &TensorData| data.iter::<f32>().collect::<Vec<_>>();
+        let (mut mirrored, mut hues) = (BTreeSet::new(), BTreeSet::new());
+        for step in 0..20 {
+            let batch = open(false).batch(step).unwrap();
+            assert_eq!(levels(&batch.given), levels(&batch.wanted));
+            for (i, pose) in batch.poses.iter().enumerate() {
+                let all = levels(&batch.wanted);
+                let at = |x: usize| [0, 1, 2].map(|channel| all[192 * i + 64 * channel + x]);
+                let is_mirrored = at(7).iter().any(|level| (level - signed(100)).abs() > 1e-3);
+                let (colour, grey) = if is_mirrored { (at(7), at(0)) } else { (at(0), at(7)) };
+                assert!(grey.iter().all(|level| (level - signed(100)).abs() < 1e-5), "{grey:?}");
+                let mean = colour.iter().sum::<f32>() / 3.0;
+                assert!((mean - (2.0 * signed(100) + signed(200)) / 3.0).abs() < 1e-5, "{colour:?}");
+                // Of a mirrored person the left shoulder is the right one.
+                let shoulder = if is_mirrored { [1.0, 3.0, 0.6] } else { [1.0, 2.0, 0.7] };
+                assert_eq!(pose.keypoints[5], shoulder);
+                assert_eq!(batch.wanted_joints.iter::<f32>().nth(3 * JOINTS * i + 15), Some(1.0 / 8.0));
+                mirrored.insert(is_mirrored);
+                hues.insert(colour.map(|level| (100.0 * level) as i32));
+            }
+        }
+        assert_eq!((mirrored.len(), hues.len() > 20), (2, true));
+        let batch = open(true).batch(0).unwrap();
+        assert_eq!(levels(&batch.wanted)[..3], [signed(200); 3]);
+    }
+
+    #[test]
+    fn hues_turn_red_into_green_and_green_into_blue() {
+        let turned = |turn| Change { is_mirrored: false, turn }.pixels(&[255, 0, 0], Shape { channels: 3, side: 1 });
+        for (turn, wanted) in [(0, [1.0, -1.0, -1.0]), (120, [-1.0, 1.0, -1.0]), (240, [-1.0, -1.0, 1.0])] {
+            assert!(turned(turn).iter().zip(wanted).all(|(found, wanted)| (found - wanted).abs() < 1e-5), "{turn}");
+        }
     }
 
     #[test]

@@ -181,5 +181,6 @@ pub(super) fn brought(x: Tensor<4>, [height, width]: [usize; 2]) -> Tensor<4> {
         return x;
     }
     let smaller = adaptive_avg_pool2d(x, [height.min(h), width.min(w)]);
-    interpolate(smaller, InterpolateOptions::new(InterpolateMode::Bilinear).with_output_size([height, width]))
+    let way = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false); // pixels' centres, as joints have it
+    interpolate(smaller, way.with_output_size([height, width]))
 }

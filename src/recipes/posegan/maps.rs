@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, s};
 
-use crate::media::{JOINTS, LIMBS};
+use crate::media::{JOINTS, LIMBS, REACH};
 
 /// The limbs, and each joint with itself, so that one whose neighbours are unknown counts, too.
 const BONES: [[usize; 2]; LIMBS.len() + JOINTS] = {
@@ -17,9 +17,6 @@ const BONES: [[usize; 2]; LIMBS.len() + JOINTS] = {
 
 /// The radius of a joint's disc is this share of the side: the paper's 4 pixels of 128.
 const DISC: f64 = 1.0 / 32.0;
-/// So far from a bone the body reaches, as a share of the side: a joint's disc and as much again covers persons from head to foot.
-const REACH: f64 = 1.0 / 16.0;
-
 /// Where pixels have their centres along a side, in shares of it: `[side]`.
 fn centres(side: usize, device: &Device) -> Tensor<1> {
     (Tensor::arange(0..side as i64, device).float() + 0.5) / side as f64

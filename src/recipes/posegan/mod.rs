@@ -193,7 +193,10 @@ impl Recipe for PoseGan {
         sentence: "A person is drawn in another pose; learns pictures of persons with their joints.",
         dataset: Some(SET),
         time: "2 months",
-        presets: &[Preset { name: LAPTOP, time: "40 min", text: include_str!("../../../configs/posegan-laptop.toml") }],
+        presets: &[
+            Preset { name: LAPTOP, time: "40 min", text: include_str!("../../../configs/posegan-laptop.toml") },
+            Preset { name: "walkers", time: "80 min", text: include_str!("../../../configs/posegan-walkers.toml") },
+        ],
         small: &[
             "resolution=16",
             "width=2",
@@ -286,6 +289,16 @@ mod tests {
     use crate::request::Request;
     use burn::tensor::s;
     use serde_json::Value;
+
+    /// Of a pose on the host and on the device.
+    #[test]
+    fn the_mask_is_the_body_that_metrics_see() {
+        let pose = crate::media::pose::tests::pose();
+        let joints = Tensor::<1>::from_floats(pose.shares().as_slice(), &Device::flex()).reshape([1, JOINTS, 3]);
+        let wanted = floats(maps::mask(joints, 64)).into_iter().map(|value| value == 1.0).collect::<Vec<_>>();
+        let apart = pose.body([64, 64]).into_iter().zip(&wanted).filter(|(a, b)| a != *b).count();
+        assert!(apart <= 4 && wanted.contains(&true) && wanted.contains(&false), "{apart} pixels differ");
+    }
 
     const N: usize = 3;
     const SIDE: usize = 64;
