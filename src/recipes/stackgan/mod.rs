@@ -71,6 +71,9 @@ pub struct Config {
     pub blocks: usize,
     /// Which wrong caption the critics learn to tell from the right one, beside each real picture.
     pub wrong: Wrong,
+    /// Share of the sentences G is trained on that are halfway between two captions (Reed et al. 2016): for what no caption says. 0 for none, as in the paper.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub between: f64,
     /// Weight of the divergence of conditions from N(0, 1).
     pub kl_weight: f64,
     /// Thousands of images of the first stage.
@@ -106,6 +109,7 @@ impl Default for Config {
             r1_every: 4,
             blocks: 4,
             wrong: Wrong::Any,
+            between: 0.0,
             kl_weight: 2.0,
             first_kimg: 5300.0, // 600 times the birds
             second_kimg: 5300.0,
@@ -395,7 +399,7 @@ impl StackGan {
         let scalars = critic::learn(critic, d_loss, penalty, decided, rate, cx).with("d_wrong", d_wrong);
 
         // G, through the D of this moment, and what keeps conditions near N(0, 1)
-        let told = Statistics::default();
+        let (told, text) = (Statistics::default(), between(text, self.config.between));
         let (fake, divergence) = self.drawn(is_first, &text, of_g, &told);
         let Some(critic) = self.critics[at].as_ref().map(Trained::frozen) else { return scalars };
         let (on_fake, _) = critic.judged(critic.seen(fake).0, text);
@@ -408,10 +412,25 @@ impl StackGan {
     }
 }
 
+/// Sentences `[n, 384]` of which the first ones, this share of all, lie halfway between two.
+fn between(text: Tensor<2>, share: f64) -> Tensor<2> {
+    let n = text.dims()[0];
+    match (share * n as f64).round() as usize {
+        0 => text,
+        mixed => {
+            let half = (text.clone() + text.clone().flip([0])) * 0.5;
+            if mixed == n {
+                return half;
+            }
+            Tensor::cat(vec![half.slice(s![..mixed]), text.slice(s![mixed..])], 0)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::golden::{assert_close, assert_gradients, assert_near, filled_with, numbers, wave};
+    use crate::golden::{assert_close, assert_gradients, assert_near, filled_with, floats, numbers, wave};
     use crate::recipes::tests::begun;
     use serde_json::Value;
 
@@ -477,6 +496,14 @@ mod tests {
 
     fn some(pictures: Tensor<4>) -> Tensor<4> {
         pictures.slice(s![.., .., ..;5, ..;5])
+    }
+
+    #[test]
+    fn some_sentences_lie_halfway_between_two() {
+        let text = || Tensor::<2>::from_floats([[0.0, 2.0], [4.0, 6.0], [8.0, 0.0], [6.0, 4.0]], &Device::flex());
+        assert_eq!(floats(between(text(), 0.0)), floats(text()));
+        assert_eq!(floats(between(text(), 0.5)), [3.0, 3.0, 6.0, 3.0, 8.0, 0.0, 6.0, 4.0]);
+        assert_eq!(floats(between(text(), 1.0)), [3.0, 3.0, 6.0, 3.0, 6.0, 3.0, 3.0, 3.0]);
     }
 
     #[test]
