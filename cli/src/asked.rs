@@ -1,12 +1,18 @@
 //! What is asked of a model, as people write it on the command line and the page in its addresses.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use ganvas::data::people::poses;
 use ganvas::field::Kind;
-use ganvas::media::{Notes, Opened};
+use ganvas::media::{Notes, Opened, Pose};
 use ganvas::model::TRUNCATION;
 use ganvas::{Error, Model, Request, Value};
+
+use crate::progress::Work;
+
+/// How the names of videos end.
+const VIDEOS: [&str; 6] = ["mp4", "mov", "avi", "mkv", "webm", "m4v"];
 
 /// Samples of one request on the command line.
 pub const MOST_SAMPLES: u64 = 100_000;
@@ -86,19 +92,41 @@ pub fn with_poses(with: &[(String, String)], model: &dyn Model) -> ganvas::Resul
     with.iter().map(read).collect()
 }
 
+/// The pose field for which a place of several poses is given, and that place: a folder or a video. None where there is no such.
+pub fn place_of_poses(with: &[(String, String)], model: &dyn Model) -> Option<(String, PathBuf)> {
+    let takes = model.takes();
+    let poses = takes.iter().filter(|field| matches!(field.kind, Kind::Pose { .. })).map(|field| field.name.as_str());
+    let (name, place) = poses.flat_map(|name| with.iter().find(|(other, _)| other == name)).next()?;
+    let place = Path::new(place);
+    (place.is_dir() || place.is_file() && is_video(place)).then(|| (name.clone(), place.to_owned()))
+}
+
+fn is_video(file: &Path) -> bool {
+    file.extension().is_some_and(|ending| VIDEOS.iter().any(|one| ending.eq_ignore_ascii_case(one)))
+}
+
+/// The texts of the poses of such a place.
+pub fn poses_at(place: &Path) -> ganvas::Result<Vec<String>> {
+    let find = if place.is_dir() { poses::of_folder } else { poses::of_video };
+    let mut work = Work::new("finding joints".to_owned());
+    let found = find(place, &mut |progress| work.show(&progress));
+    work.end();
+    Ok(found?.iter().map(Pose::text).collect())
+}
+
 /// The text of a pose's file.
 fn pose(file: &Path) -> ganvas::Result<String> {
     let bytes = std::fs::read(file).map_err(|error| Error::io("read the pose", file, &error))?;
     let name = file.display();
     if Opened::new(&bytes, 1).is_ok() {
-        return Err(Error::input(format!(
-            "{name} is a picture, and nothing here finds the joints of a person in one; give the JSON of its pose, as lies beside \
-             the pictures of a set with poses"
-        )));
+        let mut work = Work::new("finding joints".to_owned());
+        let pose = poses::of_picture(&bytes, &name.to_string(), &mut |progress| work.show(&progress));
+        work.end();
+        return pose.map(|pose| pose.text());
     }
     let text = String::from_utf8(bytes)
         .map_err(|_| Error::input(format!("{name} is no text in UTF-8; give the JSON of a pose")))?;
-    ganvas::media::Pose::parse(&text).map_err(|wrong| Error::input(format!("{name} {wrong}")))?;
+    Pose::parse(&text).map_err(|wrong| Error::input(format!("{name} {wrong}")))?;
     Ok(text)
 }
 

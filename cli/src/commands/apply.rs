@@ -7,8 +7,9 @@ use std::time::Instant;
 use ganvas::apply::{Need, Plan, apply, size};
 use ganvas::data::degrade::Planes;
 use ganvas::data::degrade::resize::{Filter, resized};
+use ganvas::data::people::video;
 use ganvas::field::Kind;
-use ganvas::media::{Film, Format, Image, NOT_READ, Opened, Picture, READ, READ_WORDS, Raster};
+use ganvas::media::{Delay, Film, Format, Image, NOT_READ, Opened, Picture, READ, READ_WORDS, Raster, grid};
 use ganvas::memory::{UNITS, bytes_of};
 use ganvas::model::{check, taken_picture};
 use ganvas::report::Progress;
@@ -17,12 +18,15 @@ use ganvas::{Error, Model, RECIPES, Request, Sample, Tiling, Value, sample, writ
 use serde_json::json;
 
 use super::{Computing, told_path};
-use crate::asked::{named, with_poses};
+use crate::asked::{named, place_of_poses, poses_at, with_poses};
 use crate::memory;
 use crate::progress::{Work, say};
 
 /// So many times larger than what a model learned from, a picture looks strange to it.
 const LARGE: usize = 4;
+
+/// Poses side by side.
+const ACROSS: usize = 8;
 
 /// Turn pictures into others with a run's model, whatever their size.
 #[derive(clap::Args)]
@@ -30,7 +34,8 @@ const LARGE: usize = 4;
   ganvas apply runs/0001-colours drawing.png -o coloured.png
   ganvas apply runs/0001-colours drawings/ -o coloured/
   ganvas apply runs/0002-horses a.jpg b.jpg --with direction=b_to_a -o translated/
-  ganvas apply runs/0004-posegan person.png --with pose=other.json -o turned.png
+  ganvas apply runs/0004-posegan person.png --with pose=other.jpg -o turned.png
+  ganvas apply runs/0004-posegan person.png --with pose=dance.mp4 -o dances.gif
   ganvas apply runs/upscaler photo.jpg --scale 2 -o twice.png
   ganvas apply runs/upscaler album/ --format jpg --quality 90 -o larger/
   ganvas apply runs/upscaler dance.gif -o dance.webp
@@ -66,9 +71,13 @@ pub struct Args {
     /// The seed of what is left to chance, where a model leaves something.
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
-    /// A word, a text or the file of a pose that the model takes; once for each.
+    /// A word, a text or a pose that the model takes; once for each. A pose is its file, or a picture of a person. With a folder of
+    /// poses or a video, OUT shows one picture in all of them: .png and .jpg side by side, .gif, .webp and .mp4 one after the other.
     #[arg(long, value_name = "NAME=VALUE", value_parser = named)]
     with: Vec<(String, String)>,
+    /// Poses a second, where they come one after the other.
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60))]
+    fps: u32,
     /// The memory it may take, such as 1GiB or 500MB; half of what is free by default. Larger pictures are done in tiles.
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     memory: Option<u64>,
@@ -121,9 +130,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let run = run.path().display();
         return Err(Error::input(format!("{run} looks for no damage in pictures; leave --mask out")).into());
     }
-    let tasks = tasks(&args)?;
+    let many = place_of_poses(&args.with, model.as_ref());
+    let with = args.with.iter().filter(|(name, _)| many.as_ref().is_none_or(|(many, _)| many != name)).cloned();
+    let with = with_poses(&with.collect::<Vec<_>>(), model.as_ref())?;
+    let tasks = if many.is_some() { Vec::new() } else { tasks(&args)? };
     let asked = |sample: Sample, (name, value): &(String, String)| sample.with(name, Value::Text(value.clone()));
-    let asked = with_poses(&args.with, model.as_ref())?.iter().fold(Sample::seed(args.seed), asked);
+    let asked = with.iter().fold(Sample::seed(args.seed), asked);
     let side = tiling.multiple;
     let black = Sample::of_picture(Image::new(side, side, channels, vec![0; side * side * channels]));
     let whole = Sample { given: asked.given.clone().into_iter().chain(black.given).collect(), ..asked.clone() };
@@ -137,6 +149,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let memory = args.memory.unwrap_or_else(ganvas::memory::half_of_free);
     let how = How { tiling: &tiling, learned, asked: &asked, mask: mask.as_deref(), memory };
+    if let Some((name, place)) = many {
+        return Ok(in_poses(model.as_ref(), &how, &args, &name, &place)?);
+    }
     let (mut written, mut problems) = (Vec::new(), Vec::new());
     let mut work = Work::new(format!("applying {}", config.entry.info.name));
     for (done, task) in tasks.iter().enumerate() {
@@ -281,6 +296,57 @@ fn one(
         told = told_path(told, "mask", mask);
     }
     Ok(told)
+}
+
+/// Shows one picture in several poses, in one file.
+fn in_poses(model: &dyn Model, how: &How, args: &Args, name: &str, place: &Path) -> ganvas::Result<()> {
+    let is_mp4 = args.output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("mp4"));
+    let format = if is_mp4 { None } else { Some(Format::of(&args.output)?) };
+    let [input] = args.inputs.as_slice() else {
+        return Err(Error::input("give one picture; it is shown in all the poses"));
+    };
+    let named = |why: String| Error::input(format!("{} {why}", input.display()));
+    let bytes = std::fs::read(input).map_err(|error| Error::io("read the picture", input, &error))?;
+    let opened = Opened::new(&bytes, 1).map_err(named)?;
+    let longer = args.side.map(|side| side as usize);
+    let plan = plan(how, &opened, longer)?;
+    let picture = opened.picture_with(longer).map_err(named)?;
+    let poses = poses_at(place)?;
+    let mut work = Work::new("drawing".to_owned());
+    let mut made = Vec::with_capacity(poses.len());
+    for (done, pose) in poses.iter().enumerate() {
+        work.show(&Progress {
+            what: &format!("{} poses", poses.len()),
+            done: done as u64,
+            total: Some(poses.len() as u64),
+        });
+        let asked = how.asked.clone().with(name, Value::Text(pose.clone()));
+        made.extend(apply(model, (&asked, &[None]), &picture, &plan, &mut |_| ())?);
+    }
+    work.end();
+    with_folder(&args.output)?;
+    match format {
+        None => {
+            let frames = made.into_iter().map(|made| made.over_white().shallow().into_image()).collect::<Vec<_>>();
+            video::write(&args.output, &frames, args.fps, &mut |_| ())?;
+        }
+        Some(format) if [Format::Gif, Format::WebP].contains(&format) => {
+            let mut film = Film::new(format, None, false, false)?;
+            made.iter().try_for_each(|made| film.add(made, Delay::new(1, u64::from(args.fps))))?;
+            write_aside(&args.output, &film.end()?, "write the animation")?;
+        }
+        Some(format) => {
+            let frames = made.into_iter().map(|made| made.over_white().shallow().into_image()).collect::<Vec<_>>();
+            let side_by_side = Picture::from(grid(&frames, frames.len().min(ACROSS)));
+            write_aside(&args.output, &side_by_side.encode(format, args.quality)?, "write the picture")?;
+        }
+    }
+    if args.json {
+        let told = json!({ "poses": poses.len() });
+        return super::print_json(&[told_path(told_path(told, "input", input), "output", &args.output)])
+            .map_err(|error| Error::failed(error.to_string()));
+    }
+    super::print(&format!("{}\n", args.output.display())).map_err(|error| Error::failed(error.to_string()))
 }
 
 /// Whether a kind of file can hold a result: so many frames, of these sides. The error completes "NAME ...".

