@@ -348,6 +348,10 @@ test("a joint is dragged over the result, and the picture is another, that of th
   await page.setInputFiles("#pose-file", join(folder, "none.json"));
   await page.getByText("does not say the width of its picture").waitFor();
   assert.match(troubles.pop(), /status of 400/, "the browser tells its console of it");
+  // Nothing is fetched for the page: joints are found in a photograph where the network is here already.
+  await page.setInputFiles("#pose-file", join(folder, "posed/one/seed-000000.png"));
+  await page.getByText(/joints are found by MoveNet, which is not here yet|shows no person|shows a part of a person/).waitFor();
+  assert.match(troubles.pop(), /status of 400/);
   await page.click("#usual-pose");
   await page.waitForSelector("#made-picture:not([hidden])");
   assert.deepEqual(JSON.parse(await pose()).keypoints[9], before);

@@ -48,7 +48,7 @@ mod tests {
             bytes += entry.metadata().unwrap().len();
         }
         // 150,000 until it took in pictures, and said in two languages what the doctor finds and what the curves are called; 163,000
-        // until a person's joints were dragged.
-        assert!(bytes < 170_000, "the page has {bytes} bytes");
+        // until a person's joints were dragged, 170,000 until they were taken from a photograph.
+        assert!(bytes < 171_000, "the page has {bytes} bytes");
     }
 }

@@ -124,6 +124,7 @@ fn app(shared: Shared, guard: Guard) -> Router {
         .route("/api/runs/{run}/sample", get(pages::sample))
         .route("/api/runs/{run}/apply", post(pages::apply).fallback(async || guard::only_posts()))
         .route("/api/runs/{run}/files/{*path}", get(pages::file))
+        .route("/api/pose", post(pages::pose).fallback(async || guard::only_posts()))
         .route("/api/live", get(live::live))
         .fallback(async || answer::Refusal::absent("there is no such page"))
         .layer(axum::middleware::from_fn_with_state(Arc::new(guard), guard::guarded))

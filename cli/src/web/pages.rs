@@ -10,6 +10,8 @@ use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use ganvas::data::people::poses;
+use ganvas::media::Opened;
 use ganvas::{Latent, Request, Sample};
 use serde_json::{Value, json};
 use tokio_util::io::ReaderStream;
@@ -18,7 +20,7 @@ use super::Shared;
 use super::answer::Refusal;
 use super::files::readable;
 use super::parts::in_parts;
-use super::play::{Answer, Ask, MOST_SAMPLES};
+use super::play::{Answer, Ask, MOST_GIVEN, MOST_SAMPLES};
 use super::runs::{Run, lock};
 use crate::asked::{self, Music, Seeds};
 
@@ -180,18 +182,42 @@ pub async fn apply(
     }
     let asked = Sample::seed(number(&query, "seed")?.unwrap_or(0));
     let asked = with(&query).fold(asked, |asked, (name, value)| asked.with(name, value));
-    // Kept until the answer is there: so many pictures are in memory at once.
-    let Ok(_place) = shared.pictures.try_acquire() else {
-        return Err(Refusal::busy("too many pictures are sent at once; try again"));
-    };
-    let read = tokio::time::timeout(UPLOAD, axum::body::to_bytes(body, MOST_UPLOADED)).await;
-    let slow = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the picture took too long to come; give a smaller file");
-    let picture = read.map_err(slow)?.map_err(|_| Refusal::wrong("the picture did not come whole; send it again"))?;
-    let ask = Ask::Apply { picture: picture.into(), side, asked };
+    let _place = place_for_picture(&shared)?; // kept until the answer is there
+    let ask = Ask::Apply { picture: sent(body).await?.into(), side, asked };
     let Answer::File(bytes) = shared.player.ask(dir, query.get("checkpoint").cloned(), ask).await? else {
         return Err(Refusal::broken("the picture cannot be turned into another"));
     };
     Ok(([(header::CONTENT_TYPE, "image/png")], bytes).into_response())
+}
+
+/// `POST`: where the joints are of the person in a picture, as the text of a pose's file.
+pub async fn pose(State(shared): State<Shared>, body: Body) -> Answered {
+    let _place = place_for_picture(&shared)?;
+    let picture = sent(body).await?;
+    let found = tokio::task::spawn_blocking(move || {
+        if Opened::pixels(&picture).is_some_and(|pixels| pixels > MOST_GIVEN as u64) {
+            return Err(ganvas::Error::input("the picture has more than 50 million pixels; make it smaller"));
+        }
+        poses::of_picture_at_hand(&picture, "the picture")
+    });
+    let found = found.await.map_err(|_| Refusal::broken("the joints could not be looked for"))?;
+    let pose = found.map_err(|error| match error.exit_code() {
+        2 => Refusal::wrong(error.to_string()),
+        _ => Refusal::broken(error.to_string()),
+    })?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], pose.text()).into_response())
+}
+
+/// Room for one picture more: so many are in memory at once.
+fn place_for_picture(shared: &Shared) -> Result<tokio::sync::SemaphorePermit<'_>, Refusal> {
+    shared.pictures.try_acquire().map_err(|_| Refusal::busy("too many pictures are sent at once; try again"))
+}
+
+/// A picture's file that is sent.
+async fn sent(body: Body) -> Result<axum::body::Bytes, Refusal> {
+    let read = tokio::time::timeout(UPLOAD, axum::body::to_bytes(body, MOST_UPLOADED)).await;
+    let slow = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the picture took too long to come; give a smaller file");
+    read.map_err(slow)?.map_err(|_| Refusal::wrong("the picture did not come whole; send it again"))
 }
 
 /// What a query gives the model beside latents, by `with.NAME`.

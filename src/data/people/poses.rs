@@ -143,6 +143,16 @@ pub fn of_video(place: &Path, report: Report<'_>) -> Result<Vec<Pose>> {
     }
 }
 
+/// The same where the network is in the cache already: nothing is fetched. The error says how to get it.
+pub fn of_picture_at_hand(bytes: &[u8], name: &str) -> Result<Pose> {
+    match MoveNet::is_here()? {
+        true => of_picture(bytes, name, &mut |_| ()),
+        false => Err(Error::input(
+            "joints are found by MoveNet, which is not here yet; `ganvas data poses PICTURES -o DIR` fetches it once",
+        )),
+    }
+}
+
 /// Every picture of a folder; one at its top is of somebody.
 fn look_at_all(listing: &Listing, net: &MoveNet, out: &mut Out, report: Report<'_>) -> Result<()> {
     out.taken.left_out.extend(listing.problems.iter().cloned());

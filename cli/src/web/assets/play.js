@@ -221,7 +221,7 @@ function turning(run, state, common) {
 	const skeleton = pose && new Skeleton(pose, state.given[pose.name] ?? pose.usual, (text) => {
 		state.given[pose.name] = text;
 		ask();
-	});
+	}, (sentence) => { sizes.textContent = sentence; });
 	if (skeleton) made.frame.append(skeleton.figure);
 	const pair = element("div", { class: "toys" }, ...[[say("givenPicture"), given], [say("madePicture"), made]].map(([title, { frame }]) =>
 		element("div", { class: "toy" }, element("h3", {}, title), frame)));

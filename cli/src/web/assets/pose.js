@@ -1,5 +1,6 @@
 // A person's pose as a skeleton over a picture, whose joints are dragged.
 import { button, drawn, element, labelled } from "./dom.js";
+import { poseOf } from "./server.js";
 import { jointName, say } from "./words.js";
 
 /** A joint's radius, and a step of an arrow key, as shares of the longer side. */
@@ -22,17 +23,21 @@ function parsed(text, { joints }) {
 
 /**
  * A skeleton to lie over a picture, and the controls to choose another. `field` is what the server tells of the pose that a model
- * takes; `changed` is told each new one, as the text of its file.
+ * takes; `changed` is told each new one, as the text of its file, and `failed` the sentence where a picture shows none.
  */
 export class Skeleton {
-	constructor(field, text, changed) {
+	constructor(field, text, changed, failed) {
 		this.field = field;
 		this.changed = changed;
 		this.figure = drawn("svg", { class: "skeleton", role: "group", "aria-label": say("poseTitle") });
 		this.save = element("a", { class: "button", id: "save-pose", download: "pose.json" }, say("savePose"));
-		const choice = element("input", { type: "file", id: "pose-file", accept: "application/json,.json", onchange: async () => {
+		const choice = element("input", { type: "file", id: "pose-file", accept: "application/json,.json,image/*", onchange: async () => {
 			const [file] = choice.files;
-			if (file) this.take(await file.text());
+			try {
+				if (file) this.take(await (file.type.startsWith("image/") ? poseOf(file) : file.text()));
+			} catch ({ message }) {
+				failed(message);
+			}
 		} });
 		this.controls = element("div", { class: "controls" }, labelled(say("choosePose"), choice),
 			button(say("usualPose"), () => this.take(field.usual), { id: "usual-pose" }), this.save);

@@ -46,6 +46,13 @@ export async function records(run, signal) {
 	}
 }
 
+/** The pose of the person in a picture, as the text of its file. */
+export async function poseOf(picture) {
+	const response = await answer("/api/pose", { method: "POST", body: picture });
+	if (!response.ok) throw await refused(response);
+	return response.text();
+}
+
 /** Where a file of the run's folder is. */
 export function fileAddress(run, name, download = false) {
 	return path(run, `/files/${name.split("/").map(encodeURIComponent).join("/")}${download ? "?download" : ""}`);

@@ -155,7 +155,7 @@ const WORDS = {
 	madePicture: ["Result", "Kết quả"],
 	poseTitle: ["Pose", "Tư thế"],
 	poseHow: ["Drag the joints over the result, or move the chosen one by the arrow keys: the person follows.", "Kéo các khớp trên ảnh kết quả, hoặc di chuyển khớp đang chọn bằng phím mũi tên: người trong ảnh sẽ đổi tư thế theo."],
-	choosePose: ["A pose (JSON)", "Một tư thế (JSON)"],
+	choosePose: ["A pose (JSON, or a photo)", "Một tư thế (JSON hoặc ảnh)"],
 	usualPose: ["The usual pose", "Tư thế ban đầu"],
 	savePose: ["Download the pose", "Tải tư thế về"],
 	making: ["Working …", "Đang xử lý …"],
