@@ -96,6 +96,9 @@ pub fn fetch(dir: &Path, report: Report<'_>) -> Result<()> {
         return Ok(());
     }
     // What cannot be fetched is said before anything is computed.
+    if !MoveNet::is_here()? {
+        report(Progress { what: "270 MB are fetched, once", done: 0, total: None });
+    }
     let net = MoveNet::load(&crate::device::cpu(), report)?;
     let [video, copyright] = files(report)?;
     let tracks = tracks(&video, report)?;

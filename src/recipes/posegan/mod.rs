@@ -195,7 +195,7 @@ impl Recipe for PoseGan {
         time: "2 months",
         presets: &[
             Preset { name: LAPTOP, time: "40 min", text: include_str!("../../../configs/posegan-laptop.toml") },
-            Preset { name: "walkers", time: "80 min", text: include_str!("../../../configs/posegan-walkers.toml") },
+            Preset { name: "walkers", time: "50 min", text: include_str!("../../../configs/posegan-walkers.toml") },
         ],
         small: &[
             "resolution=16",

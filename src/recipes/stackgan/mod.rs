@@ -297,7 +297,7 @@ impl Recipe for StackGan {
         time: "4 months",
         presets: &[Preset {
             name: LAPTOP,
-            time: "90 min",
+            time: "45 min",
             text: include_str!("../../../configs/stackgan-laptop.toml"),
         }],
         small: &[
