@@ -13,6 +13,7 @@ use serde_json::Value;
 
 /// The strings that operations are described by, as the file has them: in base64.
 const SAME: &str = "U0FNRQ==";
+const VALID: &str = "VkFMSUQ=";
 const BIAS: &str = "Qmlhc0FkZA==";
 const RELU: &str = "UmVsdQ==";
 const RELU6: &str = "UmVsdTY=";
@@ -198,7 +199,13 @@ fn operation(
     numbers: &BTreeMap<String, Numbers>,
     device: &Device,
 ) -> Result<Op, String> {
-    let is_same = || attributes["padding"]["s"] == SAME;
+    let is_same = || match attributes["padding"]["s"].as_str() {
+        Some(SAME) => Ok(true),
+        Some(VALID) => Ok(false),
+        other => Err(format!("has the padding {other:?}, which is not run here")),
+    };
+    let has_gaps =
+        || attributes["dilations"]["list"]["i"].as_array().into_iter().flatten().any(|side| whole(side) != Some(1));
     let stride = || {
         let list = attributes["strides"]["list"]["i"].as_array().into_iter().flatten();
         let list = list.filter_map(whole).collect::<Vec<_>>();
@@ -234,8 +241,11 @@ fn operation(
             if inputs.is_empty() {
                 return Err("takes nothing".to_owned());
             }
+            if has_gaps() {
+                return Err("has a kernel with gaps, which is not run here".to_owned());
+            }
             let is_depthwise = kind.contains("Depthwise");
-            Op::Convolution { is_depthwise, stride: stride()?, is_same: is_same(), top, is_rectified }
+            Op::Convolution { is_depthwise, stride: stride()?, is_same: is_same()?, top, is_rectified }
         }
         "AddV2" | "Add" => Op::Add,
         "Sub" => Op::Sub,
@@ -372,6 +382,9 @@ mod tests {
                 .contains("conv that has the strides")
         );
         assert!(spoilt(&format!("{nodes}/5/attr/fused_ops/list/s"), json!([BIAS, "RWx1"])).contains("is followed by"));
+        assert!(
+            spoilt(&format!("{nodes}/5/attr/padding/s"), json!("RVhQTElDSVQ=")).contains("conv that has the padding")
+        );
         assert!(spoilt(&format!("{nodes}/7/input"), json!(["sum"])).contains("large that does not say a size"));
         assert!(Graph::decode(b"PK", &[], &Device::flex()).unwrap_err().starts_with("is no JSON"));
     }

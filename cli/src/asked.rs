@@ -108,7 +108,7 @@ fn is_video(file: &Path) -> bool {
 /// The texts of the poses of such a place.
 pub fn poses_at(place: &Path) -> ganvas::Result<Vec<String>> {
     let find = if place.is_dir() { poses::of_folder } else { poses::of_video };
-    let mut work = Work::new("finding joints".to_owned());
+    let mut work = Work::new("reading poses".to_owned());
     let found = find(place, &mut |progress| work.show(&progress));
     work.end();
     Ok(found?.iter().map(Pose::text).collect())
@@ -119,7 +119,7 @@ fn pose(file: &Path) -> ganvas::Result<String> {
     let bytes = std::fs::read(file).map_err(|error| Error::io("read the pose", file, &error))?;
     let name = file.display();
     if Opened::new(&bytes, 1).is_ok() {
-        let mut work = Work::new("finding joints".to_owned());
+        let mut work = Work::new("reading poses".to_owned());
         let pose = poses::of_picture(&bytes, &name.to_string(), &mut |progress| work.show(&progress));
         work.end();
         return pose.map(|pose| pose.text());

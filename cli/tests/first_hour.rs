@@ -89,6 +89,8 @@ fn home_of(folder: &Path) {
     for (from, to) in [("00/0.png", "person.png"), ("01/1.json", "other.json")] {
         fs::copy(persons.join(from), folder.join(to)).unwrap();
     }
+    fs::create_dir(folder.join("poses")).unwrap();
+    fs::copy(persons.join("01/1.json"), folder.join("poses/1.json")).unwrap();
     for file in ["0.png", "0.json", "1.png", "1.json"] {
         fs::create_dir_all(folder.join("persons/anna")).unwrap();
         fs::copy(persons.join("00").join(file), folder.join("persons/anna").join(file)).unwrap();
@@ -139,7 +141,8 @@ fn made_small(command: &str) -> Option<String> {
             Some(format!("ganvas eval {runs} --metric kid --features pixels --samples 40"))
         }
         "data" if words.contains(&"stackgan") => Some(format!("{command} --set encoder=words")),
-        _ if words.contains(&"--project") => None,
+        "data" if words[2] == "poses" => None,
+        _ if words.contains(&"--project") || command.contains("pose=dance.mp4") => None,
         _ => Some(command),
     }
 }

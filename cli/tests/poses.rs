@@ -112,9 +112,13 @@ fn a_person_goes_through_a_folder_of_poses_side_by_side_or_one_after_the_other()
     assert_eq!(frames.iter().map(image::Frame::delay).collect::<Vec<_>>(), [tenth; 2]);
 
     for (args, sentence) in [
-        (&["person.png", "-o", "out/"][..], "out/ "),
+        (&["person.png", "-o", "out"][..], "out is no such file; name a file that ends in"),
+        (&["person.png", "-o", "row.png", "--quality", "50"], "--quality is for JPEG alone"),
+        (&["person.png", "-o", "row.png", "--fps", "5"], "--fps is for poses one after the other"),
         (&["person.png", "person.png", "-o", "row.png"], "give one picture; it is shown in all the poses"),
-        (&["person.png", "-o", "walk.mp4"], "which holds ffmpeg, a program that reads videos"),
+        (&["person.png", "-o", "row.png", "--format", "jpg"], "leave --format out"),
+        (&["person.png", "-o", "./person.png"], "person.png is one of the given pictures and would be replaced"),
+        (&["person.png", "-o", "walk.mp4"], "ffmpeg"),
     ] {
         let said = refused(folder, &[&["apply", RUN, "--with", "pose=poses"], args].concat());
         assert!(said.contains(sentence) && said.lines().count() <= 3, "{said}");
@@ -135,7 +139,7 @@ fn what_poses_cannot_be_taken_from_is_said_before_anything_is_fetched() {
     fs::create_dir(folder.join("there")).unwrap();
     fs::write(folder.join("there/a.txt"), "a").unwrap();
     for (args, sentence) in [
-        (&["pictures", "-o", "there"][..], "there is there already; give a folder that is not"),
+        (&["pictures", "-o", "there"][..], "there is there already; give a folder that does not exist yet"),
         (&["pictures", "--still-camera", "-o", "new"], "pictures is no video; leave --still-camera out"),
         (&["pictures", "-o", "new"], "pictures holds no pictures"),
         (&["gone", "-o", "new"], "gone does not exist; give a folder or a .zip of pictures"),
@@ -194,10 +198,9 @@ fn walkers_are_made_and_joints_are_found_in_pictures_of_ones_own() {
     trained(folder, "posegan", &["--steps", "2"]);
     let apply = |pose: &Path, out: &str| {
         done(folder, &["apply", RUN, "pictures/hood", "--with", &format!("pose={}", pose.display()), "-o", out]);
-        fs::read_dir(folder.join(out))
-            .unwrap()
-            .map(|entry| fs::read(entry.unwrap().path()).unwrap())
-            .collect::<Vec<_>>()
+        let mut made = fs::read_dir(folder.join(out)).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+        made.sort();
+        made.into_iter().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(apply(&names[3], "by-picture"), apply(&names[3].with_extension("json"), "by-file"));
     let first = format!("pictures/hood/{}", names[0].file_name().unwrap().to_string_lossy());

@@ -152,6 +152,9 @@ fn measure(place: &Place, run: &str, subject: &Subject, model: &dyn Model, netwo
             }
             (Measure::Pairs(_), On::Answers) => !["psnr", "ms-ssim"].contains(&metric.name), // equal, or small, pictures
             (Measure::Masks(_), On::Answers) => masks(subject, model),
+            (Measure::Bodies(_), On::Answers) => {
+                model.takes().iter().any(|field| matches!(field.kind, Kind::Pose { .. }))
+            }
             (Measure::SeenPairs(_), On::Answers) => is_real,
             (Measure::Styles(_), On::Pictures) => is_real && model.style_space().is_some(),
             (Measure::Modes(_), On::Points) | (Measure::Music(_), On::Music) => true,

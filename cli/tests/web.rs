@@ -349,17 +349,21 @@ fn a_picture_that_is_sent_becomes_what_the_command_makes_of_it_and_is_written_no
     }
     assert_eq!(send("/api/runs/0001-toy/apply", &picture, &[]), 400, "it draws points");
     assert_eq!(send("/api/runs/0009-absent/apply", &picture, &[]), 404);
-    assert_eq!(served.get(apply).status, 405);
-    for foreign in ["Origin: http://evil.example", "Origin: null", "Sec-Fetch-Site: cross-site"] {
-        assert_eq!(send(apply, &picture, &[foreign]), 403, "{foreign}");
+    // Joints are found where the network is here already: nothing is fetched for the page.
+    assert_eq!(send("/api/pose", &picture, &[]), 400);
+    for apply in [apply, "/api/pose"] {
+        assert_eq!(served.get(apply).status, 405);
+        for foreign in ["Origin: http://evil.example", "Origin: null", "Sec-Fetch-Site: cross-site"] {
+            assert_eq!(send(apply, &picture, &[foreign]), 403, "{foreign}");
+        }
+        let form = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"];
+        assert_eq!(send(apply, &picture, &form), 403, "a form elsewhere sends nothing");
+        // Refused before a byte of it is read.
+        assert_eq!(served.ask("POST", apply, &["Content-Length: 40000000"]).status, 413);
+        assert_eq!(served.ask("POST", apply, &["Transfer-Encoding: chunked"]).status, 413);
+        assert_eq!(served.ask("POST", apply, &["Content-Length: 9", "Host: evil.example"]).status, 421);
+        assert_eq!(served.ask("PUT", apply, &["Content-Length: 0"]).status, 405);
     }
-    let form = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"];
-    assert_eq!(send(apply, &picture, &form), 403, "a form elsewhere sends nothing");
-    // Refused before a byte of it is read.
-    assert_eq!(served.ask("POST", apply, &["Content-Length: 40000000"]).status, 413);
-    assert_eq!(served.ask("POST", apply, &["Transfer-Encoding: chunked"]).status, 413);
-    assert_eq!(served.ask("POST", apply, &["Content-Length: 9", "Host: evil.example"]).status, 421);
-    assert_eq!(served.ask("PUT", apply, &["Content-Length: 0"]).status, 405);
 }
 
 #[test]

@@ -275,9 +275,7 @@ impl Archive {
     ) -> Result<[PathBuf; N]> {
         let cache = cache_dir()?;
         let paths = files.each_ref().map(|file| cache.join(file.name));
-        let is_there =
-            |(path, file): (&PathBuf, &Kept)| fs::read(path).is_ok_and(|bytes| sha256(&bytes) == file.sha256);
-        if !paths.iter().zip(&files).all(is_there) {
+        if !files.iter().all(|file| file.is_in(&cache)) {
             let taken = take(&self.bytes(report)?, report)?;
             for ((path, file), bytes) in paths.iter().zip(&files).zip(&taken) {
                 write_verified(path, bytes, file.sha256)?;
@@ -294,6 +292,13 @@ pub struct Kept {
     pub name: &'static str,
     /// 64 hexadecimal digits.
     pub sha256: &'static str,
+}
+
+impl Kept {
+    /// Whether it is there, and as it should be.
+    pub fn is_in(&self, cache: &Path) -> bool {
+        fs::read(cache.join(self.name)).is_ok_and(|bytes| sha256(&bytes) == self.sha256)
+    }
 }
 
 /// A file of a zip. `name` is the archive's, for people.

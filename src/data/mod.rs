@@ -158,7 +158,7 @@ pub const SETS: &[DataSet] = &[
     },
     DataSet {
         name: "walkers",
-        sentence: "ten persons who walk across a car park, 128x64, with their joints, for PG2; fetches 270 MB once",
+        sentence: "ten persons who walk across a car park, 64x128, with their joints, for PG2; fetches 270 MB once",
         bytes: 14_721_484,
         licence: "of OpenCV's documentation: Apache 2.0; who holds the rights in the video is not stated",
         parts: &[],

@@ -25,8 +25,9 @@ use crate::progress::{Work, say};
 /// So many times larger than what a model learned from, a picture looks strange to it.
 const LARGE: usize = 4;
 
-/// Poses side by side.
+/// Poses side by side, and one after the other.
 const ACROSS: usize = 8;
+const POSES_A_SECOND: u32 = 10;
 
 /// Turn pictures into others with a run's model, whatever their size.
 #[derive(clap::Args)]
@@ -75,9 +76,9 @@ pub struct Args {
     /// poses or a video, OUT shows one picture in all of them: .png and .jpg side by side, .gif, .webp and .mp4 one after the other.
     #[arg(long, value_name = "NAME=VALUE", value_parser = named)]
     with: Vec<(String, String)>,
-    /// Poses a second, where they come one after the other.
-    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60))]
-    fps: u32,
+    /// Poses a second, where they come one after the other; 10 by default.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60))]
+    fps: Option<u32>,
     /// The memory it may take, such as 1GiB or 500MB; half of what is free by default. Larger pictures are done in tiles.
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     memory: Option<u64>,
@@ -133,6 +134,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let many = place_of_poses(&args.with, model.as_ref());
     let with = args.with.iter().filter(|(name, _)| many.as_ref().is_none_or(|(many, _)| many != name)).cloned();
     let with = with_poses(&with.collect::<Vec<_>>(), model.as_ref())?;
+    if many.is_none() && args.fps.is_some() {
+        return Err(Error::input("--fps is for several poses, one after the other; leave it out").into());
+    }
     let tasks = if many.is_some() { Vec::new() } else { tasks(&args)? };
     let asked = |sample: Sample, (name, value): &(String, String)| sample.with(name, Value::Text(value.clone()));
     let asked = with.iter().fold(Sample::seed(args.seed), asked);
@@ -301,25 +305,59 @@ fn one(
 /// Shows one picture in several poses, in one file.
 fn in_poses(model: &dyn Model, how: &How, args: &Args, name: &str, place: &Path) -> ganvas::Result<()> {
     let is_mp4 = args.output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("mp4"));
-    let format = if is_mp4 { None } else { Some(Format::of(&args.output)?) };
+    let format = match (is_mp4, Format::of(&args.output)) {
+        (true, _) => None,
+        (false, Ok(format)) => Some(format),
+        (false, Err(_)) => {
+            let output = args.output.display();
+            let sentence =
+                "name a file that ends in .png, .jpg, .webp, .tiff, .gif or .mp4 for one picture in several poses";
+            return Err(Error::input(format!("{output} is no such file; {sentence}")));
+        }
+    };
+    let is_film = is_mp4 || format.is_some_and(|format| [Format::Gif, Format::WebP].contains(&format));
+    if args.quality.is_some() && format != Some(Format::Jpeg) {
+        return Err(Error::input("--quality is for JPEG alone; leave it out, or end OUT with .jpg"));
+    }
+    if args.fps.is_some() && !is_film {
+        return Err(Error::input(
+            "--fps is for poses one after the other; leave it out, or end OUT with .gif, .webp or .mp4",
+        ));
+    }
+    let per_second = args.fps.unwrap_or(POSES_A_SECOND);
     let [input] = args.inputs.as_slice() else {
         return Err(Error::input("give one picture; it is shown in all the poses"));
     };
+    if args.format.is_some() {
+        return Err(Error::input("leave --format out; the name of OUT says what kind of file it is"));
+    }
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    if real(&args.output).is_some_and(|output| Some(output) == real(input)) {
+        return Err(is_given(&args.output));
+    }
     let named = |why: String| Error::input(format!("{} {why}", input.display()));
     let bytes = std::fs::read(input).map_err(|error| Error::io("read the picture", input, &error))?;
     let opened = Opened::new(&bytes, 1).map_err(named)?;
     let longer = args.side.map(|side| side as usize);
-    let plan = plan(how, &opened, longer)?;
+    let plan = plan(how, &opened, longer).map_err(|error| Error::input(format!("{}: {error}", input.display())))?;
     let picture = opened.picture_with(longer).map_err(named)?;
+    let raster = picture.clone().over_white(); // in another pose another part of it would be transparent
+    let picture = picture.with(raster, None);
+    if is_mp4 {
+        let mut work = Work::new("writing a video".to_owned());
+        let ready = video::ready(&mut |progress| work.show(&progress));
+        work.end();
+        ready?;
+    }
     let poses = poses_at(place)?;
+    let (columns, [width, height]) = (poses.len().min(ACROSS), picture.sides().map(|side| side * how.tiling.scale));
+    let rows = poses.len().div_ceil(columns);
+    let sides = if is_film { [width, height] } else { [(width + 2) * columns + 2, (height + 2) * rows + 2] };
+    format.map_or(Ok(()), |format| holds(format, is_film.then_some(poses.len() as u32), sides)).map_err(named)?;
     let mut work = Work::new("drawing".to_owned());
     let mut made = Vec::with_capacity(poses.len());
     for (done, pose) in poses.iter().enumerate() {
-        work.show(&Progress {
-            what: &format!("{} poses", poses.len()),
-            done: done as u64,
-            total: Some(poses.len() as u64),
-        });
+        work.show(&Progress { what: "poses", done: done as u64, total: Some(poses.len() as u64) });
         let asked = how.asked.clone().with(name, Value::Text(pose.clone()));
         made.extend(apply(model, (&asked, &[None]), &picture, &plan, &mut |_| ())?);
     }
@@ -328,16 +366,16 @@ fn in_poses(model: &dyn Model, how: &How, args: &Args, name: &str, place: &Path)
     match format {
         None => {
             let frames = made.into_iter().map(|made| made.over_white().shallow().into_image()).collect::<Vec<_>>();
-            video::write(&args.output, &frames, args.fps, &mut |_| ())?;
+            video::write(&args.output, &frames, per_second, &mut |_| ())?;
         }
-        Some(format) if [Format::Gif, Format::WebP].contains(&format) => {
+        Some(format) if is_film => {
             let mut film = Film::new(format, None, false, false)?;
-            made.iter().try_for_each(|made| film.add(made, Delay::new(1, u64::from(args.fps))))?;
+            made.iter().try_for_each(|made| film.add(made, Delay::new(1, u64::from(per_second))))?;
             write_aside(&args.output, &film.end()?, "write the animation")?;
         }
         Some(format) => {
             let frames = made.into_iter().map(|made| made.over_white().shallow().into_image()).collect::<Vec<_>>();
-            let side_by_side = Picture::from(grid(&frames, frames.len().min(ACROSS)));
+            let side_by_side = Picture::from(grid(&frames, columns));
             write_aside(&args.output, &side_by_side.encode(format, args.quality)?, "write the picture")?;
         }
     }
@@ -470,14 +508,17 @@ fn tasks(args: &Args) -> ganvas::Result<Vec<Task>> {
     }
     let real = |path: &Path| std::fs::canonicalize(path).ok();
     let given = tasks.iter().filter_map(|task| real(&task.input)).collect::<Vec<_>>();
-    let is_given = |output: &PathBuf| real(output).is_some_and(|output| given.contains(&output));
-    if let Some(output) = tasks.iter().flat_map(results).find(is_given) {
-        return Err(Error::input(format!(
-            "{} is one of the given pictures and would be replaced; give another place for it",
-            output.display()
-        )));
+    let replaces = |output: &PathBuf| real(output).is_some_and(|output| given.contains(&output));
+    if let Some(output) = tasks.iter().flat_map(results).find(replaces).as_deref() {
+        return Err(is_given(output));
     }
     Ok(tasks)
+}
+
+/// The error for a result that would replace what it is made of.
+fn is_given(output: &Path) -> Error {
+    let output = output.display();
+    Error::input(format!("{output} is one of the given pictures and would be replaced; give another place for it"))
 }
 
 /// The kind of animation that a file is by its name and its bytes: .gif and .webp alone, as a .png holds any.

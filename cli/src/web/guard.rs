@@ -121,9 +121,10 @@ pub async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Ne
     response
 }
 
-/// Whether this is the one address that something may be sent to.
+/// Whether this is one of the two addresses that something may be sent to.
 fn takes_a_picture(uri: &Uri) -> bool {
-    matches!(uri.path().split('/').collect::<Vec<_>>().as_slice(), ["", "api", "runs", _, "apply"])
+    let path = uri.path().split('/').collect::<Vec<_>>();
+    matches!(path.as_slice(), ["", "api", "runs", _, "apply"] | ["", "api", "pose"])
 }
 
 /// Said where a picture is asked for in place of being sent.

@@ -315,7 +315,8 @@ fn members(place: &Path) -> Result<Vec<File>> {
     for index in 0..archive.len() {
         let member = archive.by_index_raw(index).map_err(|error| broken(error.to_string()))?;
         let name = member.name().replace('\\', "/"); // as some Windows programs write it
-        if member.is_file() && !name.split('/').any(hidden) {
+        let name = name.trim_start_matches('/').to_owned(); // below the zip, whatever it says
+        if member.is_file() && member.enclosed_name().is_some() && !name.split('/').any(hidden) {
             files.push(File { name, at: At::Member(index), bytes: member.size(), stamp: u64::from(member.crc32()) });
         }
     }

@@ -916,6 +916,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_zip_holds_lies_below_it_whatever_it_is_called() {
+        let picture = greys("", 1).remove(0).1;
+        let files = ["/abs/a.png", "\\\\abs\\b.png", "../out/c.png", "x/../../d.png", "e.png"];
+        let place = tempdir().unwrap();
+        let zip = place.path().join("odd.zip");
+        fs::write(&zip, zipped(&files.map(|name| (name.to_owned(), picture.clone())))).unwrap();
+        let listing = folder::Listing::of(&zip, Layout::Folder, 0.0).unwrap();
+        let names = listing.pictures.iter().map(folder::Picture::name).collect::<Vec<_>>();
+        assert!(names.contains(&"e.png") && names.contains(&"abs/a.png"), "{names:?}");
+        assert!(names.iter().all(|name| !name.starts_with('/') && !name.contains("..")), "{names:?}");
+    }
+
+    #[test]
     fn a_zip_is_as_the_folder_it_was_made_of_with_or_without_a_folder_around_all() {
         let files = [greys("ants/", 9), greys("bees/deep/", 8)].concat();
         let place = folder_of(&files);

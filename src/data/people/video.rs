@@ -59,6 +59,11 @@ fn runnable(path: PathBuf) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Sees to it that videos can be read and written; ffmpeg may have to be fetched.
+pub fn ready(report: Report<'_>) -> Result<()> {
+    program(report).map(|_| ())
+}
+
 /// Hands the frames of a video over, one after the other, with their numbers from 0 on. An error when ffmpeg is not there, or reads
 /// no frame.
 pub fn frames(path: &Path, report: Report<'_>, mut each: impl FnMut(usize, RgbImage) -> Result<()>) -> Result<()> {
