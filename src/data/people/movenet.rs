@@ -75,8 +75,11 @@ pub struct Person {
 impl Person {
     /// Why a picture is none of one person from head to foot: a sentence without its subject, the picture. None where it is one.
     pub fn hindrance(&self) -> Option<String> {
-        let [head, shoulders, hips, legs] = [0..5, 5..7, 11..13, 13..17]
-            .map(|joints: std::ops::Range<usize>| self.pose.keypoints[joints].iter().any(|[_, _, score]| *score > 0.0));
+        // One knee or ankle alone may be seen where there is none.
+        let [head, shoulders, hips, legs] =
+            [(0..5, 1), (5..7, 1), (11..13, 1), (13..17, 2)].map(|(joints, least): (std::ops::Range<usize>, usize)| {
+                self.pose.keypoints[joints].iter().filter(|[_, _, score]| *score > 0.0).count() >= least
+            });
         let unseen = [(head, "head"), (shoulders, "shoulders"), (hips, "hips"), (legs, "legs")];
         let unseen = unseen.iter().filter(|(is_seen, _)| !is_seen).map(|(_, what)| *what).collect::<Vec<_>>();
         match unseen.len() {
@@ -279,6 +282,7 @@ mod tests {
         assert_eq!(seen(0..0, 1), "");
         assert!(seen(0..0, 2).starts_with("shows 2 persons; cut out the one who is meant"));
         assert!(seen(13..17, 1).starts_with("shows a part of a person, without legs; give"));
+        assert!(seen(14..17, 1).starts_with("shows a part of a person, without legs; give"), "one knee is no leg");
         assert!(seen(11..17, 1).starts_with("shows a part of a person, without hips and legs; give"));
         assert!(seen(0..7, 1).starts_with("shows a part of a person, without head and shoulders; give"));
         assert!(seen(0..17, 0).starts_with("shows no person whose joints can be found"));
