@@ -124,10 +124,7 @@ fn pose(file: &Path) -> ganvas::Result<String> {
         work.end();
         return pose.map(|pose| pose.text());
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Error::input(format!("{name} is no text in UTF-8; give the JSON of a pose")))?;
-    Pose::parse(&text).map_err(|wrong| Error::input(format!("{name} {wrong}")))?;
-    Ok(text)
+    Ok(poses::of_file(bytes, &name.to_string())?.text())
 }
 
 /// The request with what is given to all of its samples, by name.

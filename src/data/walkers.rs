@@ -10,9 +10,10 @@ use crate::data::deb;
 use crate::data::drawn::{Drawn, Folder};
 use crate::data::fetch::{self, Archive, Client, Kept};
 use crate::data::people::movenet::{MoveNet, Person};
-use crate::data::people::tracks::{Place, SIDES, Track, common, tracks};
+use crate::data::people::poses::image;
+use crate::data::people::tracks::{Place, Track, common, tracks};
 use crate::error::{Error, Result};
-use crate::media::{Image, Pose};
+use crate::media::Pose;
 use crate::report::{Progress, Report};
 
 const NAME: &str = "walkers";
@@ -131,8 +132,7 @@ fn fill(folder: &mut Folder, tracks: Vec<Track>, net: &MoveNet, report: Report<'
                 continue;
             }
             let name = format!("{path}/{frame:03}");
-            let png = Image::new(SIDES[0] as usize, SIDES[1] as usize, 3, picture.as_raw().clone()).to_png()?;
-            folder.item(&format!("{name}.png"), &png)?;
+            folder.item(&format!("{name}.png"), &image(picture).to_png()?)?;
             folder.item(&format!("{name}.json"), pose.text().as_bytes())?;
         }
         done += count;

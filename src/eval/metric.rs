@@ -80,10 +80,10 @@ pub enum Measure {
     Likelihood(fn(&Features, &Features, &Features) -> Found),
     /// Pictures that belong together, without a border.
     Pairs(fn(&[ImagePair], usize) -> Found),
-    /// Grey pictures of where something is and where it was found: above half of the range it is.
-    Masks(fn(&[ImagePair]) -> Found),
     /// The same of pictures of persons whose poses are known, without what is beside the body.
     Bodies(fn(&[ImagePair], usize) -> Found),
+    /// Grey pictures of where something is and where it was found: above half of the range it is.
+    Masks(fn(&[ImagePair]) -> Found),
     /// Pictures that belong together, and the network that sees them.
     SeenPairs(fn(&[ImagePair], &SqueezeNet) -> Found),
     /// The styles of a model: so many ways from a seed on.

@@ -363,19 +363,17 @@ fn in_poses(model: &dyn Model, how: &How, args: &Args, name: &str, place: &Path)
     }
     work.end();
     with_folder(&args.output)?;
+    let images =
+        |made: Vec<Picture>| made.into_iter().map(|made| made.raster.shallow().into_image()).collect::<Vec<_>>();
     match format {
-        None => {
-            let frames = made.into_iter().map(|made| made.over_white().shallow().into_image()).collect::<Vec<_>>();
-            video::write(&args.output, &frames, per_second, &mut |_| ())?;
-        }
+        None => video::write(&args.output, &images(made), per_second, &mut |_| ())?,
         Some(format) if is_film => {
             let mut film = Film::new(format, None, false, false)?;
             made.iter().try_for_each(|made| film.add(made, Delay::new(1, u64::from(per_second))))?;
             write_aside(&args.output, &film.end()?, "write the animation")?;
         }
         Some(format) => {
-            let frames = made.into_iter().map(|made| made.over_white().shallow().into_image()).collect::<Vec<_>>();
-            let side_by_side = Picture::from(grid(&frames, columns));
+            let side_by_side = Picture::from(grid(&images(made), columns));
             write_aside(&args.output, &side_by_side.encode(format, args.quality)?, "write the picture")?;
         }
     }

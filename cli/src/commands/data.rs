@@ -113,7 +113,7 @@ MoveNet finds the joints; npm brings it once, 144 MB. ffmpeg reads videos; pip b
 
 /// What is said below problems that training can do without.
 const SKIP: &str = "\n`ganvas train` with `--set data.skip_broken=true` goes on without these";
-/// Pieces of which something is lost, in the text.
+/// Sentences of a list, in the text.
 const SHOWN: usize = 20;
 
 pub fn run(args: Args) -> anyhow::Result<()> {
@@ -144,10 +144,7 @@ fn find_poses(path: &Path, output: &Path, is_still: bool, as_json: bool) -> anyh
         return super::print_json(&told_path(told_path(told, "folder", output), "sheet", &sheet));
     }
     let pictures = persons.values().sum::<usize>();
-    let more = left_out.len().saturating_sub(SHOWN);
-    let more = (more > 0).then(|| format!("  and {more} more; --json lists all\n"));
-    let left = left_out.iter().take(SHOWN).map(|why| format!("  {why}\n")).chain(more).collect::<String>();
-    let left = if left.is_empty() { left } else { format!("left out:\n{left}") };
+    let left = listed("left out:", &left_out);
     super::print(&format!(
         "{}: {} of {}; look at their joints in {}\n{left}",
         output.display(),
@@ -155,6 +152,14 @@ fn find_poses(path: &Path, output: &Path, is_still: bool, as_json: bool) -> anyh
         counted(persons.len(), "person"),
         sheet.display()
     ))
+}
+
+/// The first of several sentences below a heading, and how many there are more; nothing where there are none.
+fn listed(heading: &str, sentences: &[String]) -> String {
+    let more = sentences.len().saturating_sub(SHOWN);
+    let more = (more > 0).then(|| format!("  and {more} more; --json lists all\n"));
+    let lines = sentences.iter().take(SHOWN).map(|sentence| format!("  {sentence}\n")).chain(more).collect::<String>();
+    if lines.is_empty() { lines } else { format!("{heading}\n{lines}") }
 }
 
 fn counted(count: usize, what: &str) -> String {
@@ -262,10 +267,7 @@ fn check(path: &Path, config: Option<&Resolved>, as_json: bool) -> anyhow::Resul
     if as_json {
         super::print_json(&json!({ "facts": facts, "remarks": remarks, "lost": lost, "problems": problems }))?;
     } else {
-        let more = lost.len().saturating_sub(SHOWN);
-        let more = (more > 0).then(|| format!("  and {more} more; --json lists all\n"));
-        let lost = lost.iter().take(SHOWN).map(|piece| format!("  {piece}\n")).chain(more).collect::<String>();
-        let lost = if lost.is_empty() { lost } else { format!("lost, in whole or in part:\n{lost}") };
+        let lost = listed("lost, in whole or in part:", &lost);
         let lines = facts.iter().cloned().chain(remarks.iter().map(|remark| format!("note: {remark}")));
         super::print(&(lines.map(|line| format!("{line}\n")).collect::<String>() + &lost))?;
     }

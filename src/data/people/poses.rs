@@ -90,6 +90,14 @@ pub fn write(place: &Path, to: &Path, is_still: bool, report: Report<'_>) -> Res
     out.finish(place, to)
 }
 
+/// The pose of a file of these bytes. The error says what is wrong with it by this name.
+pub fn of_file(bytes: Vec<u8>, name: &str) -> Result<Pose> {
+    let wrong = |why: String| Error::input(format!("{name} {why}"));
+    let text =
+        String::from_utf8(bytes).map_err(|_| wrong("is no text in UTF-8; give the JSON of a pose".to_owned()))?;
+    Pose::parse(&text).map_err(wrong)
+}
+
 /// The pose of the person in a picture, of which these are the bytes. The error says what is wrong with it by this name.
 pub fn of_picture(bytes: &[u8], name: &str, report: Report<'_>) -> Result<Pose> {
     seen_by(&MoveNet::load(&device::cpu(), report)?, bytes, name)
@@ -127,13 +135,8 @@ pub fn of_folder(folder: &Path, report: Report<'_>) -> Result<Vec<Pose>> {
     };
     let texts = files.iter().filter(|path| ends(path, &["json"])).collect::<Vec<_>>();
     let read = |path: &PathBuf| fs::read(path).map_err(|error| Error::io("read the pose", path, &error));
-    let pose = |path: &PathBuf| {
-        let wrong = |why: String| Error::input(format!("{} {why}", path.display()));
-        let text = String::from_utf8(read(path)?).map_err(|_| wrong("is no text in UTF-8".to_owned()))?;
-        Pose::parse(&text).map_err(wrong)
-    };
     if !texts.is_empty() {
-        return texts.into_iter().map(pose).collect();
+        return texts.into_iter().map(|path| of_file(read(path)?, &path.display().to_string())).collect();
     }
     let pictures = files.iter().filter(|path| ends(path, READ)).collect::<Vec<_>>();
     if pictures.is_empty() {
@@ -367,7 +370,8 @@ impl Out {
     }
 }
 
-fn image(picture: &RgbImage) -> Image {
+/// A picture as files are written of it.
+pub(in crate::data) fn image(picture: &RgbImage) -> Image {
     Image::new(picture.width() as usize, picture.height() as usize, 3, picture.as_raw().clone())
 }
 

@@ -28,7 +28,7 @@ const COMMON: f64 = 0.4;
 /// How much higher a picture is than the person in it.
 const ROOM: f64 = 1.15;
 /// Width and height of a picture.
-pub const SIDES: [u32; 2] = [64, 128];
+const SIDES: [u32; 2] = [64, 128];
 
 /// Where somebody is in a frame: left, top, right and bottom in pixels, the last two excluded.
 pub type Place = [usize; 4];
@@ -39,7 +39,7 @@ pub struct Sight {
     pub frame: usize,
     /// Where.
     pub place: Place,
-    /// What is seen there and around it, of [`SIDES`]; none where that reaches beyond the frame.
+    /// What is seen there and around it, 64x128; none where that reaches beyond the frame.
     pub picture: Option<RgbImage>,
 }
 
@@ -62,12 +62,10 @@ pub fn tracks(path: &Path, report: Report<'_>) -> Result<Vec<Track>> {
     let background = median(&kept);
     drop(kept);
     let mut found = Tracks::default();
-    let mut shown = 0;
     frames(path, &mut |_| (), |number, frame| {
         let places = places(&frame, &background);
         found.see(number, places, |place| picture(&frame, place));
-        shown = number + 1;
-        report(Progress { what: "following who walks", done: shown as u64, total: Some(count as u64) });
+        report(Progress { what: "following who walks", done: number as u64 + 1, total: Some(count as u64) });
         Ok(())
     })?;
     Ok(found.all)
