@@ -139,13 +139,23 @@ impl Conv2d {
     pub fn leaky_vjp(&self, x: Tensor<4>, slope: f64) -> (Tensor<4>, Pullback<4, 4>) {
         let ConvConfig { kernel, stride, padding, groups, inputs, .. } = self.config;
         let [_, _, h, w] = x.dims();
-        let whole = |side: usize| (side + 2 * padding - kernel).is_multiple_of(stride);
-        assert!(whole(h) && whole(w), "the stride {stride} leaves out the last pixels of {:?}: no way back", x.dims());
+        let whole = [h, w].iter().all(|side| (side + 2 * padding - kernel).is_multiple_of(stride));
         let (weight, bias) = self.in_use();
         let y = conv2d_grouped(x, weight.clone(), bias, Conv { stride, padding, slope }, groups);
         let back = move |gradient| {
             let none = zeros(inputs, &weight);
-            conv_transpose2d_grouped(gradient, weight, none, Conv { stride, padding, slope: 1.0 }, groups)
+            let transposed = |padding| {
+                conv_transpose2d_grouped(gradient, weight, none, Conv { stride, padding, slope: 1.0 }, groups)
+            };
+            if whole {
+                return transposed(padding);
+            }
+            // The stride leaves out the last pixels, or zeros beyond them: all that the kernel saw, cut to the picture.
+            let all = transposed(0);
+            let missing = |side: usize, there: usize| (padding + side).saturating_sub(there);
+            let [_, _, rows, columns] = all.dims();
+            let all = all.pad((0, missing(w, columns), 0, missing(h, rows)), 0.0);
+            all.narrow(2, padding, h).narrow(3, padding, w)
         };
         (y.clone(), chain(leaky_pullback(y, slope), Box::new(back)))
     }
@@ -173,9 +183,27 @@ impl ConvTranspose2d {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::golden::floats;
+    use crate::golden::{floats, wave};
     use crate::optim::{AdamConfig, Trained};
     use crate::parts::Parts;
+
+    #[test]
+    fn the_way_back_is_the_gradient_whatever_the_stride_leaves_out() {
+        for (kernel, stride, padding, [h, w]) in
+            [(3, 1, 1, [5, 6]), (4, 2, 1, [8, 6]), (5, 2, 2, [8, 6]), (3, 2, 1, [8, 7]), (2, 3, 0, [7, 10])]
+        {
+            let same = ConvConfig::same([2, 3], kernel, Init::FanIn { gain: 1.0 });
+            let conv = Conv2d::new(ConvConfig { stride, padding, ..same }, &Draws::new(1, 0), "conv", &Device::flex());
+            let x = wave([2, 2, h, w], 0.37).autodiff().require_grad();
+            let (y, back) = conv.clone().leaky_vjp(x.clone(), 0.2);
+            let weights = wave(y.dims(), 0.71);
+            let wanted = x.grad(&(y * weights.clone()).sum().backward()).unwrap();
+            let found = back(weights);
+            for (found, wanted) in floats(found).into_iter().zip(floats(wanted)) {
+                assert!((found - wanted).abs() < 1e-5, "{kernel} {stride} {padding}: {found}, {wanted}");
+            }
+        }
+    }
 
     #[test]
     fn weights_are_drawn_for_a_training_and_not_where_a_file_has_others() {

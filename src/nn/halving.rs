@@ -71,8 +71,7 @@ impl HalvingDiscriminator {
         self.last.forward(self.hidden.leaky(h.flatten(1, 3), SLOPE, None))
     }
 
-    /// [`HalvingDiscriminator::forward`] and its way back. Panics where the kernels that halve are of odd sides, for they leave out
-    /// the last pixels.
+    /// [`HalvingDiscriminator::forward`] and its way back.
     pub fn vjp(&self, x: Tensor<4>) -> (Tensor<2>, Pullback<2, 4>) {
         let (mut h, mut back) = self.layers[0].leaky_vjp(x, SLOPE);
         for (layer, norm) in self.layers[1..].iter().zip(&self.norms) {

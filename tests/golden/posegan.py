@@ -12,15 +12,19 @@ pixels, 2 channels at the full size, a code of 3 entries, critics of 2 channels 
 G1's encoder: 3x3 to WIDTH channels; at each of four sizes a residual block of two 3x3 convolutions with ReLU, and between two sizes a 3x3
 with stride 2 and ReLU to WIDTH more channels. A linear layer to the code and one back to 8x8 pixels. The decoder: what comes from below
 beside what the encoder saw, a residual block, doubled by nearest neighbour, a 1x1 with ReLU. G2: the same at two sizes from what G1 made
-and the person, without the code; its result is added to G1's. D: four 5x5 with stride 2, batch norm after all but the first, leaky ReLU.
+and the person, without the code; its result is added to G1's. D: four 5x5 with stride 2, batch norm after all but the first (`second`) or
+nowhere (`without norm`), leaky ReLU.
+
+    r1         R1_WEIGHT / 2 times the mean of the squared length of the gradient of D's logit on a real pair by both of its pictures
 
 Parameters come from the formula of tests/golden/translation.py, in the order in which the modules are listed below; a linear weight is
 [inputs, outputs] with scale 1.5 / sqrt(inputs). Weights of convolutions and linear layers are that times GAIN. Pictures are
 wave(shape, 0.013), given, and wave(shape, 0.017), wanted. A joint's x is 0.5 + 0.4 wave(0.9), its y 0.5 + 0.4 wave(1.3), by the number of the
 joint among all; the score is 0 for every sixth, from the fifth on, else 1.
 
-`first` and `second`: pictures, logits, losses, of each parameter's gradient the norm and the product with wave(shape, 0.71). `steps`:
+`first`, `second` and `without norm`: pictures, logits, losses, of each parameter's gradient the norm and the product with wave(shape, 0.71). `steps`:
 three steps by Adam with the rate 2e-4 and betas 0.5 and 0.999 from there, G2 judged by the D that has just learned; `made` is at the end.
+Without norm, twice R1 is added to D's loss at the first and the third step.
 
 Made with torch 2.15.0 and numpy 2.4.6, on CPU. Run by hand, from anywhere:
 
@@ -38,7 +42,7 @@ from torch.nn import functional as F
 
 torch.set_num_threads(1)
 SIDE, WIDTH, CODE, D_WIDTH, JOINTS, N = 64, 2, 3, 2, 17, 3
-L1_WEIGHT, GAIN = 10.0, 0.5
+L1_WEIGHT, R1_WEIGHT, GAIN = 10.0, 0.3, 0.5
 # By COCO's numbers: the head, neck and shoulders, arms, the trunk with its diagonals, hips and legs.
 LIMBS = [(0, 1), (0, 2), (1, 3), (2, 4), (0, 5), (0, 6), (5, 6), (5, 7), (7, 9), (6, 8), (8, 10)]
 LIMBS += [(5, 11), (6, 12), (5, 12), (6, 11), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16)]
@@ -173,19 +177,30 @@ class Both(nn.Module):
         return drawn + self.second(drawn, given)
 
 
+class Layer(nn.Module):
+    def __init__(self, inputs, outputs, is_normed):
+        super().__init__()
+        self.conv = conv(inputs, outputs, 5, 2, bias=not is_normed)
+        self.norm = nn.BatchNorm2d(outputs) if is_normed else nn.Identity()
+
+    def forward(self, x):
+        return F.leaky_relu(self.norm(self.conv(x)), 0.2)
+
+
 class Critic(nn.Module):
-    def __init__(self):
+    def __init__(self, is_normed):
         super().__init__()
         widths = [6] + [D_WIDTH * 2**i for i in range(4)]
-        self.layers = nn.ModuleList(conv(a, b, 5, 2, bias=i == 0) for i, (a, b) in enumerate(zip(widths, widths[1:])))
-        self.norms = nn.ModuleList(nn.BatchNorm2d(b) for b in widths[2:])
+        self.layers = nn.Sequential(*[Layer(widths[i], widths[i + 1], is_normed and i > 0) for i in range(4)])
         self.last = nn.Linear(widths[-1] * (SIDE // 16) ** 2, 1)
 
     def forward(self, given, other):
-        h = F.leaky_relu(self.layers[0](torch.cat([given, other], 1)), 0.2)
-        for layer, norm in zip(self.layers[1:], self.norms):
-            h = F.leaky_relu(norm(layer(h)), 0.2)
-        return self.last(h.flatten(1))
+        return self.last(self.layers(torch.cat([given, other], 1)).flatten(1))
+
+    def r1(self):
+        given, wanted = GIVEN.clone().requires_grad_(), WANTED.clone().requires_grad_()
+        gradient = torch.autograd.grad(self(given, wanted).sum(), [given, wanted], create_graph=True)
+        return sum(each.square().flatten(1).sum(1) for each in gradient).mean() * R1_WEIGHT / 2
 
 
 def turned(module, tensor):
@@ -257,8 +272,8 @@ def first():
     return found | {"at_last": some(net(GIVEN, MAPS))}
 
 
-def second():
-    both, critic = filled(Both()), filled(Critic())
+def second(is_normed):
+    both, critic = filled(Both()), filled(Critic(is_normed))
     made = both(GIVEN, MAPS)
     logits = [critic(GIVEN, WANTED), critic(GIVEN, made.detach())]
     d_loss = softplus(-logits[0]) + softplus(logits[1])
@@ -268,16 +283,18 @@ def second():
         "logits": torch.cat(logits).flatten().tolist(),
         "d_loss": d_loss.item(),
         "d_gradients": gradients(critic, d_loss),
+        "r1": critic.r1().item(),
+        "r1_gradients": gradients(critic, d_loss + critic.r1()),
         "g_loss": g_loss.item(),
         "l1": l1.item(),
         "gradients": gradients(both.second, g_loss + L1_WEIGHT * l1),
         "steps": [],
     }
     optimizers = adam(critic), adam(both.second)
-    for _ in range(3):
+    for step in range(3):
         made = both(GIVEN, MAPS)
         d_loss = softplus(-critic(GIVEN, WANTED)) + softplus(critic(GIVEN, made.detach()))
-        descend(optimizers[0], d_loss)
+        descend(optimizers[0], d_loss if is_normed or step == 1 else d_loss + 2 * critic.r1())
         g_loss, l1 = softplus(-critic(GIVEN, made)), distance(made)
         descend(optimizers[1], g_loss + L1_WEIGHT * l1)
         found["steps"].append([d_loss.item(), g_loss.item(), l1.item()])
@@ -295,7 +312,7 @@ def rounded(value):
 def main():
     lit = [[int(i) for i in np.flatnonzero(m > 0)] for m in MAPS.numpy().reshape(N * JOINTS, -1)]
     rows = MASK.numpy().reshape(N * SIDE, SIDE) > 0
-    found = rounded({"first": first(), "second": second()})
+    found = rounded({"first": first(), "second": second(True), "without norm": second(False)})
     # The places of each joint's disc; and each row of a mask as the places where it changes.
     found |= {"maps": lit, "mask": [[int(i) for i in np.flatnonzero(np.diff(row, prepend=False))] for row in rows]}
     with open(Path(__file__).with_suffix(".json"), "w") as file:

@@ -2,46 +2,54 @@
 //! pairs.
 
 use super::{CHANNELS, Config};
-use crate::nn::{BatchNorm, Conv2d, ConvConfig, Init, Linear, Statistics};
+use crate::nn::{ConvConfig, Init, Linear, Norm, NormedConv, Pullback, chain};
 use crate::prelude::*;
 
-const INIT: Init = Init::Normal { deviation: 0.02 };
 const SLOPE: f64 = 0.2;
-const NORM_EPSILON: f64 = 1e-5;
 /// Layers that halve the side; each but the first doubles the channels.
 const LAYERS: usize = 4;
 
-/// Two pictures of a person, `[n, 3, side, side]` each, to logits `[n, 1]`.
+/// Two pictures of a person to logits.
 #[derive(Module, Debug)]
 pub struct Critic {
-    layers: Vec<Conv2d>,   // 5x5
-    norms: Vec<BatchNorm>, // after each but the first
+    layers: Vec<NormedConv>, // 5x5
     last: Linear,
 }
 
 impl Critic {
     pub(super) fn new(config: &Config, draws: &Draws, device: &Device) -> Self {
         let channels = |i: usize| if i == 0 { 2 * CHANNELS } else { config.d_width << (i - 1) }; // before layer i
-        let layer = |i: usize| {
-            let same = ConvConfig::same([channels(i), channels(i + 1)], 5, INIT);
-            let config = ConvConfig { stride: 2, bias: i == 0, ..same }; // a norm takes a bias away again
-            Conv2d::new(config, draws, &format!("critic.layers.{i}"), device)
+        // What is small stays small where nothing normalises it.
+        let init = match config.d_norm {
+            Norm::None => Init::FanIn { gain: (2.0 / (1.0 + SLOPE * SLOPE)).sqrt() },
+            _ => Init::Normal { deviation: 0.02 },
         };
-        let norm = |i: usize| BatchNorm::new(Tensor::ones([channels(i + 1)], device), NORM_EPSILON);
+        let layer = |i: usize| {
+            let halving = ConvConfig { stride: 2, ..ConvConfig::same([channels(i), channels(i + 1)], 5, init) };
+            let norm = if i == 0 { Norm::None } else { config.d_norm };
+            NormedConv::new(halving, norm, draws, &format!("critic.layers.{i}"), device)
+        };
         let side = config.resolution >> LAYERS;
         Critic {
             layers: (0..LAYERS).map(layer).collect(),
-            norms: (1..LAYERS).map(norm).collect(),
-            last: Linear::new([channels(LAYERS) * side * side, 1], INIT, 0.0, draws, "critic.last", device),
+            last: Linear::new([channels(LAYERS) * side * side, 1], init, 0.0, draws, "critic.last", device),
         }
     }
 
-    /// Logits on what is given beside another picture.
-    pub fn forward(&self, given: Tensor<4>, other: Tensor<4>, told: Option<&Statistics>) -> Tensor<2> {
-        let mut h = self.layers[0].leaky(Tensor::cat(vec![given, other], 1), SLOPE);
-        for (layer, norm) in self.layers[1..].iter().zip(&self.norms) {
-            h = norm.leaky(layer.forward(h), SLOPE, told);
+    /// Logits `[n, 1]` on two pictures of each person along their channels, `[n, 6, side, side]`, and the way back.
+    pub fn vjp(&self, both: Tensor<4>) -> (Tensor<2>, Pullback<2, 4>) {
+        let (mut h, mut back): (_, Pullback<4, 4>) = (both, Box::new(|gradient| gradient));
+        for layer in &self.layers {
+            let (y, through) = layer.leaky_vjp(h, SLOPE);
+            (h, back) = (y, chain(through, back));
         }
-        self.last.forward(h.flatten(1, 3))
+        let shape = h.dims();
+        let (logits, through) = self.last.vjp(h.flatten(1, 3));
+        (logits, Box::new(move |gradient| back(through(gradient).reshape(shape))))
+    }
+
+    /// Logits on what is given beside another picture, `[n, 3, side, side]` each.
+    pub fn forward(&self, given: Tensor<4>, other: Tensor<4>) -> Tensor<2> {
+        self.vjp(Tensor::cat(vec![given, other], 1)).0
     }
 }

@@ -9,7 +9,8 @@ mod maps;
 
 use crate::data::images::Shape;
 use crate::data::images::posed::{POSE, Posed, PosedBatch};
-use crate::nn::Statistics;
+use crate::loss::penalty::Penalty;
+use crate::nn::Norm;
 use crate::prelude::*;
 use discriminator::Critic;
 use generator::{First, Second, brought};
@@ -34,6 +35,14 @@ pub struct Config {
     /// Channels of the critic's first layer; every one after it doubles them.
     #[schemars(range(min = 1, max = 512))]
     pub d_width: usize,
+    /// The critic's normalisation, after all layers but the first and the last.
+    pub d_norm: Norm,
+    /// Weight, gamma, of the penalty R1 on the critic's gradient by real pairs; 0 for none, as in the paper.
+    #[schemars(range(min = 0.0))]
+    pub r1_weight: f64,
+    /// Steps from one R1 to the next, each so many times as strong.
+    #[schemars(range(min = 1, max = 1000))]
+    pub r1_every: u64,
     /// Entries of what the first stage puts all of a picture into.
     #[schemars(range(min = 1, max = 4096))]
     pub code: usize,
@@ -64,6 +73,9 @@ impl Default for Config {
             resolution: 128, // Market-1501 has 128x64
             width: 128,
             d_width: 64,
+            d_norm: Norm::Batch,
+            r1_weight: 0.0,
+            r1_every: 4,
             code: 64,
             l1_weight: 10.0,
             pose: String::new(),
@@ -249,14 +261,16 @@ impl Recipe for PoseGan {
         let fake = self.painter.net().refined(drawn, given.clone());
 
         // D, on each kind in a batch of its own, so that batch norm sees them apart
-        let (net, told, other) = (critic.net(), Statistics::default(), Statistics::default());
-        let on_real = net.forward(given.clone(), wanted.clone(), Some(&told));
-        let on_fake = net.forward(given.clone(), fake.clone().without_autodiff(), Some(&other));
-        critic.change(|critic| told.followed_by(critic));
-        let scalars = LOSS.learn(critic, [on_real, on_fake], None, rate, cx);
+        let net = critic.net();
+        let (on_real, back) = net.vjp(Tensor::cat(vec![given.clone(), wanted.clone()], 1));
+        let on_fake = net.forward(given.clone(), fake.clone().without_autodiff());
+        let Config { r1_weight, r1_every, .. } = self.config;
+        let is_penalised = r1_weight > 0.0 && cx.step.is_multiple_of(r1_every);
+        let penalty = is_penalised.then(|| Penalty::zero_centred(r1_weight * r1_every as f64, (on_real.clone(), back)));
+        let scalars = LOSS.learn(critic, [on_real, on_fake], penalty, rate, cx);
 
         // G2: D's judgement, and the distance from the truth
-        let on_fake = critic.frozen().forward(given, fake.clone(), Some(&Statistics::default()));
+        let on_fake = critic.frozen().forward(given, fake.clone());
         let g_loss = LOSS.generator(on_fake.clone(), || on_fake);
         let l1 = distance(fake, wanted, mask);
         let total = g_loss.clone() + l1.clone() * self.config.l1_weight;
@@ -267,7 +281,7 @@ impl Recipe for PoseGan {
     fn judge(&self, batch: PosedBatch, cx: &StepCx) -> Option<Tensor<2>> {
         let critic = self.critic.as_ref().filter(|_| !self.config.is_first(cx.images))?;
         let [given, wanted] = [batch.given, batch.wanted].map(|pictures| cx.tensor::<4>(pictures));
-        Some(critic.net().valid().forward(given, wanted, None))
+        Some(critic.net().valid().forward(given, wanted))
     }
 
     fn parts(&mut self, visit: &mut Parts) {
@@ -383,7 +397,7 @@ mod tests {
     #[test]
     fn networks_and_losses_of_both_stages_are_those_of_an_independent_implementation() {
         let ([given, wanted], maps, mask) = (pictures(), maps::heat_maps(joints(), SIDE), maps::mask(joints(), SIDE));
-        let (first, second) = (&golden()["first"], &golden()["second"]);
+        let first = &golden()["first"];
         let net = players(&small(true)).painter.net().clone();
         let made = net.first.forward(given.clone(), maps.clone());
         assert_near(some(made.clone()), &first["made"], "G1's picture");
@@ -391,43 +405,53 @@ mod tests {
         assert_near(l1.clone(), &first["l1"], "G1's distance");
         assert_gradients(&net.first, &l1.backward(), &first["gradients"], "G1's loss");
 
-        let config = small(false);
-        let players = players(&config);
-        let (net, critic) = (players.painter.net(), players.critic.as_ref().unwrap().net());
-        let drawn = net.first.valid().forward(given.clone(), maps);
-        let made = net.refined(drawn, given.clone());
-        assert_near(some(made.clone()), &second["made"], "G2's picture");
-        let told = Statistics::default();
-        let logits = [wanted.clone(), made.clone().without_autodiff()];
-        let logits = logits.map(|other| critic.forward(given.clone(), other, Some(&told)));
-        assert_near(Tensor::cat(logits.to_vec(), 0), &second["logits"], "D's logits");
-        let [on_real, on_fake] = logits;
-        let d_loss = LOSS.discriminator(on_real, on_fake);
-        assert_near(d_loss.clone(), &second["d_loss"], "D's loss");
-        assert_gradients(critic, &d_loss.backward(), &second["d_gradients"], "D's loss");
-        let on_fake = critic.clone().no_grad().forward(given, made.clone(), Some(&told));
-        let g_loss = LOSS.generator(on_fake.clone(), || on_fake);
-        assert_near(g_loss.clone(), &second["g_loss"], "G2's loss by D");
-        let l1 = distance(made, wanted, mask);
-        assert_near(l1.clone(), &second["l1"], "G2's distance");
-        let total = g_loss + l1 * config.l1_weight;
-        assert_gradients(net.second.as_ref().unwrap(), &total.backward(), &second["gradients"], "G2's loss");
+        for (d_norm, name) in [(Norm::Batch, "second"), (Norm::None, "without norm")] {
+            let (config, second) = (Config { d_norm, ..small(false) }, &golden()[name]);
+            let what = |value: &str| format!("{value}, {d_norm:?}");
+            let players = players(&config);
+            let (net, critic) = (players.painter.net(), players.critic.as_ref().unwrap().net());
+            let drawn = net.first.valid().forward(given.clone(), maps.clone());
+            let made = net.refined(drawn, given.clone());
+            assert_near(some(made.clone()), &second["made"], "G2's picture");
+            let judged = || {
+                let (on_real, back) = critic.vjp(Tensor::cat(vec![given.clone(), wanted.clone()], 1));
+                let on_fake = critic.forward(given.clone(), made.clone().without_autodiff());
+                let r1 = Penalty::zero_centred(0.3, (on_real.clone(), back));
+                (LOSS.discriminator(on_real.clone(), on_fake.clone()), r1, [on_real, on_fake])
+            };
+            let (d_loss, r1, logits) = judged();
+            assert_near(Tensor::cat(logits.to_vec(), 0), &second["logits"], &what("D's logits"));
+            assert_near(r1, &second["r1"], &what("R1"));
+            assert_near(d_loss.clone(), &second["d_loss"], &what("D's loss"));
+            assert_gradients(critic, &d_loss.backward(), &second["d_gradients"], &what("D's loss"));
+            let (d_loss, r1, _) = judged();
+            assert_gradients(critic, &(d_loss + r1).backward(), &second["r1_gradients"], &what("D's loss with R1"));
+            let on_fake = critic.clone().no_grad().forward(given.clone(), made.clone());
+            let g_loss = LOSS.generator(on_fake.clone(), || on_fake);
+            assert_near(g_loss.clone(), &second["g_loss"], &what("G2's loss by D"));
+            let l1 = distance(made, wanted.clone(), mask.clone());
+            assert_near(l1.clone(), &second["l1"], &what("G2's distance"));
+            let total = g_loss + l1 * config.l1_weight;
+            assert_gradients(net.second.as_ref().unwrap(), &total.backward(), &second["gradients"], &what("G2's loss"));
+        }
     }
 
     #[test]
     fn three_steps_of_either_stage_are_that_implementations() {
-        for is_first in [true, false] {
-            let golden = golden()[if is_first { "first" } else { "second" }].clone();
-            let (mut players, device) = (players(&small(is_first)), Device::flex());
+        // R1 comes at the first and the third step.
+        let without = Config { d_norm: Norm::None, r1_weight: 0.3, r1_every: 2, ..small(false) };
+        for (name, config) in [("first", small(true)), ("second", small(false)), ("without norm", without)] {
+            let (golden, is_first) = (golden()[name].clone(), name == "first");
+            let (mut players, device) = (players(&config), Device::flex());
             for (step, wanted) in (0..).zip(golden["steps"].as_array().unwrap()) {
                 let told = players.step(batch(), &StepCx::new(0, step, N, &device)).read();
                 let (names, wanted) = match is_first {
                     true => (vec!["l1"], vec![wanted.as_f64().unwrap()]),
                     false => (vec!["d_loss", "g_loss", "l1"], numbers(wanted)),
                 };
-                for (name, wanted) in names.into_iter().zip(wanted) {
-                    let found = told.iter().find(|(known, _)| *known == name).unwrap().1;
-                    assert_close(&format!("{name} of step {step}, first: {is_first}"), found, wanted, wanted, 1e-4);
+                for (scalar, wanted) in names.into_iter().zip(wanted) {
+                    let found = told.iter().find(|(known, _)| *known == scalar).unwrap().1;
+                    assert_close(&format!("{scalar} of step {step}, {name}"), found, wanted, wanted, 1e-4);
                 }
             }
             let given = Given::of_seeds(vec![0; N], &device).with(PICTURE, pictures()[0].clone()).with(POSE, joints());

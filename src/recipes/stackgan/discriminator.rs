@@ -5,9 +5,9 @@ use ganvas_kernels::{Act, bias_act};
 
 use super::Config;
 use super::generator::{CHANNELS, INIT, SLOPE, START};
-use super::parts::{NORM_EPSILON, entries, repeated};
+use super::parts::{entries, repeated};
 use crate::looks::sentences::WIDTH;
-use crate::nn::{Conv2d, ConvConfig, Init, Linear, Norm, Normalization, Pullback, chain, leaky_pullback};
+use crate::nn::{Conv2d, ConvConfig, Init, Linear, Norm, NormedConv, Pullback, chain, leaky_pullback};
 use crate::prelude::*;
 
 /// Layers that halve the side double the channels; 1x1 layers bring them down to this many times the width again.
@@ -16,35 +16,11 @@ const MOST: usize = 8;
 /// Pictures `[n, 3, side, side]` and vectors of sentences `[n, 384]` to logits `[n, 1]`.
 #[derive(Module, Debug)]
 pub struct Critic {
-    layers: Vec<Layer>, // 4x4 that halve the side to 4, then 1x1 that halve the channels
-    residual: Vec<Layer>,
+    layers: Vec<NormedConv>, // 4x4 that halve the side to 4, then 1x1 that halve the channels
+    residual: Vec<NormedConv>,
     text: Linear,
-    joint: Layer, // of the picture and the sentence
+    joint: NormedConv, // of the picture and the sentence
     last: Conv2d,
-}
-
-/// A convolution, and a norm where there is one.
-#[derive(Module, Debug)]
-struct Layer {
-    conv: Conv2d,
-    norm: Option<Normalization>,
-}
-
-impl Layer {
-    fn new(config: ConvConfig, norm: Norm, draws: &Draws, name: &str, device: &Device) -> Self {
-        let norm = norm.over().map(|over| Normalization::new(over, config.outputs, NORM_EPSILON, device));
-        // A norm takes a bias away again.
-        let config = ConvConfig { bias: norm.is_none(), ..config };
-        Layer { conv: Conv2d::new(config, draws, name, device), norm }
-    }
-
-    /// With leaky ReLU of this slope at the end, 1 for none; and the way back.
-    fn vjp(&self, x: Tensor<4>, slope: f64) -> (Tensor<4>, Pullback<4, 4>) {
-        let Some(norm) = &self.norm else { return self.conv.leaky_vjp(x, slope) };
-        let (y, through) = self.conv.vjp(x);
-        let (y, normal) = norm.leaky_vjp(y, slope);
-        (y, chain(normal, through))
-    }
 }
 
 impl Critic {
@@ -55,7 +31,7 @@ impl Critic {
         let he = Init::FanIn { gain: (2.0 / (1.0 + SLOPE * SLOPE)).sqrt() };
         let init = if config.d_norm == Norm::None { he } else { INIT };
         let layer = |part: String, layer: ConvConfig, norm: Norm| {
-            Layer::new(layer, norm, draws, &format!("{name}.{part}"), device)
+            NormedConv::new(layer, norm, draws, &format!("{name}.{part}"), device)
         };
         let halvings = (side / START).ilog2() as usize;
         let mut plan = vec![ConvConfig::halving([CHANNELS, width], true, init)];
@@ -90,12 +66,12 @@ impl Critic {
         for (i, layer) in self.layers.iter().enumerate() {
             // The authors' code has no activation before the residual layers either; their text knows no reason.
             let slope = if i > 0 && i + 1 == self.layers.len() { 1.0 } else { SLOPE };
-            let (y, through) = layer.vjp(h, slope);
+            let (y, through) = layer.leaky_vjp(h, slope);
             (h, back) = (y, chain(through, back));
         }
         let (x, mut beside): (_, Pullback<4, 4>) = (h.clone(), Box::new(|gradient| gradient));
         for (i, layer) in self.residual.iter().enumerate() {
-            let (y, through) = layer.vjp(h, if i + 1 == self.residual.len() { 1.0 } else { SLOPE });
+            let (y, through) = layer.leaky_vjp(h, if i + 1 == self.residual.len() { 1.0 } else { SLOPE });
             (h, beside) = (y, chain(through, beside));
         }
         let y = bias_act(x + h, None, Act::Leaky(SLOPE));
@@ -107,7 +83,7 @@ impl Critic {
     pub fn judged(&self, seen: Tensor<4>, text: Tensor<2>) -> (Tensor<2>, Pullback<2, 4>) {
         let channels = seen.dims()[1];
         let text = repeated(self.text.leaky(entries(text), SLOPE, None), START);
-        let (h, through) = self.joint.vjp(Tensor::cat(vec![seen, text], 1), SLOPE);
+        let (h, through) = self.joint.leaky_vjp(Tensor::cat(vec![seen, text], 1), SLOPE);
         let (logits, last) = self.last.vjp(h);
         let back = chain(last, through);
         let by_seen = move |gradient: Tensor<2>| back(gradient.reshape([0, 0, 1, 1])).slice(s![.., ..channels]);

@@ -8,7 +8,7 @@ use crate::looks::sentences::WIDTH;
 use crate::nn::{BatchNorm, Conv2d, ConvConfig, Statistics};
 use crate::prelude::*;
 
-pub(super) const NORM_EPSILON: f64 = 1e-5;
+const NORM_EPSILON: f64 = 1e-5;
 
 /// Batch norm that begins as nothing but the norm.
 pub(super) fn norm(channels: usize, device: &Device) -> BatchNorm {
