@@ -179,17 +179,19 @@ pub struct Example {
     pub wanted: Option<Media>,
     /// Something real of the kind that the model makes, which is no answer to what is asked.
     pub beside: Option<Media>,
+    /// Of what the data has anyway, what comes nearest to the answer: what a model is worth nothing against.
+    pub nearest: Option<Media>,
 }
 
 impl Example {
     /// Something real, from which a model learns to draw others.
     pub fn real(media: Media) -> Self {
-        Example { asked: Sample::seed(0), wanted: None, beside: Some(media) }
+        Example { asked: Sample::seed(0), wanted: None, beside: Some(media), nearest: None }
     }
 
     /// A picture, and what it should become.
     pub fn pair(given: Image, wanted: Image) -> Self {
-        Example { asked: Sample::of_picture(given), wanted: Some(Media::Image(wanted)), beside: None }
+        Example { asked: Sample::of_picture(given), wanted: Some(Media::Image(wanted)), beside: None, nearest: None }
     }
 
     /// The same where more is given.

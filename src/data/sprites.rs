@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use crate::data::deb;
 use crate::data::drawn::{Drawn, Folder, csv};
 use crate::data::fetch::{self, Archive, Client};
+use crate::data::images::posed::KNOWN;
 use crate::error::{Error, Result};
 use crate::media::{Image, JOINTS, Pose};
 use crate::random::Draws;
@@ -125,7 +126,7 @@ const OUTFITS: [usize; 2] = [32, 6];
 const HELD_OUT_POSES: u32 = 8;
 /// What is learned from; outfits and poses that nobody there has; and those outfits in the poses that are learned from, which no recipe
 /// reads: to see whether a model does better than to show the nearest of them.
-const PARTS: [&str; 3] = ["train", "held-out", "known-poses"];
+const PARTS: [&str; 3] = ["train", "held-out", KNOWN];
 const SEED: u64 = 1;
 
 /// The joints of each moment: `figure,animation,moment`, and for each of the joints of [`MEASURED`] how far forward, to the left and up it is

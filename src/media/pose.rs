@@ -105,6 +105,15 @@ impl Pose {
         shares
     }
 
+    /// How far the joints that both know are from each other, on average, in shares of the sides; infinite where there are none.
+    pub fn distance(&self, other: &Pose) -> f32 {
+        let (one, other) = (self.shares(), other.shares());
+        let both = one.chunks_exact(3).zip(other.chunks_exact(3)).filter(|(a, b)| a[2] > 0.0 && b[2] > 0.0);
+        let (sum, count) =
+            both.fold((0.0, 0.0), |(sum, count), (a, b)| (sum + (a[0] - b[0]).hypot(a[1] - b[1]), count + 1.0));
+        if count > 0.0 { sum / count } else { f32::INFINITY }
+    }
+
     /// The pose of the mirrored picture: left is right, and the left joints are the right ones.
     pub fn mirrored(&self) -> Self {
         let other = |joint: usize| match joint {

@@ -44,6 +44,7 @@ impl request::Batch for CaptionedBatch {
             asked: Sample::seed(0).with(TEXT, caption.as_str()),
             wanted: None,
             beside: Some(Media::Image(picture)),
+            nearest: None,
         };
         pictures.map(example).collect()
     }

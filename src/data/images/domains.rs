@@ -75,6 +75,7 @@ impl request::Batch for DomainBatch {
                 asked: Sample::of_picture(given).with(DIRECTION, direction),
                 wanted: None,
                 beside: Some(Media::Image(beside)),
+                nearest: None,
             };
             both.map(example).collect::<Vec<Example>>()
         };

@@ -15,10 +15,13 @@ use crate::data::source::{Asked, Drawing, Order, Sampling, Source, Split};
 use crate::data::{cache, place_of};
 use crate::error::{Error, Result};
 use crate::hash;
-use crate::media::{JOINT_NAMES, JOINTS, Pose};
+use crate::media::{Image, JOINT_NAMES, JOINTS, Media, Pose};
 use crate::random::Draws;
 use crate::request::{self, Example};
 
+/// The folder, beside that of those held out, that has the same persons in poses to learn from: no recipe reads it, but a model should be
+/// better than the nearest of these.
+pub(in crate::data) const KNOWN: &str = "known-poses";
 /// The name under which the pose that a person is to take is given to a model.
 pub const POSE: &str = "pose";
 
@@ -91,11 +94,14 @@ impl Posed {
     }
 
     /// What is measured: every picture of the folder test, or else of those held out, once as what is wanted; what is given is the next
-    /// of its person, in an order that is drawn.
+    /// of its person, in an order that is drawn. Where there is a folder of [`KNOWN`] poses, the nearest one of the person goes with it.
     fn test(&self, set: &str, shape: Shape) -> Result<Vec<Example>> {
-        let pairs = Pairs::open(self, &place_of(&self.path, set)?, None, shape, (0, 1), true, TEST)?;
+        let place = place_of(&self.path, set)?;
+        let open = |folders| Pairs::open(self, &place, None, shape, (0, 1), true, folders);
+        let pairs = open(TEST)?;
+        let known = place.join(KNOWN).is_dir().then(|| open(&[KNOWN])).transpose()?;
         let order = Draws::new(0, 0).permutation("data.test", pairs.pack.labels.len() as u32);
-        let mut drawn = BTreeMap::<usize, Vec<usize>>::new();
+        let mut drawn = BTreeMap::<&str, Vec<usize>>::new();
         for at in order.into_iter().map(|at| at as usize) {
             drawn.entry(pairs.person(at)).or_default().push(at);
         }
@@ -104,7 +110,13 @@ impl Posed {
             let next = own.clone().into_iter().cycle().skip(1);
             next.zip(own).map(|(given, wanted)| (given, wanted, Change::default())).collect::<Vec<_>>()
         });
-        Ok(asked.flat_map(|pair| request::Batch::examples(&pairs.batch_of(&[pair]))).collect())
+        let examples = asked.flat_map(|pair| {
+            let nearest =
+                known.as_ref().and_then(|known| known.nearest(last(pairs.person(pair.1)), pairs.pose(pair.1)));
+            let examples = request::Batch::examples(&pairs.batch_of(&[pair]));
+            examples.into_iter().map(move |example| Example { nearest: nearest.clone().map(Media::Image), ..example })
+        });
+        Ok(examples.collect())
     }
 
     /// The pose of the first picture to learn from, as the text of its file: what stands in where none is given.
@@ -122,13 +134,18 @@ struct Persons {
     listing: Listing,
     /// The pose of each picture, or what is wrong with it: a sentence without its subject, the picture.
     poses: Vec<Result<Pose, String>>,
-    /// Which person each shows.
-    persons: Vec<usize>,
+    /// Which person each shows: the folder.
+    persons: Vec<String>,
 }
 
 /// A path without its last part.
 fn folder_of(name: &str) -> &str {
     name.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// The last part of a path.
+fn last(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, last)| last)
 }
 
 fn stem(name: &str) -> &str {
@@ -177,15 +194,14 @@ impl Persons {
             pose.map_err(|wrong| format!("has a pose that cannot be used: {name} {wrong}"))
         });
         let poses = poses.collect();
-        let numbers = pictures.into_keys().zip(0..).collect::<HashMap<_, _>>();
-        let persons = listing.pictures.iter().map(|picture| numbers[folder_of(picture.name())]).collect::<Vec<_>>();
+        let persons = listing.pictures.iter().map(|picture| folder_of(picture.name()).to_owned()).collect::<Vec<_>>();
         if listing.pictures.iter().all(|picture| !picture.held_out) {
             let split = folder::Split::Share(share);
             let is_held_out = |picture: &folder::Picture| split.part(folder_of(picture.name())) == 1;
             let held_out = listing.pictures.iter().map(is_held_out).collect::<Vec<_>>();
-            let spared = persons.first().copied().filter(|_| !held_out.contains(&false)); // something must be learned from
+            let spared = persons.first().filter(|_| !held_out.contains(&false)); // something must be learned from
             for ((picture, held_out), person) in listing.pictures.iter_mut().zip(held_out).zip(&persons) {
-                picture.held_out = held_out && Some(*person) != spared;
+                picture.held_out = held_out && Some(person) != spared;
             }
         }
         (0..).zip(&mut listing.pictures).for_each(|(i, picture)| picture.label = i);
@@ -218,10 +234,10 @@ pub(in crate::data) fn examine(place: &Path) -> Result<(Vec<String>, Vec<String>
     let Decoded { remarks, .. } = all.decoded(place, usual.skip_broken, EXAMINED)?;
     let mut facts = all.listing.notes.iter().filter(|note| note.starts_with("left alone")).cloned().collect::<Vec<_>>();
     for (held_out, what) in [(false, "to learn from"), (true, "held out")] {
-        let mut pictures = BTreeMap::<usize, usize>::new();
+        let mut pictures = BTreeMap::<&str, usize>::new();
         for (picture, person) in all.listing.pictures.iter().zip(&all.persons) {
             if picture.held_out == held_out {
-                *pictures.entry(*person).or_default() += 1;
+                *pictures.entry(person).or_default() += 1;
             }
         }
         let pairs = pictures.values().map(|n| n * (n - 1)).sum::<usize>();
@@ -246,10 +262,10 @@ struct Pairs {
     /// Places of pictures that have another one of their person.
     drawn: Vec<usize>,
     /// The places of each person's pictures, in order.
-    of_person: BTreeMap<usize, Vec<usize>>,
+    of_person: BTreeMap<String, Vec<usize>>,
     /// By labels.
     poses: Vec<Option<Pose>>,
-    persons: Vec<usize>,
+    persons: Vec<String>,
     mirror: bool,
     turn_hues: bool,
 }
@@ -309,9 +325,9 @@ impl Pairs {
         let file = cache.map(|cache| pack::file(cache, place, &settings));
         let decode = || all.decoded(place, skip_broken, shape);
         let pack = packed_part(file.as_deref(), fingerprint, shape, held_out, decode)?;
-        let mut of_person = BTreeMap::<usize, Vec<usize>>::new();
+        let mut of_person = BTreeMap::<String, Vec<usize>>::new();
         for (at, label) in pack.labels.iter().enumerate() {
-            of_person.entry(all.persons[*label as usize]).or_default().push(at);
+            of_person.entry(all.persons[*label as usize].clone()).or_default().push(at);
         }
         of_person.retain(|_, own| own.len() > 1); // of a person whose other pictures are skipped, one may be left
         let drawn = of_person.values().flatten().copied().collect::<Vec<_>>();
@@ -322,8 +338,21 @@ impl Pairs {
     }
 
     /// Whom a picture shows.
-    fn person(&self, at: usize) -> usize {
-        self.persons[self.pack.labels[at] as usize]
+    fn person(&self, at: usize) -> &str {
+        &self.persons[self.pack.labels[at] as usize]
+    }
+
+    /// The picture of the person of this name that is nearest to a pose.
+    fn nearest(&self, person: &str, pose: &Pose) -> Option<Image> {
+        let mut own = self.of_person.iter().filter(|(folder, _)| last(folder) == person).flat_map(|(_, own)| own);
+        let first = *own.next()?;
+        let far = |at: usize| self.pose(at).distance(pose);
+        let nearest = own.fold((first, far(first)), |(nearest, least), at| match far(*at) {
+            far if far < least => (*at, far),
+            _ => (nearest, least),
+        });
+        let pictures = self.batch_of(&[(nearest.0, nearest.0, Change::default())]).wanted;
+        images_of(&pictures).into_iter().next()
     }
 
     fn pose(&self, at: usize) -> &Pose {
@@ -375,7 +404,7 @@ impl Source<PosedBatch> for Pairs {
         let changes = changes.map(|(mirrored, turn)| Change { is_mirrored: mirrored == 1, turn }).collect::<Vec<_>>();
         let chosen = draws.indices("data.partner", MANY, first.len());
         let pairs = first.into_iter().zip(chosen).zip(changes).map(|((at, chosen), change)| {
-            let mut others = self.of_person[&self.person(at)].iter().filter(|other| **other != at);
+            let mut others = self.of_person[self.person(at)].iter().filter(|other| **other != at);
             let count = others.clone().count();
             (at, others.nth(chosen as usize % count).copied().unwrap_or(at), change)
         });
@@ -517,6 +546,35 @@ mod tests {
         assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 5);
         assert_eq!(first, asked(&posed));
         assert_eq!(posed.first_pose("").unwrap(), numbered(1).text());
+    }
+
+    #[test]
+    fn beside_what_is_measured_is_the_same_person_in_the_nearest_known_pose() {
+        let folder = folder([2, 2, 2, 3]); // those held out are 7, 8 and 9
+        let examples = || {
+            let posed = Posed { path: folder.path().to_owned(), ..Posed::default() };
+            posed.open("", SMALL, Drawing { split: Split::Test, seed: 3, batch: 2 }).unwrap().asked().to_vec()
+        };
+        assert!(examples().iter().all(|example| example.nearest.is_none()));
+        for (person, numbers) in [("c", [8, 9]), ("d", [1, 20])] {
+            fs::create_dir_all(folder.path().join(KNOWN).join(person)).unwrap();
+            for number in numbers {
+                let file = folder.path().join(format!("{KNOWN}/{person}/{number}.png"));
+                fs::write(file.with_extension("json"), numbered(number).text()).unwrap();
+                fs::write(file, plain([10 * number as u8; 3])).unwrap();
+            }
+        }
+        let level = |media: &Option<Media>| match media {
+            Some(Media::Image(image)) => image.pixels[0],
+            other => panic!("{other:?}"),
+        };
+        let found =
+            examples().iter().map(|example| [&example.wanted, &example.nearest].map(level)).collect::<BTreeSet<_>>();
+        assert_eq!(found, BTreeSet::from([[70, 10], [80, 10], [90, 10]]), "8 and 9 are another person's");
+        fs::write(folder.path().join(format!("{KNOWN}/d/20.json")), numbered(9).text()).unwrap();
+        let found =
+            examples().iter().map(|example| [&example.wanted, &example.nearest].map(level)).collect::<BTreeSet<_>>();
+        assert_eq!(found, BTreeSet::from([[70, 200], [80, 200], [90, 200]]));
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl Batch for BarBatch {
         let example = |((bar, before), chord): ((&Bar, &Option<Bar>), &Chord)| {
             let asked = Sample::seed(0).with(CHORDS, Value::Text(chord.to_string()));
             let asked = asked.with(BEFORE, Value::Media(piece(before.as_ref(), None)));
-            Example { asked, wanted: Some(piece(Some(bar), Some(*chord))), beside: None }
+            Example { asked, wanted: Some(piece(Some(bar), Some(*chord))), beside: None, nearest: None }
         };
         each.map(example).collect()
     }
@@ -137,7 +137,7 @@ pub fn open(music: &Music, set: &str, drawing: Drawing) -> Result<Box<dyn Source
 fn above(wanted: Notes) -> Example {
     let chords = wanted.chords.iter().map(|(_, chord)| chord.to_string()).collect::<Vec<_>>().join(" ");
     let wanted = Some(Media::Notes(wanted));
-    Example { asked: Sample::seed(0), wanted, beside: None }.with(CHORDS, Value::Text(chords))
+    Example { asked: Sample::seed(0), wanted, beside: None, nearest: None }.with(CHORDS, Value::Text(chords))
 }
 
 /// Rows of eight bars of the music in a folder, none in two of them, as a network would write them: held out or not, or
