@@ -24,6 +24,7 @@ mod writing;
 
 pub use animation::{Delay, Film, write_animation};
 pub use density::Density;
+pub use face::FACE;
 pub use image::{GAP_LEVEL, Image, grid};
 pub use kinds::{Format, NOT_READ, READ, READ_WORDS};
 pub use mark::marked;
