@@ -9,6 +9,7 @@ pub(in crate::data) mod folder;
 mod look;
 mod pack;
 pub(in crate::data) mod paired;
+pub mod portraits;
 pub mod posed;
 mod seam;
 
