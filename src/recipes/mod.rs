@@ -4,6 +4,7 @@ mod biggan;
 mod cyclegan;
 mod dcgan;
 mod esrgan;
+mod faceswap;
 mod goodfellow;
 mod grid;
 mod midinet;
@@ -34,6 +35,7 @@ pub const RECIPES: &[Entry] = &[
     Entry::of::<restore::Restore>(),
     Entry::of::<stackgan::StackGan>(),
     Entry::of::<posegan::PoseGan>(),
+    Entry::of::<faceswap::FaceSwap>(),
     Entry::of::<midinet::Midinet>(),
     Entry::of::<grid::Grid>(),
     Entry::of::<template::Ring>(),

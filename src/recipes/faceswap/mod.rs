@@ -1,0 +1,436 @@
+//! faceswap-GAN: the face of one person in the place of another's, with its expression and pose.
+//!
+//! The autoencoder of deepfakes (2017), which has one encoder for all persons and a decoder for each, with the critics, the masks and the
+//! losses of shaoanlu's faceswap-GAN v2.2 (2018), by its published code; there is no paper. A network learns to make a person's face of
+//! the same face, warped; given the face of another, the decoder of that person makes the one out of what the encoder sees in the
+//! other. Here are any number of persons instead of two. What is left out of the published code: the decay of weights, turns and shifts of
+//! the faces, motion blur and colours of other faces; the norms' scale is one for each channel instead of one for all.
+
+mod discriminator;
+mod generator;
+
+use burn::tensor::activation::relu;
+use burn::tensor::{TensorData, s};
+
+use crate::data::images::Shape;
+use crate::data::images::portraits::{PortraitBatch, Portraits, TO};
+use crate::error::Error;
+use crate::looks::squeezenet::SqueezeNet;
+use crate::loss::perceptual;
+use crate::media::FACE;
+use crate::nn::{brought, of_pictures, patches};
+use crate::prelude::*;
+use discriminator::Critics;
+use generator::{Decoder, Drawn, Encoder, Site};
+
+const CHANNELS: usize = 3;
+const LOSS: Adversarial = Adversarial::LeastSquares;
+/// Both parameters of the distribution of the share of what is real in what a critic sees (Zhang et al. 2018, "mixup").
+const MIXUP: f64 = 0.2;
+/// What is around an eye's middle, in shares of the side: half the width and half the height.
+const EYE: [f64; 2] = [0.1, 0.065];
+/// Weight of how far alpha is below `mask_least`.
+const HINGE: f64 = 0.1;
+/// Faces in a preview.
+const PREVIEWED: usize = 12;
+
+/// The configuration of `faceswap`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Side of the faces in pixels; those of other sizes are brought to it.
+    #[schemars(extend("enum" = [16, 32, 64, 128, 256]))]
+    pub resolution: usize,
+    /// The names of the persons, in order; empty reads them off the folders.
+    pub persons: Vec<String>,
+    /// Channels of the encoder's first layer; each of the first four halvings of the side doubles them.
+    #[schemars(range(min = 1, max = 512))]
+    pub width: usize,
+    /// Channels of the critics' first layer; the second and the third double them.
+    #[schemars(range(min = 1, max = 512))]
+    pub d_width: usize,
+    /// Entries of what the encoder puts all of a face into.
+    #[schemars(range(min = 1, max = 8192))]
+    pub code: usize,
+    /// The largest side in pixels of the pictures inside the networks at which every place looks at all others (self-attention); 0 for none.
+    #[schemars(extend("enum" = [0, 8, 16, 32, 64]))]
+    pub attention: usize,
+    /// Whether layers are brought to scale by norms over all of each picture.
+    pub norms: bool,
+    /// Adam's learning rate for encoder and decoders.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub g_learning_rate: f64,
+    /// Adam's learning rate for the critics.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub d_learning_rate: f64,
+    /// Weight of what the critics say of the faces, and of the faces over what was given.
+    #[schemars(range(min = 0.0))]
+    pub gan_weight: f64,
+    /// Weight of the mean absolute difference of the faces from what they should be.
+    #[schemars(range(min = 0.0))]
+    pub l1_weight: f64,
+    /// Weight of the difference of edges, which are the first differences along rows and columns.
+    #[schemars(range(min = 0.0))]
+    pub edge_weight: f64,
+    /// Weight of both differences within the eyes, which stand where they do in an aligned face.
+    #[schemars(range(min = 0.0))]
+    pub eyes_weight: f64,
+    /// Weight of the perceptual distance from what the faces should be; 0 for none.
+    #[schemars(range(min = 0.0))]
+    pub perceptual_weight: f64,
+    /// Thousands of images before the perceptual distance counts.
+    #[schemars(range(min = 0.0))]
+    pub perceptual_from_kimg: f64,
+    /// Weight of the mean of alpha, which says where the faces are seen over what was given.
+    #[schemars(range(min = 0.0))]
+    pub mask_weight: f64,
+    /// Weight of the differences between neighbours in alpha.
+    #[schemars(range(min = 0.0))]
+    pub mask_tv_weight: f64,
+    /// What alpha is to be at least, everywhere, instead of small in the mean: for faces that stay too much as they were given; 0 for none.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub mask_least: f64,
+    /// Half-life of the moving average of encoder and decoders that results come from, in thousands of images; 0 for none.
+    #[schemars(range(min = 0.0))]
+    pub average_kimg: f64,
+    /// How the learning rates fall.
+    pub decay: Decay,
+    /// The faces.
+    pub data: Portraits,
+    /// The run.
+    pub train: Train,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            resolution: 64,
+            persons: Vec::new(),
+            width: 64,
+            d_width: 64,
+            code: 1024,
+            attention: 64,
+            norms: true,
+            g_learning_rate: 1e-4,
+            d_learning_rate: 2e-4,
+            gan_weight: 0.1,
+            l1_weight: 1.0,
+            edge_weight: 0.1,
+            eyes_weight: 30.0,
+            perceptual_weight: 0.07, // a seventh of the sum of VGGFace's four, for each of seven layers of SqueezeNet
+            perceptual_from_kimg: 128.0,
+            mask_weight: 0.01,
+            mask_tv_weight: 0.1,
+            mask_least: 0.0, // the published notebook changes it by hand, from 0 to 0.5 and back
+            average_kimg: 0.0,
+            // There the rates are 0.3 of theirs after two thirds and 0.1 in the end
+            decay: Decay { constant_kimg: 430.0, decay_kimg: 230.0 },
+            data: Portraits::default(),
+            // 40,000 steps of 8 faces of each of two persons
+            train: Train { kimg: 640.0, batch: 16, ..Train::every([1.0, 10.0, 40.0]) },
+        }
+    }
+}
+
+impl Settings for Config {
+    fn train(&self) -> &Train {
+        &self.train
+    }
+
+    fn settle(&mut self) -> Result<Vec<String>> {
+        if !self.persons.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.persons = self.data.persons()?;
+        self.problem().map_or(Ok(()), |problem| Err(Error::input(problem)))?;
+        Ok(vec![format!("{} persons: {}", self.persons.len(), self.persons.join(", "))])
+    }
+
+    fn problem(&self) -> Option<String> {
+        let (batch, persons) = (self.train.batch, self.persons.len());
+        if persons == 1 {
+            return Some(format!("persons names {} alone; a swap needs two or more", self.persons[0]));
+        }
+        (batch < persons).then(|| {
+            format!("train.batch is {batch} and there are {persons} persons; give at least one face of each, a batch of {persons}")
+        })
+    }
+}
+
+/// What is made of the samples of each person by what is that person's own. Samples of one person lie together.
+fn of_each<N, T>(own: &[N], persons: &[usize], x: Tensor<4>, made: impl Fn(&N, Tensor<4>) -> T) -> Vec<T> {
+    assert_eq!(persons.len(), x.dims()[0], "{} persons of {:?}", persons.len(), x.dims());
+    let mut start = 0;
+    let parts = persons.chunk_by(|a, b| a == b).map(|some| {
+        let part = x.clone().narrow(0, start, some.len());
+        start += some.len();
+        made(&own[some[0]], part)
+    });
+    parts.collect()
+}
+
+/// The half one keeps: a face to the same expression of any of the persons.
+#[derive(Module, Debug)]
+pub struct Swapper {
+    encoder: Encoder,
+    decoders: Vec<Decoder>,
+    #[module(skip)]
+    config: Config,
+}
+
+impl Swapper {
+    fn new(config: &Config, device: &Device) -> Self {
+        let draws = Draws::new(config.train.seed, 0);
+        let site = config.site(&draws, device);
+        Swapper {
+            encoder: Encoder::new(config, &site),
+            decoders: (0..config.persons.len()).map(|person| Decoder::new(config, person, &site)).collect(),
+            config: config.clone(),
+        }
+    }
+
+    /// What the decoders of these `persons` draw of faces `[n, 3, side, side]`.
+    fn drawn(&self, given: Tensor<4>, persons: &[usize]) -> Drawn {
+        let seen = self.encoder.forward(given);
+        Drawn::joined(of_each(&self.decoders, persons, seen, Decoder::forward))
+    }
+
+    /// What all decoders together draw of them, each as much as its share among `[n, persons]`; those who have none are not asked.
+    fn shared(&self, given: Tensor<4>, shares: Tensor<2>) -> Drawn {
+        let seen = self.encoder.forward(given);
+        let (known, persons) = (shares.clone().into_data(), self.decoders.len());
+        let known = known.iter::<f32>().collect::<Vec<f32>>();
+        let asked = (0..persons).filter(|person| known.iter().skip(*person).step_by(persons).any(|share| *share > 0.0));
+        let drawn = asked.map(|person| {
+            let share = shares.clone().narrow(1, person, 1).unsqueeze_dims::<4>(&[2, 3]); // [n, 1, 1, 1]
+            let Drawn { face, alpha, .. } = self.decoders[person].forward(seen.clone());
+            Drawn { face: face * share.clone(), alpha: alpha * share, early: Vec::new() }
+        });
+        let sum = |a: Drawn, b: Drawn| Drawn { face: a.face + b.face, alpha: a.alpha + b.alpha, early: Vec::new() };
+        drawn.reduce(sum).unwrap_or_else(|| panic!("nobody is asked for among {persons} persons"))
+    }
+}
+
+impl Config {
+    fn site<'a>(&self, draws: &'a Draws, device: &'a Device) -> Site<'a> {
+        Site { draws, device, norms: self.norms, attention: self.attention }
+    }
+}
+
+impl Model for Swapper {
+    fn takes(&self) -> Vec<Field> {
+        let picture = Field::picture(PICTURE, CHANNELS, Some(self.config.resolution), Range::Signed);
+        vec![picture, Field::new(TO, Kind::Class { names: self.config.persons.clone() })]
+    }
+
+    fn makes(&self) -> Vec<Field> {
+        let picture = |name| Field::picture(name, CHANNELS, None, Range::Signed);
+        vec![picture("result"), picture("face"), Field::new("mask", Kind::Mask)]
+    }
+
+    fn forward(&self, given: Given) -> Made {
+        let picture = given.tensor::<4>(PICTURE);
+        let [_, _, height, width] = picture.dims();
+        let small = brought(picture.clone(), [self.config.resolution; 2]);
+        let Drawn { face, alpha, .. } = self.shared(small, given.tensor(TO));
+        let [face, alpha] = [face, alpha].map(|small| brought(small, [height, width]));
+        let drawn = Drawn { face, alpha, early: Vec::new() };
+        Made::one("result", drawn.over(picture)).and("face", drawn.face).and("mask", drawn.alpha)
+    }
+
+    fn tiling(&self) -> Option<Tiling> {
+        // A face is brought to the model's own side: a large one needs room for itself alone.
+        let Config { resolution: side, width, .. } = self.config;
+        let bytes = 4 * (self.num_params() + 16 * side * side * width);
+        Some(Tiling { multiple: 1, least: 8, scale: 1, reach: None, keeps_colours: false, bytes, bytes_per_pixel: 64 })
+    }
+}
+
+/// 1 within the eyes of an aligned face and 0 elsewhere: `[1, 1, side, side]`.
+fn eyes(side: usize, device: &Device) -> Tensor<4> {
+    let centre = |at: usize| (at as f64 + 0.5) / side as f64;
+    let is_eye = |x: f64, y: f64| FACE[..2].iter().any(|[a, b]| ((x - a) / EYE[0]).hypot((y - b) / EYE[1]) <= 1.0);
+    let pixels = (0..side * side).map(|at| f32::from(u8::from(is_eye(centre(at % side), centre(at / side)))));
+    Tensor::from_data(TensorData::new(pixels.collect::<Vec<f32>>(), [1, 1, side, side]), device)
+}
+
+/// How much each pixel of x `[n, c, h, w]` differs from the one below and from the one to the right: `[n, c, h - 1, w - 1]` each.
+fn edges(x: Tensor<4>) -> [Tensor<4>; 2] {
+    let [_, _, h, w] = x.dims();
+    let own = x.clone().slice(s![.., .., ..h - 1, ..w - 1]);
+    [x.clone().slice(s![.., .., 1.., ..w - 1]), x.slice(s![.., .., ..h - 1, 1..])]
+        .map(|next| (own.clone() - next).abs())
+}
+
+/// How faces differ from what they should be.
+struct Differences {
+    /// In their pixels, and in those of the same faces at smaller sides.
+    l1: Tensor<1>,
+    /// In their edges.
+    edge: Tensor<1>,
+    /// In both within the eyes.
+    eyes: Tensor<1>,
+}
+
+impl Differences {
+    /// `eyes` is the mask of that name.
+    fn of(drawn: &Drawn, wanted: Tensor<4>, eyes: Tensor<4>) -> Self {
+        let [_, _, h, w] = wanted.dims();
+        let within = |difference: Tensor<4>| {
+            let [_, _, h, w] = difference.dims();
+            (difference * eyes.clone().slice(s![.., .., ..h, ..w])).mean()
+        };
+        let pixels = (drawn.face.clone() - wanted.clone()).abs();
+        let edges = edges(drawn.face.clone()).into_iter().zip(edges(wanted.clone()));
+        let edges = edges.map(|(made, wanted)| (made - wanted).abs()).collect::<Vec<_>>();
+        let of_edges = |mean: &dyn Fn(Tensor<4>) -> Tensor<1>| mean(edges[0].clone()) + mean(edges[1].clone());
+        let l1 = (1..).zip(drawn.early.iter().rev()).fold(pixels.clone().mean(), |sum, (halvings, early)| {
+            sum + pixel::l1(early.clone(), brought(wanted.clone(), [h >> halvings, w >> halvings]))
+        });
+        Differences { l1, edge: of_edges(&|x| x.mean()), eyes: within(pixels) + of_edges(&within) }
+    }
+}
+
+/// All in training.
+pub struct FaceSwap {
+    config: Config,
+    swapper: Trained<Swapper>,
+    critics: Trained<Critics>,
+    /// [`eyes`].
+    eyes: Tensor<4>,
+    /// In place of VGGFace, whose weights no package has.
+    eye: Option<SqueezeNet>,
+}
+
+/// Shares `[n, 1, 1, 1]` of a mixture, drawn for each sample.
+fn shares(name: &str, n: usize, cx: &StepCx) -> Tensor<4> {
+    cx.tensor(TensorData::new(cx.draws.betas(name, MIXUP, n), [n, 1, 1, 1]))
+}
+
+/// As much of one picture as its share, and the rest of the other.
+fn mixed(one: Tensor<4>, other: Tensor<4>, share: Tensor<4>) -> Tensor<4> {
+    other.clone() + (one - other) * share
+}
+
+impl FaceSwap {
+    /// The critics' loss: on pictures between real and fake, which are told by their shares of what is real.
+    fn d_loss(
+        &self,
+        real: &Tensor<4>,
+        fakes: &[Tensor<4>; 2],
+        given: &Tensor<4>,
+        persons: &[usize],
+        share: Tensor<4>,
+    ) -> Tensor<1> {
+        let [blend, face] = fakes.each_ref().map(|fake| {
+            let mixed = mixed(real.clone(), fake.clone(), share.clone());
+            (self.critics.net().forward(mixed, given.clone(), persons) - share.clone()).square().mean()
+        });
+        blend + face
+    }
+
+    /// How far alpha `[n, 1, side, side]` is from what a mask should be.
+    fn mask_loss(&self, alpha: Tensor<4>) -> Tensor<1> {
+        let Config { mask_weight, mask_tv_weight, mask_least, .. } = self.config;
+        let [down, across] = edges(alpha.clone()).map(Tensor::mean);
+        let size = match mask_least > 0.0 {
+            true => relu(mask_least - alpha).mean() * HINGE,
+            false => alpha.mean() * mask_weight,
+        };
+        size + (down + across) * mask_tv_weight
+    }
+}
+
+impl Recipe for FaceSwap {
+    const INFO: Info = Info {
+        name: "faceswap",
+        title: "faceswap-GAN",
+        paper: "shaoanlu 2018, faceswap-GAN: the autoencoder of deepfakes with adversarial and perceptual losses",
+        sentence: "Faces of persons, a folder for each: it gives one the face of another.",
+        dataset: None,
+        time: "3 months",
+        presets: &[Preset {
+            name: LAPTOP,
+            time: "70 min",
+            text: include_str!("../../../configs/faceswap-laptop.toml"),
+        }],
+        small: &["resolution=16", "width=2", "d_width=2", "code=4", "perceptual_weight=0", "train.batch=4"],
+    };
+    type Config = Config;
+    type Model = Swapper;
+    type Batch = PortraitBatch; // faces and warped faces [n, 3, resolution, resolution] in [-1, 1], person by person
+
+    fn data(config: &Config, split: Split) -> Result<Box<dyn Source<PortraitBatch>>> {
+        let shape = Shape { channels: CHANNELS, side: config.resolution };
+        config.data.open(&config.persons, shape, config.train.drawing(split).showing(PREVIEWED))
+    }
+
+    fn model(config: &Config, device: &Device) -> Swapper {
+        Swapper::new(config, device)
+    }
+
+    fn new(config: &Config, model: Swapper, setup: &Setup<PortraitBatch>) -> Result<Self> {
+        let (draws, device) = (Draws::new(config.train.seed, 0), setup.autodiff());
+        let adam = AdamConfig::with_beta1(0.5);
+        let eye = (config.perceptual_weight > 0.0).then(|| SqueezeNet::load(setup.device, &mut |_| ()));
+        Ok(FaceSwap {
+            swapper: Trained::new(model, adam, config.average_kimg),
+            critics: Trained::new(Critics::new(config, &config.site(&draws, &device)), adam, 0.0),
+            eyes: eyes(config.resolution, setup.device),
+            eye: eye.transpose()?,
+            config: config.clone(),
+        })
+    }
+
+    fn step(&mut self, batch: PortraitBatch, cx: &StepCx) -> Scalars {
+        let Config { gan_weight, l1_weight, edge_weight, eyes_weight, perceptual_weight, .. } = self.config;
+        let rate = self.config.decay.share(cx.images);
+        let [given, real] = [batch.warped, batch.faces].map(|faces| cx.tensor::<4>(faces)); // [n, 3, side, side]
+        let (persons, n) = (batch.persons, real.dims()[0]);
+        let drawn = self.swapper.net().drawn(given.clone(), &persons);
+        let fakes = [drawn.over(given.clone()), drawn.face.clone()];
+
+        // D, which is shown mixtures and says how much of them is real
+        let constant = fakes.each_ref().map(|fake| fake.clone().without_autodiff());
+        let share = shares("d.mixup", n, cx);
+        let d_loss = self.d_loss(&real, &constant, &given, &persons, share);
+        let critics = self.critics.net().valid();
+        let [on_real, on_fake] =
+            [&real, &constant[0]].map(|faces| patches(critics.forward(faces.clone(), given.clone(), &persons)));
+        let decided = LOSS.decided(on_real, on_fake);
+        let d_rate = self.config.d_learning_rate * rate;
+        let scalars = critic::learn(&mut self.critics, d_loss, None, decided, d_rate, cx);
+
+        // G: D's judgement, the distances from the truth, and the mask
+        let critics = self.critics.frozen();
+        let [blend, face] =
+            fakes.each_ref().map(|fake| (critics.forward(fake.clone(), given.clone(), &persons) - 1.0).square().mean());
+        let g_loss = blend + face;
+        let Differences { l1, edge, eyes } = Differences::of(&drawn, real.clone(), self.eyes.clone());
+        let mut total = g_loss.clone() * gan_weight + l1.clone() * l1_weight + edge.clone() * edge_weight;
+        total = total + eyes.clone() * eyes_weight + self.mask_loss(drawn.alpha.clone());
+        let eye = self.eye.as_ref().filter(|_| cx.kimg() >= self.config.perceptual_from_kimg);
+        let distance = eye.map(|eye| {
+            let [blend, face] = fakes.clone();
+            perceptual::loss(eye, [mixed(face, blend, shares("g.mixup", n, cx)), real], &cx.draws)
+        });
+        if let Some(distance) = &distance {
+            total = total + distance.clone() * perceptual_weight;
+        }
+        let alpha = drawn.alpha.clone().mean().without_autodiff();
+        drop((fakes, drawn));
+        let g_gradient = self.swapper.descend(total, self.config.g_learning_rate * rate, cx);
+        let scalars = scalars.with("g_loss", g_loss).with("l1", l1).with("edge", edge).with("eyes", eyes);
+        scalars.with_some("perceptual", distance).with("alpha", alpha).with("g_gradient_norm", g_gradient)
+    }
+
+    fn judge(&self, batch: PortraitBatch, cx: &StepCx) -> Option<Tensor<2>> {
+        let [given, real] = [batch.warped, batch.faces].map(|faces| cx.tensor::<4>(faces));
+        Some(of_pictures(self.critics.net().valid().forward(real, given, &batch.persons)))
+    }
+
+    fn parts(&mut self, visit: &mut Parts) {
+        self.critics.parts("critics", visit);
+        self.swapper.model_parts("swapper", visit);
+    }
+}
