@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 pub use ganvas_kernels::Dropout;
 use rand::{Rng, SeedableRng};
-use rand_distr::{Distribution, StandardNormal};
+use rand_distr::{Beta, Distribution, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use sha2::{Digest, Sha256};
 
@@ -32,9 +32,20 @@ impl Draws {
 
     /// Independent N(0, 1) values.
     pub fn normal<const D: usize>(&self, name: &str, shape: [usize; D], device: &Device) -> Tensor<D> {
+        Tensor::from_data(TensorData::new(self.normals(name, shape.iter().product()), shape), device)
+    }
+
+    /// The same on the host, `count` of them.
+    pub fn normals(&self, name: &str, count: usize) -> Vec<f32> {
         let mut stream = self.stream(name);
-        let values = (0..shape.iter().product()).map(|_| StandardNormal.sample(&mut stream)).collect::<Vec<f32>>();
-        Tensor::from_data(TensorData::new(values, shape), device)
+        (0..count).map(|_| StandardNormal.sample(&mut stream)).collect()
+    }
+
+    /// `count` independent shares from Beta(a, a), on the host. Panics unless `a` is above 0.
+    pub fn betas(&self, name: &str, a: f64, count: usize) -> Vec<f32> {
+        let Ok(beta) = Beta::new(a, a) else { panic!("there is no Beta({a}, {a})") };
+        let mut stream = self.stream(name);
+        (0..count).map(|_| beta.sample(&mut stream) as f32).collect()
     }
 
     /// Independent values from U(low, high).
@@ -222,6 +233,21 @@ mod tests {
         let (mean, variance) = mean_and_variance(&drawn);
         assert!(drawn.iter().all(|v| (-1.0..3.0).contains(v)));
         assert!((mean - 1.0).abs() < 0.01 && (variance - 16.0 / 12.0).abs() < 0.02, "mean {mean}, variance {variance}");
+    }
+
+    #[test]
+    fn beta_draws_have_their_moments_and_their_share_near_the_ends() {
+        for (a, near_0) in [(0.2, 0.33669), (1.0, 0.1), (3.0, 0.00856)] {
+            let drawn = Draws::new(1, 0).betas("b", a, 100_000);
+            assert!(drawn.iter().all(|share| (0.0..=1.0).contains(share)), "Beta({a}, {a})");
+            let drawn = drawn.into_iter().map(f64::from).collect::<Vec<_>>();
+            let (mean, variance) = mean_and_variance(&drawn);
+            assert!((mean - 0.5).abs() < 0.01, "Beta({a}, {a}) has the mean {mean}");
+            assert!((variance - 0.25 / (2.0 * a + 1.0)).abs() < 0.003, "Beta({a}, {a}) has the variance {variance}");
+            // scipy.stats.beta(a, a).cdf(0.1)
+            let below = drawn.iter().filter(|share| **share < 0.1).count() as f64 / drawn.len() as f64;
+            assert!((below - near_0).abs() < 0.006, "Beta({a}, {a}) is below 0.1 with the share {below}");
+        }
     }
 
     #[test]
