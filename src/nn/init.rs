@@ -31,6 +31,12 @@ pub enum Init {
         /// The activation's gain.
         gain: f64,
     },
+    /// N(0, gain² / fan_in) for every fourth output, and the three after it alike, so that a pixel shuffle by 2 begins as nearest
+    /// neighbour (Aitken et al. 2017, "Checkerboard artifact free sub-pixel convolution", ICNR).
+    Shuffled {
+        /// The activation's gain.
+        gain: f64,
+    },
     /// Rows, or columns where those are fewer, of length 1 and at right angles (Saxe et al. 2014), of the weights seen as a matrix
     /// with a row for each entry of the first axis.
     Orthogonal,
@@ -105,6 +111,15 @@ impl Init {
                 let weights = drawn(shape, device, move |device| {
                     let random = draws.normal(&name, matrix, &device::cpu());
                     Tensor::from_data(TensorData::new(orthogonal(random), shape), device)
+                });
+                return (weights, Gains::ONE);
+            }
+            Init::Shuffled { gain } => {
+                let matrix = [shape[0] / 4, 1, shape[1..].iter().product()];
+                assert_eq!(4 * matrix[0], shape[0], "the outputs of {shape:?} are not shuffled by 2");
+                let weights = drawn(shape, device, move |device| {
+                    let own = draws.normal(&name, matrix, device) * (gain / root);
+                    own.expand([matrix[0], 4, matrix[2]]).reshape(shape)
                 });
                 return (weights, Gains::ONE);
             }
