@@ -31,6 +31,6 @@ pub use norm::{BatchNorm, InstanceNorm, Norm, Normalization, Statistics, nearer,
 pub use normed::NormedConv;
 pub use patch::{Norms, PatchConfig, PatchDiscriminator, of_pictures, patches};
 pub use prelu::Prelu;
-pub use resample::{blur, double, halve, resample_vjp};
+pub use resample::{blur, brought, double, halve, resample_vjp};
 pub use spectral::{SpectralConv, SpectralLinear};
 pub use vjp::{Pullback, chain, leaky_pullback};

@@ -1,6 +1,8 @@
-//! Filtered up- and downsampling, with the way back.
+//! Filtered up- and downsampling, with the way back; and pictures brought to any sides.
 
 use burn::tensor::Tensor;
+use burn::tensor::module::{adaptive_avg_pool2d, interpolate};
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use ganvas_kernels::{Fir, upfirdn2d};
 
 use super::Pullback;
@@ -29,4 +31,16 @@ pub fn resample_vjp(x: Tensor<4>, fir: &Fir) -> (Tensor<4>, Pullback<4, 4>) {
     let [_, _, h, w] = x.dims();
     let back = fir.transpose([h, w]);
     (upfirdn2d(x, fir), Box::new(move |gradient| upfirdn2d(gradient, &back)))
+}
+
+/// Pictures `[n, c, h, w]` brought to other sides, height and width: by the mean of what a pixel covers where that is more than one, and
+/// between neighbours where it is less.
+pub fn brought(x: Tensor<4>, [height, width]: [usize; 2]) -> Tensor<4> {
+    let [_, _, h, w] = x.dims();
+    if [h, w] == [height, width] {
+        return x;
+    }
+    let smaller = adaptive_avg_pool2d(x, [height.min(h), width.min(w)]);
+    let way = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false); // pixels' centres, as joints have it
+    interpolate(smaller, way.with_output_size([height, width]))
 }

@@ -1,9 +1,6 @@
 //! The networks that draw a person in another pose: first the whole, then the difference to what is finer (Ma et al. 2017, sections 3.1
 //! and 3.2).
 
-use burn::tensor::module::{adaptive_avg_pool2d, interpolate};
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
-
 use super::{CHANNELS, Config};
 use crate::looks::squeezenet::enlarged;
 use crate::media::JOINTS;
@@ -171,16 +168,4 @@ impl Second {
 /// How often the sides are halved, and one: the smallest pictures have 8 pixels a side.
 pub(super) fn levels(side: usize) -> usize {
     (side / LEAST).ilog2() as usize + 1
-}
-
-/// Pictures `[n, c, h, w]` brought to other sides, height and width: by the mean of what a pixel covers where that is more than one, and
-/// between neighbours where it is less.
-pub(super) fn brought(x: Tensor<4>, [height, width]: [usize; 2]) -> Tensor<4> {
-    let [_, _, h, w] = x.dims();
-    if [h, w] == [height, width] {
-        return x;
-    }
-    let smaller = adaptive_avg_pool2d(x, [height.min(h), width.min(w)]);
-    let way = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false); // pixels' centres, as joints have it
-    interpolate(smaller, way.with_output_size([height, width]))
 }

@@ -10,10 +10,10 @@ mod maps;
 use crate::data::images::Shape;
 use crate::data::images::posed::{POSE, Posed, PosedBatch};
 use crate::loss::penalty::Penalty;
-use crate::nn::Norm;
+use crate::nn::{Norm, brought};
 use crate::prelude::*;
 use discriminator::Critic;
-use generator::{First, Second, brought};
+use generator::{First, Second};
 
 const CHANNELS: usize = 3;
 /// What it learns when no other persons are given.
