@@ -223,13 +223,16 @@ impl<R: Recipe> Session for Training<R> {
     fn laid_out(&self, samples: Vec<Media>) -> (Vec<Media>, usize) {
         let shown = self.held.shown.iter().filter(|_| self.request.samples.len() == self.held.shown.len());
         let mut shown = shown.filter(|example| !example.asked.given.is_empty());
+        // Where others have what they should be, who has not has something real of the kind.
+        let is_answered = self.held.shown.iter().any(|example| example.wanted.is_some());
         let cells = samples.into_iter().map(|made| match shown.next() {
             Some(example) => {
                 let given = example.asked.given.values().filter_map(|value| match value {
                     Value::Media(media) => Some(as_large(media.clone(), &made)),
                     Value::Text(_) | Value::Way { .. } => None,
                 });
-                given.chain([made.clone()]).chain(example.wanted.clone()).collect()
+                let beside = || example.beside.clone().filter(|_| is_answered);
+                given.chain([made.clone()]).chain(example.wanted.clone().or_else(beside)).collect()
             }
             None => vec![made],
         });

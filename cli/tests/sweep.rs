@@ -151,7 +151,7 @@ fn measure(place: &Place, run: &str, subject: &Subject, model: &dyn Model, netwo
                 is_seen && (is_real || metric.name != "fd" || levels(subject) < 1_000) // of wider features fd is slow
             }
             (Measure::Pairs(_), On::Answers) => !["psnr", "ms-ssim"].contains(&metric.name), // equal, or small, pictures
-            (Measure::Masks(_), On::Answers) => masks(subject, model),
+            (Measure::Masks(_), On::Answers) => masks(subject),
             (Measure::Bodies(_), On::Answers) => {
                 model.takes().iter().any(|field| matches!(field.kind, Kind::Pose { .. }))
             }
@@ -213,9 +213,9 @@ fn levels(subject: &Subject) -> usize {
     }
 }
 
-/// Whether something is to be found in pictures.
-fn masks(subject: &Subject, model: &dyn Model) -> bool {
-    matches!(subject, Subject::Answers(_)) && model.makes().iter().any(|field| field.kind == Kind::Mask)
+/// Whether something is to be found in pictures, and it is known where.
+fn masks(subject: &Subject) -> bool {
+    matches!(subject, Subject::Answers(asked) if asked.iter().any(|example| example.asked.text("show").is_some()))
 }
 
 /// A dashboard of the runs in a place, ended with this value.

@@ -125,7 +125,7 @@ mod tests {
             let run = RunDir::create(&folder.path().join("my runs"), entry.info.name, &config).unwrap();
             let advised = first_use(&run, config.model(&device).unwrap().as_ref());
             let verb = match entry.info.name {
-                "pix2pix" | "cyclegan" | "srgan" | "esrgan" | "restore" | "posegan" => "apply",
+                "pix2pix" | "cyclegan" | "srgan" | "esrgan" | "restore" | "posegan" | "faceswap" => "apply",
                 _ => "sample",
             };
             assert!(advised.starts_with(&format!("ganvas {verb} '")), "{advised}");

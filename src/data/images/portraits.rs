@@ -11,8 +11,9 @@ use super::{Images, Layout, Pictures, Shape, TEST, classes, images_of, signed};
 use crate::data::cache;
 use crate::data::source::{Asked, Drawing, Source, Split};
 use crate::error::{Error, Result};
+use crate::media::Media;
 use crate::random::Draws;
-use crate::request::{self, Example};
+use crate::request::{Batch, Example, Sample};
 
 /// The name under which it is said whose face a picture is to get.
 pub const TO: &str = "to";
@@ -62,11 +63,21 @@ pub struct PortraitBatch {
     pub names: Arc<[String]>,
 }
 
-impl request::Batch for PortraitBatch {
-    /// A face with its own person asked for should come out as it is.
+impl Batch for PortraitBatch {
+    /// A face with its own person asked for, which should come out as it is; then all with the next person who is there asked for,
+    /// beside a face of that person.
     fn examples(&self) -> Vec<Example> {
-        let faces = images_of(&self.faces).into_iter().zip(&self.persons);
-        faces.map(|(face, person)| Example::pair(face.clone(), face).with(TO, self.names[*person].as_str())).collect()
+        let faces = images_of(&self.faces);
+        let name = |at: usize| self.names[self.persons[at]].as_str();
+        let own =
+            faces.iter().enumerate().map(|(at, face)| Example::pair(face.clone(), face.clone()).with(TO, name(at)));
+        let swapped = faces.iter().enumerate().filter_map(|(at, face)| {
+            let others = (0..faces.len()).map(|step| (at + step) % faces.len());
+            let next = others.into_iter().find(|other| self.persons[*other] != self.persons[at])?;
+            let asked = Sample::of_picture(face.clone()).with(TO, name(next));
+            Some(Example { asked, wanted: None, beside: Some(Media::Image(faces[next].clone())) })
+        });
+        own.chain(swapped).collect()
     }
 }
 
@@ -212,7 +223,7 @@ impl Faces {
     fn asked_of_all(&self) -> Vec<Example> {
         let all = (0..).zip(&self.of_person).flat_map(|(person, own)| own.iter().map(move |at| (person, *at)));
         let still = [0.0; 2 * GRID * GRID];
-        all.flat_map(|one| request::Batch::examples(&self.batch_of(&[one], &[(false, &still)]))).collect()
+        all.flat_map(|one| self.batch_of(&[one], &[(false, &still)]).examples()).collect()
     }
 }
 
@@ -282,4 +293,193 @@ fn warp(face: &[f32], side: usize, moved: &[f32]) -> Vec<f32> {
         })
     });
     planes.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::decode::tests::{SMALL, plain};
+    use super::*;
+    use crate::golden::{floats, numbers, wave, wave_at};
+    use std::collections::BTreeSet;
+    use std::fs;
+    use tempfile::{TempDir, tempdir};
+
+    /// So many faces of ann, bob and cid to learn from, and of ann held out, of the levels 1, 2, .. in this order.
+    fn folder(counts: [usize; 4]) -> TempDir {
+        let folder = tempdir().unwrap();
+        let mut level = 0;
+        for (person, count) in ["train/ann", "train/bob", "train/cid", "held-out/ann"].into_iter().zip(counts) {
+            fs::create_dir_all(folder.path().join(person)).unwrap();
+            for i in 0..count {
+                level += 1;
+                fs::write(folder.path().join(format!("{person}/{i:02}.png")), plain([level; 3])).unwrap();
+            }
+        }
+        folder
+    }
+
+    fn portraits(folder: &TempDir) -> Portraits {
+        Portraits { path: folder.path().to_owned(), ..Portraits::default() }
+    }
+
+    fn names() -> Vec<String> {
+        ["ann", "bob", "cid"].map(str::to_owned).to_vec()
+    }
+
+    fn opened(folder: &TempDir, names: &[String], batch: usize, held_out: bool) -> Result<Faces> {
+        let order = (3, batch);
+        Faces::open(&portraits(folder), folder.path(), None, names, SMALL, order, (held_out, &[]))
+    }
+
+    /// The face that is given.
+    fn given(example: &Example) -> Option<Media> {
+        example.asked.picture().cloned().map(Media::Image)
+    }
+
+    /// The level of each face of a batch, with its person.
+    fn drawn(batch: &PortraitBatch) -> Vec<(usize, i32)> {
+        let faces = batch.faces.iter::<f32>().step_by(3 * 64).map(|level| ((level + 1.0) * 127.5).round() as i32);
+        batch.persons.iter().copied().zip(faces).collect()
+    }
+
+    #[test]
+    fn a_batch_has_as_many_faces_of_each_person_the_rest_goes_round_and_every_face_comes_once_a_pass() {
+        let folder = folder([4, 2, 3, 1]);
+        let faces = opened(&folder, &names(), 4, false).unwrap();
+        assert_eq!((faces.items(), faces.classes()), (9, 3));
+        let batches = (0..9).map(|step| drawn(&faces.batch(step).unwrap())).collect::<Vec<_>>();
+        let counts =
+            |batch: &Vec<(usize, i32)>| [0, 1, 2].map(|person| batch.iter().filter(|one| one.0 == person).count());
+        assert_eq!([0, 1, 2].map(|step| counts(&batches[step])), [[2, 1, 1], [1, 2, 1], [1, 1, 2]]);
+        assert!(batches.iter().all(|batch| batch.is_sorted_by_key(|one| one.0)));
+        for (person, levels) in [(0, 1..=4), (1, 5..=6), (2, 7..=9)] {
+            let all = batches.iter().flatten().filter(|one| one.0 == person).map(|one| one.1).collect::<Vec<_>>();
+            assert_eq!(all.len(), 12);
+            for pass in all.chunks(levels.clone().count()) {
+                assert_eq!(
+                    pass.iter().copied().collect::<BTreeSet<_>>(),
+                    levels.clone().collect(),
+                    "{person}: {all:?}"
+                );
+            }
+        }
+        assert_eq!(drawn(&faces.batch(5).unwrap()), batches[5], "whatever was asked before");
+    }
+
+    #[test]
+    fn what_is_held_out_may_lack_a_person_and_is_shown_and_measured_as_it_is() {
+        let folder = folder([4, 2, 3, 2]);
+        let faces = opened(&folder, &names(), 2, true).unwrap();
+        let mut levels = drawn(&faces.batch(0).unwrap());
+        levels.sort_unstable();
+        assert_eq!(levels, [(0, 10), (0, 11)]);
+        let drawing = Drawing { split: Split::Test, seed: 1, batch: 2 };
+        let asked = portraits(&folder).open(&names(), SMALL, drawing).unwrap().asked();
+        assert_eq!(asked.len(), 2);
+        for example in asked {
+            assert_eq!((example.asked.text(TO), &example.wanted), (Some("ann"), &given(&example)));
+        }
+    }
+
+    #[test]
+    fn every_face_is_shown_as_its_own_person_and_as_the_next_one_beside_a_face_of_that() {
+        let folder = folder([4, 2, 3, 1]);
+        let examples = opened(&folder, &names(), 3, false).unwrap().batch(0).unwrap().examples();
+        let to = examples.iter().map(|example| example.asked.text(TO).unwrap()).collect::<Vec<_>>();
+        assert_eq!(to, ["ann", "bob", "cid", "bob", "cid", "ann"]);
+        let (own, swapped) = examples.split_at(3);
+        assert!(own.iter().all(|example| example.wanted == given(example)));
+        for (i, example) in swapped.iter().enumerate() {
+            assert!(example.wanted.is_none() && given(example) == given(&own[i]));
+            assert_eq!(example.beside, own[(i + 1) % 3].wanted);
+        }
+    }
+
+    #[test]
+    fn a_warp_takes_pixels_from_where_the_grid_is_moved_as_numpy_does() {
+        // Made by tests/golden/faceswap.py.
+        let golden = include_str!("../../../tests/golden/faceswap.json");
+        let wanted = numbers(&serde_json::from_str::<serde_json::Value>(golden).unwrap()["warped"]);
+        let face = floats(wave([2, 10, 10], 0.31)).into_iter().map(|value| value as f32).collect::<Vec<_>>();
+        let moved = (0..50).map(|i| (0.2 * f64::from(wave_at(i, 1.7) as f32)) as f32).collect::<Vec<_>>();
+        let found = warp(&face, 10, &moved);
+        assert!(found.iter().zip(&wanted).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-5), "{found:?}");
+        assert_eq!(warp(&face, 10, &[0.0; 50]), face, "a grid that is not moved");
+        let aside = (0..50).map(|i| if i % 2 == 0 { 0.1 } else { 0.0 }).collect::<Vec<_>>();
+        let found = warp(&face, 10, &aside); // by a pixel to the left
+        assert!((0..9).all(|x| (found[x] - face[x + 1]).abs() < 1e-5) && (found[9] - face[9]).abs() < 1e-5);
+    }
+
+    #[test]
+    fn warps_differ_are_as_large_as_they_should_and_faces_are_mirrored_before() {
+        let folder = tempdir().unwrap();
+        for person in ["ann", "bob"] {
+            fs::create_dir(folder.path().join(person)).unwrap();
+            for i in 0..4 {
+                // Lighter to the right
+                let ramp = image::RgbImage::from_fn(64, 64, |x, _| image::Rgb([4 * x as u8; 3]));
+                let file = folder.path().join(format!("{person}/{i}.png"));
+                ramp.save(file).unwrap();
+            }
+        }
+        let open = |mirror: bool, warp: f64| {
+            let portraits = Portraits { mirror, warp, validation_share: 0.0, ..portraits(&folder) };
+            let shape = Shape { channels: 3, side: 64 };
+            Faces::open(&portraits, folder.path(), None, &names()[..2], shape, (1, 64), (false, &[])).unwrap()
+        };
+        let values = |data: &TensorData| data.iter::<f32>().collect::<Vec<_>>();
+        let still = open(true, 0.0).batch(0).unwrap();
+        assert_eq!(values(&still.faces), values(&still.warped));
+        let faces = values(&still.faces);
+        let mirrored = faces.chunks(3 * 64 * 64).filter(|face| face[0] > face[63]).count();
+        assert!((16..48).contains(&mirrored), "{mirrored} of 64");
+
+        let batch = open(false, 0.03).batch(0).unwrap();
+        let (faces, warped) = (values(&batch.faces), values(&batch.warped));
+        // At points of the grid, how far x is moved: levels are 4 a pixel.
+        let moves = [16, 32, 48].into_iter().flat_map(|y| [16, 32, 48].map(|x| 64 * y + x)).flat_map(|at| {
+            let moved = |face: usize| (warped[face * 3 * 4096 + at] - faces[face * 3 * 4096 + at]) * 127.5 / 4.0 / 64.0;
+            (0..64).map(moved).collect::<Vec<_>>()
+        });
+        let moves = moves.collect::<Vec<f32>>();
+        let deviation = (moves.iter().map(|by| by * by).sum::<f32>() / moves.len() as f32).sqrt();
+        assert!((deviation - 0.03).abs() < 0.004, "{deviation}");
+        assert_ne!(values(&open(false, 0.03).batch(1).unwrap().warped), warped);
+    }
+
+    #[test]
+    fn folders_that_are_no_persons_are_refused_with_the_way_out() {
+        let said = |result: Result<Faces>| result.err().unwrap().to_string();
+        let few = tempdir().unwrap();
+        fs::write(few.path().join("a.png"), plain([1; 3])).unwrap();
+        let error = portraits(&few).persons().unwrap_err();
+        assert!(error.exit_code() == 2 && error.to_string().contains("into a folder of its own"), "{error}");
+        let error = Portraits::default().persons().unwrap_err().to_string();
+        assert!(error.contains("--data DIR") && error.contains("`ganvas data faces VIDEO... -o DIR`"), "{error}");
+
+        let folder = folder([2, 2, 2, 1]);
+        assert_eq!(portraits(&folder).persons().unwrap(), names());
+        let unknown = said(opened(&folder, &names()[..2], 2, false));
+        assert!(unknown.contains("has faces of cid, whom the configuration does not name"), "{unknown}");
+        let nobody = said(opened(&folder, &[names(), vec!["dan".into()]].concat(), 4, false));
+        assert!(nobody.contains("has no faces of dan to learn from"), "{nobody}");
+        fs::write(folder.path().join("train/ann/broken.png"), "no picture").unwrap();
+        assert!(said(opened(&folder, &names(), 3, false)).contains("broken.png is not a picture"));
+        let skipping = Portraits { skip_broken: true, ..portraits(&folder) };
+        let open = |held_out| Faces::open(&skipping, folder.path(), None, &names(), SMALL, (1, 3), (held_out, &[]));
+        assert_eq!((open(false).unwrap().items(), open(true).unwrap().items()), (6, 1));
+    }
+
+    #[test]
+    fn another_face_or_another_name_is_other_data() {
+        let folder = folder([2, 2, 2, 1]);
+        let print =
+            || opened(&folder, &portraits(&folder).persons().unwrap(), 3, false).unwrap().fingerprint().unwrap();
+        let before = print();
+        assert_eq!(print(), before);
+        fs::write(folder.path().join("train/ann/00.png"), plain([99; 3])).unwrap();
+        let changed = print();
+        fs::rename(folder.path().join("train/bob"), folder.path().join("train/bea")).unwrap();
+        assert!(before != changed && print() != changed);
+    }
 }

@@ -31,8 +31,8 @@ const MIXUP: f64 = 0.2;
 const EYE: [f64; 2] = [0.1, 0.065];
 /// Weight of how far alpha is below `mask_least`.
 const HINGE: f64 = 0.1;
-/// Faces in a preview.
-const PREVIEWED: usize = 12;
+/// Faces in a preview, each as its own person and as another.
+const PREVIEWED: usize = 9;
 
 /// The configuration of `faceswap`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -432,5 +432,199 @@ impl Recipe for FaceSwap {
     fn parts(&mut self, visit: &mut Parts) {
         self.critics.parts("critics", visit);
         self.swapper.model_parts("swapper", visit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::{
+        assert_close, assert_each_near, assert_gradients, assert_near, assert_near_within, filled, floats, numbers,
+        wave,
+    };
+    use crate::media::{Image, Media};
+    use crate::recipes::tests::begun;
+    use crate::request::{Request, Value as Asked};
+    use serde_json::Value;
+
+    const N: usize = 3;
+    const PERSONS: [usize; N] = [0, 0, 1];
+
+    /// Networks, losses and steps at two sizes, in f64: made by tests/golden/faceswap.py, whose docs give the formulas.
+    fn golden() -> Value {
+        serde_json::from_str(include_str!("../../../tests/golden/faceswap.json")).unwrap()
+    }
+
+    /// The script's two sizes.
+    fn cases() -> [(&'static str, Config); 2] {
+        let persons = ["ann", "bob"].map(str::to_owned).to_vec();
+        let decay = Decay::default();
+        let large =
+            Config { persons, width: 2, d_width: 2, code: 5, perceptual_weight: 0.0, decay, ..Config::default() };
+        let small = Config { resolution: 16, norms: false, mask_least: 0.5, ..large.clone() };
+        [("large", Config { resolution: 128, attention: 32, ..large }), ("small", small)]
+    }
+
+    /// In training, with the script's parameters.
+    fn players(config: &Config) -> FaceSwap {
+        let mut players = begun::<FaceSwap>(config);
+        players.swapper.change(filled);
+        players.critics.change(filled);
+        players
+    }
+
+    /// What is given, and the real faces.
+    fn faces(config: &Config) -> [Tensor<4>; 2] {
+        [0.013, 0.017].map(|rate| wave([N, 3, config.resolution, config.resolution], rate))
+    }
+
+    fn batch(config: &Config) -> PortraitBatch {
+        let [warped, faces] = faces(config).map(Tensor::into_data);
+        PortraitBatch { persons: PERSONS.to_vec(), warped, faces, names: config.persons.clone().into() }
+    }
+
+    fn some(pictures: Tensor<4>) -> Tensor<1> {
+        let values = floats(pictures);
+        let values = values.iter().step_by((values.len() / 60).max(1)).map(|value| *value as f32).collect::<Vec<_>>();
+        Tensor::from_floats(values.as_slice(), &Device::flex())
+    }
+
+    #[test]
+    fn networks_and_losses_at_either_size_are_those_of_an_independent_implementation() {
+        let device = Device::flex();
+        for (name, config) in cases() {
+            let golden = &golden()[name];
+            let players = players(&config);
+            let (net, critics) = (players.swapper.net(), players.critics.net());
+            let counts = [net.num_params(), critics.num_params()].map(|count| count as f64);
+            assert_eq!(counts.to_vec(), numbers(&golden["parameters"]), "{name}");
+            let [given, real] = faces(&config);
+            let drawn = net.drawn(given.clone(), &PERSONS);
+            assert_near(some(drawn.face.clone()), &golden["face"], "the face");
+            assert_near(some(drawn.alpha.clone()), &golden["alpha"], "alpha");
+            assert_eq!(drawn.early.len(), golden["early"].as_array().unwrap().len());
+            for (early, wanted) in drawn.early.iter().zip(golden["early"].as_array().unwrap()) {
+                assert_near(some(early.clone()), wanted, "the early face");
+            }
+
+            let logits = critics.forward(real.clone(), given.clone(), &PERSONS);
+            assert_near(some(logits), &golden["logits"], "D's logits");
+            let fakes = [drawn.over(given.clone()), drawn.face.clone()];
+            let constant = fakes.each_ref().map(|fake| fake.clone().without_autodiff());
+            let share = shares("d.mixup", N, &StepCx::new(0, 0, N, &device));
+            let d_loss = players.d_loss(&real, &constant, &given, &PERSONS, share);
+            assert_near(d_loss.clone(), &golden["d_loss"], "D's loss");
+            assert_gradients(critics, &d_loss.backward(), &golden["d_gradients"], "D's loss");
+
+            let frozen = critics.clone().no_grad();
+            let [blend, face] = fakes.map(|fake| (frozen.forward(fake, given.clone(), &PERSONS) - 1.0).square().mean());
+            let g_loss = blend + face;
+            let Differences { l1, edge, eyes } = Differences::of(&drawn, real, players.eyes.clone());
+            let mask = players.mask_loss(drawn.alpha);
+            let losses = [("g_loss", &g_loss), ("l1", &l1), ("edge", &edge), ("eyes", &eyes), ("mask", &mask)];
+            losses.into_iter().for_each(|(name, loss)| assert_near(loss.clone(), &golden[name], name));
+            let total = g_loss * 0.1 + l1 + edge * 0.1 + eyes * 30.0 + mask;
+            assert_gradients(net, &total.backward(), &golden["g_gradients"], "G's loss");
+        }
+    }
+
+    #[test]
+    fn three_steps_at_either_size_and_a_swap_thereafter_are_that_implementations() {
+        let device = Device::flex();
+        for (name, config) in cases() {
+            let golden = &golden()[name];
+            let mut players = players(&config);
+            for (step, wanted) in (0..).zip(golden["steps"].as_array().unwrap()) {
+                let told = players.step(batch(&config), &StepCx::new(0, step, N, &device)).read();
+                for (name, wanted) in ["d_loss", "g_loss", "l1", "edge", "eyes"].into_iter().zip(numbers(wanted)) {
+                    let found = told.iter().find(|(known, _)| *known == name).unwrap().1;
+                    assert_close(&format!("{name} of step {step}, {}", config.resolution), found, wanted, wanted, 2e-4);
+                }
+            }
+            let [given, _] = faces(&config);
+            let to = Tensor::<2>::from_data([[0.0, 1.0]; N], &device);
+            let given = Given::of_seeds(vec![0; N], &device).with(PICTURE, given).with(TO, to);
+            let made = Model::forward(&players.swapper.sampler(), given).tensor::<4>("result");
+            assert_near_within(1e-3, some(made), &golden["at_last"], "a swap");
+        }
+    }
+
+    #[test]
+    fn mixtures_are_drawn_as_by_an_independent_implementation() {
+        for (step, wanted) in (0..).zip(golden()["shares"].as_array().unwrap()) {
+            let cx = StepCx::new(0, step, N, &Device::flex());
+            assert_each_near(1e-6, shares("d.mixup", N, &cx), &numbers(wanted), "the shares");
+        }
+    }
+
+    #[test]
+    fn a_face_between_two_persons_is_between_theirs_and_nobody_else_is_asked() {
+        let [_, (_, config)] = cases();
+        let persons = ["ann", "bob", "cid"].map(str::to_owned).to_vec();
+        let mut net = filled(Swapper::new(&Config { persons, ..config.clone() }, &Device::flex()));
+        let of = |net: &Swapper, shares: [f32; 3]| {
+            let [given, _] = faces(&config);
+            let shares = Tensor::<2>::from_data([shares; N], &Device::flex());
+            floats(net.shared(given, shares).face)
+        };
+        let [ann, cid] = [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]].map(|shares| of(&net, shares));
+        // Whoever is not asked may say what they like.
+        net.decoders[1] = net.decoders[1].clone().map(&mut Nothing);
+        let between = of(&net, [0.25, 0.0, 0.75]);
+        assert!(ann.iter().zip(&cid).any(|(a, c)| (a - c).abs() > 0.1));
+        let wanted = ann.iter().zip(&cid).map(|(a, c)| 0.25 * a + 0.75 * c).collect::<Vec<_>>();
+        assert!(between.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
+
+    /// Makes every number none.
+    struct Nothing;
+
+    impl burn::module::ModuleMapper for Nothing {
+        fn map_float<const D: usize>(
+            &mut self,
+            param: burn::module::Param<Tensor<D>>,
+        ) -> burn::module::Param<Tensor<D>> {
+            param.map(|value| value * f32::NAN)
+        }
+    }
+
+    #[test]
+    fn a_picture_of_any_size_gets_the_face_of_any_person_and_an_unknown_one_is_refused() {
+        for resolution in [16, 32, 64, 256] {
+            let config = Config { resolution, width: 1, attention: 8, ..cases()[0].1.clone() };
+            let swapper = Swapper::new(&config, &Device::flex());
+            let pixels = (0..50 * 40 * 3).map(|i| (i * 7 % 251) as u8).collect();
+            let picture = Asked::Media(Media::Image(Image::new(50, 40, 3, pixels)));
+            let usual = Request::seeds([0]).with(PICTURE, &picture);
+            let made = |to: &str| match crate::model::generate(&swapper, &usual.clone().with(TO, &to.into())) {
+                Ok(made) => Ok(made),
+                Err(error) => Err((error.exit_code(), error.to_string())),
+            };
+            let [ann, bob] = ["ann", "bob"].map(|person| made(person).unwrap().remove(0));
+            let Media::Image(image) = &ann else { panic!("{ann:?}") };
+            assert!([image.width, image.height] == [50, 40] && ann != bob, "at {resolution}");
+            let (code, said) = made("cid").unwrap_err();
+            assert!(code == 2 && said.contains("knows no to `cid`") && said.contains("ann, bob"), "{said}");
+        }
+    }
+
+    #[test]
+    fn the_eyes_are_two_discs_that_do_not_touch() {
+        let mask = floats(eyes(64, &Device::flex()));
+        let lit = |x: usize, y: usize| mask[64 * y + x] == 1.0;
+        assert!(lit(24, 31) && lit(40, 31) && !lit(32, 31) && !lit(24, 40) && !lit(24, 22));
+        assert!((0.035..0.045).contains(&(mask.iter().sum::<f64>() / 4096.0)));
+    }
+
+    #[test]
+    fn a_run_without_faces_with_one_person_or_with_a_batch_too_small_is_refused_with_the_way_out() {
+        let said = Config::default().settle().unwrap_err();
+        assert!(said.exit_code() == 2 && said.to_string().contains("`ganvas data faces VIDEO... -o DIR`"), "{said}");
+        let alone = Config { persons: vec!["ann".into()], ..Config::default() };
+        assert!(alone.problem().unwrap().contains("two or more"));
+        let [_, (_, mut config)] = cases();
+        assert_eq!(config.problem(), None);
+        config.train.batch = 1;
+        assert!(config.problem().unwrap().contains("a batch of 2"));
     }
 }

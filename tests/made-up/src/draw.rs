@@ -418,3 +418,26 @@ pub fn persons(into: &Path) {
         }
     }
 }
+
+pub fn portraits(into: &Path) {
+    let persons = [("ann", [0xf2, 0xd3, 0xb1], [40, 30, 30]), ("bob", [0xc6, 0x86, 0x42], [220, 180, 80])];
+    let parts = [("train", 40), ("held-out", 32)];
+    let parts = parts.map(|(part, count)| persons.map(|(name, ..)| (format!("{part}/{name}"), count)));
+    let parts = parts.iter().flatten().map(|(folder, count)| (folder.as_str(), *count)).collect::<Vec<_>>();
+    folders(into, &parts, |folder, number| {
+        let mut chances = Chances::new(9_000 + number);
+        let of_bob = usize::from(folder.ends_with("bob"));
+        let (_, skin, hair) = persons[of_bob];
+        let mut face = Picture::plain([32, 32], chances.colour());
+        let [x, y] = [chances.between(15.0, 17.0), chances.between(16.0, 18.0)];
+        face.fill(hair, ellipse([x, y - 3.0], [12.0, 14.0]));
+        face.fill(skin, ellipse([x, y], [10.0 + of_bob as f64, 13.0]));
+        for side in [-1.0, 1.0] {
+            face.fill([255; 3], ellipse([x + 4.0 * side, y - 1.5], [2.2, 1.4]));
+            let look = chances.between(-0.8, 0.8);
+            face.fill([30, 30, 40], ellipse([x + 4.0 * side + look, y - 1.5], [1.0, 1.0]));
+        }
+        face.fill([170, 60, 60], ellipse([x, y + 8.0], [chances.between(2.0, 4.5), chances.between(0.6, 2.0)]));
+        face
+    });
+}

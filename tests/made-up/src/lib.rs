@@ -28,6 +28,7 @@ const KINDS: &[Kind] = &[
     ("photographs", draw::photographs),
     ("tunes", draw::tunes),
     ("persons", draw::persons),
+    ("portraits", draw::portraits),
 ];
 
 /// 1,500 digits to learn from and 500 to test with, 28x28 grey, in MNIST's four files.
@@ -71,6 +72,11 @@ pub fn persons() -> PathBuf {
     of_kind("persons")
 }
 
+/// Faces of 32x32 of two persons, ann and bob: `train` with 40 of each, `held-out` with 32 of each.
+pub fn portraits() -> PathBuf {
+    of_kind("portraits")
+}
+
 /// The made-up data that stand for a data set of the command's list. Panics for a set that has no kind here yet: draw one.
 pub fn instead_of(set: &str) -> PathBuf {
     match set {
@@ -86,12 +92,18 @@ pub fn instead_of(set: &str) -> PathBuf {
     }
 }
 
+/// What a recipe learns from, made up: by the name of its own data set, or by the `keys` of its configuration where it has none and is
+/// given faces of persons. None for a recipe that learns from no files.
+pub fn data(set: Option<&str>, keys: &[String]) -> Option<PathBuf> {
+    set.map(instead_of).or_else(|| keys.iter().any(|key| key == "persons").then(portraits))
+}
+
 /// Settings that have a recipe learn from made-up data alone, as for `--set`: `set` is the name of its own data set, if it
 /// has one, and `keys` are those of its configuration. What a network that others trained would judge is left out.
 pub fn settings(set: Option<&str>, keys: &[String]) -> Vec<String> {
     let mut settings = Vec::new();
-    if let Some(set) = set {
-        settings.push(format!("data.path=\"{}\"", instead_of(set).display()));
+    if let Some(path) = data(set, keys) {
+        settings.push(format!("data.path=\"{}\"", path.display()));
     }
     let digits = HELD_OUT_DIGITS.to_string();
     let known = [("data.validation_images", digits.as_str()), ("perceptual_weight", "0"), ("encoder", "words")];
