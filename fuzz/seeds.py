@@ -1,8 +1,8 @@
 """Makes fuzz/seeds/TARGET/: small files of every kind that is read, for the fuzzer to begin with.
 
 Networks of one channel, as ncnn's files, as files of torch.save and as safetensors, whole ones that a recipe takes and some that
-none should; small pieces of music, sound and damaged; and the pictures that the tests read. The forms that the targets take them
-in are said in fuzz_targets/ and src/lib.rs. Only the standard library is used.
+none should; a small one of TensorFlow Lite; small pieces of music, sound and damaged; and the pictures that the tests read. The forms
+that the targets take them in are said in fuzz_targets/ and src/lib.rs. Only the standard library is used.
 Run by hand, from anywhere:
 
     python3 fuzz/seeds.py
@@ -294,6 +294,7 @@ def main():
         seed("midi", name, piece)
         seed("midi", f"{name}-cut", piece[:-9])
         seed("midi", f"{name}-long", piece.replace(b"MTrk\x00\x00", b"MTrk\x00\x7f"))
+    seed("tflite", "small", (Path(__file__).parent.parent / "tests" / "golden" / "small.tflite").read_bytes())
     for file in sorted(PICTURES.iterdir()):
         seed("pictures", file.name, file.read_bytes())
 

@@ -65,6 +65,7 @@ pub mod field;
 mod foreign;
 #[cfg(test)]
 mod golden;
+pub mod graph;
 pub mod hash;
 pub mod import;
 pub mod looks;
@@ -92,6 +93,7 @@ mod session;
 pub mod shell;
 mod step;
 mod tfjs;
+pub mod tflite;
 mod train;
 
 pub use aside::{open_file, read_file, read_text, write_aside};

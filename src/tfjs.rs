@@ -1,15 +1,11 @@
 //! Networks as TensorFlow.js stores them: a graph of operations in a `.json`, and the numbers of its constants in a `.bin`.
-//!
-//! Only what networks that look at pictures are made of is run. Any other operation is refused by its name, and only where what is
-//! asked for needs it. Pictures are `[n, channels, height, width]` here; the file has the channels last.
 
 use std::collections::BTreeMap;
 
-use burn::tensor::module::interpolate;
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions, PadMode};
-use burn::tensor::{Device, Tensor, TensorData, activation, f16};
-use ganvas_kernels::{Conv, conv2d_grouped};
+use burn::tensor::{Device, f16};
 use serde_json::Value;
+
+use crate::graph::{Convolution, Graph, MOST_SIDES, Node, Op};
 
 /// The strings that operations are described by, as the file has them: in base64.
 const SAME: &str = "U0FNRQ==";
@@ -17,177 +13,35 @@ const VALID: &str = "VkFMSUQ=";
 const BIAS: &str = "Qmlhc0FkZA==";
 const RELU: &str = "UmVsdQ==";
 const RELU6: &str = "UmVsdTY=";
-/// Most sides a constant may have.
-const MOST_SIDES: usize = 4;
 
 const SHORT: &str = "its numbers end too early";
-
-/// A network: what each of its nodes does, by the node's name.
-#[derive(Debug)]
-pub struct Graph {
-    nodes: BTreeMap<String, Node>,
-}
-
-#[derive(Debug)]
-struct Node {
-    op: Op,
-    /// The nodes whose results it takes.
-    inputs: Vec<String>,
-}
-
-#[derive(Debug)]
-enum Op {
-    /// Numbers of the file, whose sides are brought to four by ones in front.
-    Constant(Box<Tensor<4>>),
-    /// A convolution, of each channel by itself where `is_depthwise`.
-    Convolution {
-        is_depthwise: bool,
-        stride: usize,
-        is_same: bool,
-        top: Option<f64>,
-        is_rectified: bool,
-    },
-    Add,
-    Sub,
-    Mul,
-    Sigmoid,
-    /// To these height and width, between neighbours.
-    Bilinear([usize; 2]),
-    /// What is not run here.
-    Other(String),
-}
 
 /// The sides and the numbers of a constant.
 type Numbers = (Vec<usize>, Vec<f32>);
 
-impl Graph {
-    /// The network of a `.json` with the numbers of its `.bin`; or why it cannot be read, as a sentence without its subject.
-    pub fn decode(json: &[u8], bin: &[u8], device: &Device) -> Result<Self, String> {
-        let file: Value = serde_json::from_slice(json).map_err(|error| format!("is no JSON: {error}"))?;
-        let list = file["modelTopology"]["node"].as_array().ok_or("describes no graph of TensorFlow.js")?;
-        let numbers = constants(&file["weightsManifest"], bin)?;
-        let mut nodes = BTreeMap::new();
-        for node in list {
-            let (Some(name), Some(kind)) = (node["name"].as_str(), node["op"].as_str()) else {
-                return Err("has a node without a name or an operation".to_owned());
-            };
-            // `^NAME` only says what comes first.
-            let inputs = node["input"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            let inputs = inputs.filter(|input| !input.starts_with('^')).map(str::to_owned).collect::<Vec<_>>();
-            let op = operation(kind, name, &inputs, &node["attr"], &numbers, device);
-            let op = op.map_err(|why| format!("has a node {name} that {why}"))?;
-            nodes.insert(name.to_owned(), Node { op, inputs });
-        }
-        Ok(Graph { nodes })
+/// The network of a `.json` with the numbers of its `.bin`; or why it cannot be read, as a sentence without its subject.
+pub fn decode(json: &[u8], bin: &[u8], device: &Device) -> Result<Graph, String> {
+    let file: Value = serde_json::from_slice(json).map_err(|error| format!("is no JSON: {error}"))?;
+    let list = file["modelTopology"]["node"].as_array().ok_or("describes no graph of TensorFlow.js")?;
+    let numbers = constants(&file["weightsManifest"], bin)?;
+    let mut nodes = BTreeMap::new();
+    for node in list {
+        let (Some(name), Some(kind)) = (node["name"].as_str(), node["op"].as_str()) else {
+            return Err("has a node without a name or an operation".to_owned());
+        };
+        // `^NAME` only says what comes first.
+        let inputs = node["input"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let mut inputs = inputs.filter(|input| !input.starts_with('^')).map(str::to_owned).collect::<Vec<_>>();
+        let op = operation(kind, name, &inputs, &node["attr"], &numbers, device);
+        let op = op.map_err(|why| format!("has a node {name} that {why}"))?;
+        inputs.truncate(match op {
+            Op::Constant(_) | Op::Other(_) => 0,
+            Op::Bilinear(_) => 1, // the second is the size, which is known
+            _ => usize::MAX,
+        });
+        nodes.insert(name.to_owned(), Node { op, inputs });
     }
-
-    /// What some nodes make of a picture `[n, channels, height, width]` that stands for the result of the node `given`; or why they cannot.
-    pub fn run<const N: usize>(
-        &self,
-        given: &str,
-        picture: Tensor<4>,
-        wanted: [&str; N],
-    ) -> Result<[Tensor<4>; N], String> {
-        let mut made = BTreeMap::from([(given.to_owned(), picture)]);
-        // Depth first by hand, so that no file can exhaust the stack.
-        for name in wanted {
-            let mut waiting = vec![(name, false)];
-            while let Some((name, is_ready)) = waiting.pop() {
-                if made.contains_key(name) {
-                    continue;
-                }
-                let (name, node) =
-                    self.nodes.get_key_value(name).ok_or_else(|| format!("takes {name}, which no node makes"))?;
-                if is_ready {
-                    let result = self.result(node, &made).map_err(|why| format!("has a node {name} that {why}"))?;
-                    made.insert(name.clone(), result);
-                } else if waiting.iter().any(|(other, is_ready)| *is_ready && other == name) {
-                    return Err(format!("has a node {name} that needs its own result"));
-                } else {
-                    waiting.push((name, true));
-                    waiting.extend(node.taken().iter().map(|input| (input.as_str(), false)));
-                }
-            }
-        }
-        Ok(wanted.map(|name| made[name].clone()))
-    }
-
-    /// A node's result, where those it takes are made.
-    fn result(&self, node: &Node, made: &BTreeMap<String, Tensor<4>>) -> Result<Tensor<4>, String> {
-        let input = |at: usize| {
-            let name = node.inputs.get(at).ok_or_else(|| format!("takes {} results only", node.inputs.len()))?;
-            Ok::<_, String>(made[name].clone())
-        };
-        Ok(match &node.op {
-            Op::Constant(value) => value.clone().permute([0, 3, 1, 2]), // the channels second, as in pictures
-            Op::Convolution { .. } => self.convolved(node, input(0)?)?,
-            Op::Add => input(0)? + input(1)?,
-            Op::Sub => input(0)? - input(1)?,
-            Op::Mul => input(0)? * input(1)?,
-            Op::Sigmoid => activation::sigmoid(input(0)?),
-            Op::Bilinear(sides) => {
-                let way = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false);
-                interpolate(input(0)?, way.with_output_size(*sides))
-            }
-            Op::Other(kind) => return Err(format!("does {kind}, which is not run here")),
-        })
-    }
-
-    fn convolved(&self, node: &Node, x: Tensor<4>) -> Result<Tensor<4>, String> {
-        let &Op::Convolution { is_depthwise, stride, is_same, top, is_rectified } = &node.op else {
-            return Err("is no convolution".to_owned());
-        };
-        let constant = |at: usize| match node.inputs.get(at).and_then(|name| self.nodes.get(name)).map(|node| &node.op)
-        {
-            Some(Op::Constant(value)) => Some(value.as_ref().clone()),
-            _ => None,
-        };
-        // [height, width, inputs, outputs], and for one of each channel [height, width, channels, 1].
-        let order = if is_depthwise { [2, 3, 0, 1] } else { [3, 2, 0, 1] };
-        let weight = constant(1).ok_or("has no kernel")?.permute(order);
-        let [outputs, inputs, height, width] = weight.dims();
-        let bias = match constant(2) {
-            Some(bias) => bias.flatten(0, 3),
-            None => Tensor::zeros([outputs], &x.device()),
-        };
-        let [_, channels, h, w] = x.dims();
-        let groups = if is_depthwise { channels } else { 1 };
-        if height != width || inputs * groups != channels || !outputs.is_multiple_of(groups) || bias.dims() != [outputs]
-        {
-            return Err(format!("has a kernel {:?} for a picture {:?}", weight.dims(), x.dims()));
-        }
-        // TensorFlow gives the odd row and column of zeros to the far sides.
-        let zeros = |side: usize| match is_same {
-            true => ((side.div_ceil(stride) - 1) * stride + height).saturating_sub(side),
-            false => 0,
-        };
-        let (down, across) = (zeros(h), zeros(w));
-        let is_even = down == across && down.is_multiple_of(2);
-        let (x, padding) = match is_even {
-            true => (x, down / 2),
-            false => {
-                let sides = (across / 2, across - across / 2, down / 2, down - down / 2);
-                (x.pad(sides, PadMode::Constant(0.0)), 0)
-            }
-        };
-        let slope = if is_rectified { 0.0 } else { 1.0 };
-        let y = conv2d_grouped(x, weight, bias, Conv { stride, padding, slope }, groups);
-        Ok(match top {
-            Some(top) => y.clamp_max(top),
-            None => y,
-        })
-    }
-}
-
-impl Node {
-    /// The nodes whose results must be made before its own.
-    fn taken(&self) -> &[String] {
-        match self.op {
-            Op::Convolution { .. } | Op::Bilinear(_) => &self.inputs[..1],
-            Op::Constant(_) | Op::Other(_) => &[],
-            _ => &self.inputs,
-        }
-    }
+    Ok(Graph { nodes })
 }
 
 /// What a node does; or why not, as a sentence without its subject, the node.
@@ -224,10 +78,7 @@ fn operation(
     Ok(match kind {
         "Const" => {
             let (shape, values) = numbers.get(name).ok_or("has no numbers")?;
-            let mut sides = [1; MOST_SIDES];
-            sides[MOST_SIDES - shape.len()..].copy_from_slice(shape);
-            let value = Tensor::<4>::from_data(TensorData::new(values.clone(), sides), device);
-            Op::Constant(Box::new(value))
+            Op::constant(shape, values.clone(), device)
         }
         "_FusedConv2D" | "Conv2D" | "FusedDepthwiseConv2dNative" | "DepthwiseConv2dNative" => {
             let after = attributes["fused_ops"]["list"]["s"].as_array().into_iter().flatten();
@@ -238,21 +89,21 @@ fn operation(
                 [BIAS, RELU6] => (true, Some(6.0)),
                 _ => return Err(format!("is followed by {after:?}, which is not run here")),
             };
-            if inputs.is_empty() {
-                return Err("takes nothing".to_owned());
-            }
             if has_gaps() {
                 return Err("has a kernel with gaps, which is not run here".to_owned());
             }
             let is_depthwise = kind.contains("Depthwise");
-            Op::Convolution { is_depthwise, stride: stride()?, is_same: is_same()?, top, is_rectified }
+            // [height, width, inputs, outputs], and for one of each channel [height, width, channels, 1].
+            let kernel = if is_depthwise { [2, 3, 0, 1] } else { [3, 2, 0, 1] };
+            let (stride, is_same) = (stride()?, is_same()?);
+            Op::Convolution(Convolution { is_depthwise, kernel, stride, is_same, is_rectified, top })
         }
         "AddV2" | "Add" => Op::Add,
         "Sub" => Op::Sub,
         "Mul" => Op::Mul,
         "Sigmoid" => Op::Sigmoid,
         "ResizeBilinear" if attributes["half_pixel_centers"]["b"] == true => Op::Bilinear(sides()?),
-        other => Op::Other(other.to_owned()),
+        other => Op::Other(format!("does {other}, which is not run here")),
     })
 }
 
@@ -295,6 +146,7 @@ fn constants(manifest: &Value, bin: &[u8]) -> Result<BTreeMap<String, Numbers>, 
 mod tests {
     use super::*;
     use crate::golden::floats;
+    use burn::tensor::{Tensor, TensorData};
     use serde_json::json;
 
     /// A 3 x 3 convolution of each of two channels by itself with the stride 2, its sum with a constant, and that to 4 x 4.
@@ -329,7 +181,7 @@ mod tests {
     }
 
     fn graph(json: &Value, bin: &[u8]) -> Result<Graph, String> {
-        Graph::decode(json.to_string().as_bytes(), bin, &Device::flex())
+        decode(json.to_string().as_bytes(), bin, &Device::flex())
     }
 
     fn picture() -> Tensor<4> {
@@ -386,6 +238,6 @@ mod tests {
             spoilt(&format!("{nodes}/5/attr/padding/s"), json!("RVhQTElDSVQ=")).contains("conv that has the padding")
         );
         assert!(spoilt(&format!("{nodes}/7/input"), json!(["sum"])).contains("large that does not say a size"));
-        assert!(Graph::decode(b"PK", &[], &Device::flex()).unwrap_err().starts_with("is no JSON"));
+        assert!(decode(b"PK", &[], &Device::flex()).unwrap_err().starts_with("is no JSON"));
     }
 }

@@ -7,8 +7,11 @@ use super::Image;
 pub const FACE: [[f64; 2]; 5] = [[0.373, 0.489], [0.625, 0.488], [0.500, 0.633], [0.396, 0.779], [0.606, 0.778]];
 /// At least so many samples a side for a pixel that covers several, and at most.
 const MOST_SAMPLES: f64 = 8.0;
-/// The share of an aligned face's side within which a face fades into the picture around it.
-const FADE: f64 = 0.15;
+/// The ellipse of an aligned face that is put back, in shares of its side: its middle, half its width and height; and the outer share of
+/// it that fades into the picture around it.
+const MIDDLE: [f64; 2] = [0.5, 0.58];
+const RADII: [f64; 2] = [0.38, 0.4];
+const FADE: f64 = 0.3;
 /// Deviations of a colour are not brought further apart than by this factor: a flat face has next to none.
 const MOST_CONTRAST: f64 = 2.0;
 
@@ -109,15 +112,15 @@ pub fn aligned(picture: &Image, to_face: &Similarity, side: usize) -> Image {
     Image::new(side, side, 3, pixels)
 }
 
-/// How much of an aligned face is seen at a place, in shares of its side: all of it within, none at the edge.
+/// How much of an aligned face is seen at a place, in shares of its side: all of it within, nothing around it.
 fn window([x, y]: [f64; 2]) -> f64 {
-    let fade = |share: f64| (share.min(1.0 - share) / FADE).clamp(0.0, 1.0);
-    let smooth = |t: f64| t * t * (3.0 - 2.0 * t);
-    smooth(fade(x)) * smooth(fade(y))
+    let from_middle = ((x - MIDDLE[0]) / RADII[0]).hypot((y - MIDDLE[1]) / RADII[1]);
+    let t = ((1.0 - from_middle) / FADE).clamp(0.0, 1.0);
+    t * t * (3.0 - 2.0 * t)
 }
 
-/// Puts an aligned face back into the picture that it was cut out of, as far as its mask says: shares `[side · side]`, row after row. It
-/// fades towards its edges, so that no square is seen. The picture is RGB.
+/// Puts an aligned face back into the picture that it was cut out of, as far as its mask says: shares `[side · side]`, row after row. Only
+/// an ellipse around eyes, nose and mouth is seen, and it fades towards its edge. The picture is RGB.
 pub fn put_back(picture: &mut Image, face: &Image, mask: &[f32], to_face: &Similarity) {
     let side = face.width;
     assert_eq!(

@@ -75,7 +75,7 @@ impl Batch for PortraitBatch {
             let others = (0..faces.len()).map(|step| (at + step) % faces.len());
             let next = others.into_iter().find(|other| self.persons[*other] != self.persons[at])?;
             let asked = Sample::of_picture(face.clone()).with(TO, name(next));
-            Some(Example { asked, wanted: None, beside: Some(Media::Image(faces[next].clone())) })
+            Some(Example { asked, wanted: None, beside: Some(Media::Image(faces[next].clone())), nearest: None })
         });
         own.chain(swapped).collect()
     }

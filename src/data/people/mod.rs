@@ -1,6 +1,8 @@
-//! Persons in pictures and in videos: where they are, and where their joints are.
+//! Persons in pictures and in videos: where they are, where their joints and their faces are, and who they are.
 
+pub mod identity;
 pub mod movenet;
+pub mod mtcnn;
 pub mod poses;
 pub mod tracks;
 pub mod video;

