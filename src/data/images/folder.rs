@@ -227,6 +227,18 @@ impl Listing {
         hash::sha256(&all)
     }
 
+    /// Hands every picture's bytes over, in order, one at a time; or why they cannot be read, as a sentence without its subject.
+    pub fn in_order<E>(
+        &self,
+        mut work: impl FnMut(&Picture, Result<Vec<u8>, String>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut archive = archive(&self.place, self.zipped);
+        self.pictures.iter().try_for_each(|picture| {
+            let read = archive.as_mut().map_err(|why| why.clone()).and_then(|archive| bytes(&picture.file, archive));
+            work(picture, read)
+        })
+    }
+
     /// The work's result for every picture's bytes, in order, on all threads. An error of the work is a sentence without
     /// its subject, the file's name, which comes before it here.
     pub fn each<T: Send>(&self, work: impl Fn(&Picture, &[u8]) -> Result<T, String> + Sync) -> Vec<Result<T, String>> {
