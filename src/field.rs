@@ -82,6 +82,11 @@ pub enum Kind {
         /// What black and full are.
         range: Range,
     },
+    /// A face, found in a picture and brought upright ([`crate::media::FACE`]): `[n, 3, height, width]` in [-1, 1].
+    Face {
+        /// The side in pixels that was learned from.
+        side: usize,
+    },
     /// Where something is in a picture, `[n, 1, height, width]` in [0, 1].
     Mask,
     /// A point of the plane, `[n, 2]`.

@@ -41,6 +41,7 @@
 //! | draw samples, between two seeds, by a class or above chords | [`sample`], [`Request`], [`Value`] |
 //! | write pictures, animations, MIDI and sound | [`media`] |
 //! | turn one picture into another, of any size and in bounded memory | [`mod@apply`] |
+//! | give the faces in pictures and videos to somebody else | [`mod@swap`] |
 //! | use a network that somebody trained with PyTorch or ncnn | [`mod@import`] |
 //! | measure samples, with intervals | [`eval`] |
 //! | know what goes wrong in a training | [`doctor`] |
@@ -92,6 +93,7 @@ pub mod sample;
 mod session;
 pub mod shell;
 mod step;
+pub mod swap;
 mod tfjs;
 pub mod tflite;
 mod train;

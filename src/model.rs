@@ -252,6 +252,7 @@ fn named<'a>(fields: &'a [Field], name: &str) -> Option<&'a Field> {
 pub fn taken_picture(model: &dyn Model) -> Option<(usize, Option<usize>)> {
     model.takes().iter().find_map(|field| match field.kind {
         Kind::Picture { channels, side, .. } if field.name == PICTURE => Some((channels, side)),
+        Kind::Face { side } if field.name == PICTURE => Some((3, Some(side))),
         _ => None,
     })
 }
@@ -460,7 +461,9 @@ pub fn turned(model: &dyn Model, asked: &Sample, picture: Tensor<4>, shown: &[Op
 /// What decides on the shapes of a sample's tensors.
 fn shape(sample: &Sample, takes: &[Field]) -> Vec<usize> {
     let of = |field: &Field| match (&field.kind, sample.given.get(&field.name)) {
-        (Kind::Picture { .. }, Some(Value::Media(Media::Image(image)))) => vec![image.width, image.height],
+        (Kind::Picture { .. } | Kind::Face { .. }, Some(Value::Media(Media::Image(image)))) => {
+            vec![image.width, image.height]
+        }
         (Kind::Chords { usual }, _) => {
             vec![Chord::sequence(sample.text(&field.name).unwrap_or(usual)).map_or(0, |chords| chords.len())]
         }
@@ -504,11 +507,11 @@ fn encoded(model: &dyn Model, takes: &[Field], samples: &[Sample]) -> Result<Giv
                 };
                 given.numbers.insert(name.clone(), samples.iter().map(number).collect());
             }
-            Kind::Picture { range, .. } => {
+            Kind::Picture { .. } | Kind::Face { .. } => {
                 let pictures = samples.iter().filter_map(|sample| match sample.given.get(name) {
-                    Some(Value::Media(Media::Image(image))) => Some(match range {
-                        Range::Signed => image.to_signed(&device),
-                        Range::Unit => (image.to_signed(&device) + 1.0) * 0.5,
+                    Some(Value::Media(Media::Image(image))) => Some(match kind {
+                        Kind::Picture { range: Range::Unit, .. } => (image.to_signed(&device) + 1.0) * 0.5,
+                        _ => image.to_signed(&device),
                     }),
                     _ => None,
                 });

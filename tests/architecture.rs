@@ -72,6 +72,7 @@ const LIBRARY: &[&str] = &[
     "config",
     "model",
     "apply",
+    "swap",
     "project",
     "recipe",
     "session",

@@ -101,7 +101,8 @@ pub fn place_of_poses(with: &[(String, String)], model: &dyn Model) -> Option<(S
     (place.is_dir() || place.is_file() && is_video(place)).then(|| (name.clone(), place.to_owned()))
 }
 
-fn is_video(file: &Path) -> bool {
+/// Whether a file is a video by its name.
+pub fn is_video(file: &Path) -> bool {
     file.extension().is_some_and(|ending| VIDEOS.iter().any(|one| ending.eq_ignore_ascii_case(one)))
 }
 

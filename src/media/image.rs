@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use image::RgbImage;
 
 use crate::aside::write_aside;
 use crate::error::{Error, Result};
@@ -81,6 +82,21 @@ impl Image {
         let values = self.pixels.iter().map(|&level| f32::from(level) / 127.5 - 1.0).collect::<Vec<f32>>();
         let data = TensorData::new(values, [1, self.height, self.width, self.channels]);
         Tensor::<4>::from_data(data, device).permute([0, 3, 1, 2])
+    }
+
+    /// The picture in RGB, of which grey has three equal channels.
+    pub fn to_colour(self) -> Self {
+        match self.channels {
+            1 => Image::new(self.width, self.height, 3, self.pixels.iter().flat_map(|level| [*level; 3]).collect()),
+            _ => self,
+        }
+    }
+
+    /// The same as other code has it.
+    pub fn to_rgb(&self) -> RgbImage {
+        let colour = self.clone().to_colour();
+        let (width, height) = (colour.width as u32, colour.height as u32);
+        RgbImage::from_raw(width, height, colour.pixels).unwrap_or_default() // as long as its sides say
     }
 
     /// Width, height and channels.

@@ -7,18 +7,19 @@ use std::time::Instant;
 use ganvas::apply::{Need, Plan, apply, size};
 use ganvas::data::degrade::Planes;
 use ganvas::data::degrade::resize::{Filter, resized};
-use ganvas::data::people::video;
+use ganvas::data::people::{faces, video};
 use ganvas::field::Kind;
-use ganvas::media::{Delay, Film, Format, Image, NOT_READ, Opened, Picture, READ, READ_WORDS, Raster, grid};
+use ganvas::media::{Delay, Film, Format, Image, NOT_READ, Opened, Picture, READ, READ_WORDS, Raster, grid, marked};
 use ganvas::memory::{UNITS, bytes_of};
 use ganvas::model::{check, taken_picture};
 use ganvas::report::Progress;
 use ganvas::request::SHOW;
+use ganvas::swap::{Counts, Meant, SENTENCE, Swap, takes_faces};
 use ganvas::{Error, Model, RECIPES, Request, Sample, Tiling, Value, sample, write_aside};
 use serde_json::json;
 
 use super::{Computing, told_path};
-use crate::asked::{named, place_of_poses, poses_at, with_poses};
+use crate::asked::{is_video, named, place_of_poses, poses_at, with_poses};
 use crate::memory;
 use crate::progress::{Work, say};
 
@@ -37,6 +38,8 @@ const POSES_A_SECOND: u32 = 10;
   ganvas apply runs/0002-horses a.jpg b.jpg --with direction=b_to_a -o translated/
   ganvas apply runs/0004-posegan person.png --with pose=other.jpg -o turned.png
   ganvas apply runs/0004-posegan person.png --with pose=dance.mp4 -o dances.gif
+  ganvas apply runs/0005-faceswap party.jpg --with to=anna --only ben.jpg -o swapped.jpg
+  ganvas apply runs/0005-faceswap talk.mp4 --with to=anna -o swapped.mp4
   ganvas apply runs/upscaler photo.jpg --scale 2 -o twice.png
   ganvas apply runs/upscaler album/ --format jpg --quality 90 -o larger/
   ganvas apply runs/upscaler dance.gif -o dance.webp
@@ -45,7 +48,8 @@ const POSES_A_SECOND: u32 = 10;
 pub struct Args {
     /// The run directory, or latest for the newest in the folder runs.
     run: PathBuf,
-    /// Pictures (PNG, JPEG, WebP, GIF, BMP, TIFF), or folders of them. Of an animation every frame is done.
+    /// Pictures (PNG, JPEG, WebP, GIF, BMP, TIFF), or folders of them. Of an animation every frame is done; where faces are swapped,
+    /// of a video, too.
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// A .png, .jpg, .webp, .tiff or .gif for one picture, else a folder, where each has its own name and is a .png, or the
@@ -79,6 +83,12 @@ pub struct Args {
     /// Poses a second, where they come one after the other; 10 by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60))]
     fps: Option<u32>,
+    /// Swap the face of the person in this picture alone, and leave those of others as they are; all faces by default.
+    #[arg(long, value_name = "PICTURE")]
+    only: Option<PathBuf>,
+    /// From which cosine on a face is that person's, with --only: of one person it is about 0.7, of strangers under 0.2.
+    #[arg(long, value_name = "F", default_value_t = faces::ALIKE, requires = "only")]
+    alike: f32,
     /// The memory it may take, such as 1GiB or 500MB; half of what is free by default. Larger pictures are done in tiles.
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     memory: Option<u64>,
@@ -131,13 +141,18 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let run = run.path().display();
         return Err(Error::input(format!("{run} looks for no damage in pictures; leave --mask out")).into());
     }
+    if args.only.is_some() && !takes_faces(model.as_ref()) {
+        let run = run.path().display();
+        return Err(Error::input(format!("{run} swaps no faces; leave --only out")).into());
+    }
     let many = place_of_poses(&args.with, model.as_ref());
     let with = args.with.iter().filter(|(name, _)| many.as_ref().is_none_or(|(many, _)| many != name)).cloned();
     let with = with_poses(&with.collect::<Vec<_>>(), model.as_ref())?;
     if many.is_none() && args.fps.is_some() {
         return Err(Error::input("--fps is for several poses, one after the other; leave it out").into());
     }
-    let tasks = if many.is_some() { Vec::new() } else { tasks(&args)? };
+    let film = args.inputs.iter().find(|input| takes_faces(model.as_ref()) && is_video(input) && input.is_file());
+    let tasks = if many.is_some() || film.is_some() { Vec::new() } else { tasks(&args)? };
     let asked = |sample: Sample, (name, value): &(String, String)| sample.with(name, Value::Text(value.clone()));
     let asked = with.iter().fold(Sample::seed(args.seed), asked);
     let side = tiling.multiple;
@@ -156,11 +171,26 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if let Some((name, place)) = many {
         return Ok(in_poses(model.as_ref(), &how, &args, &name, &place)?);
     }
-    let (mut written, mut problems) = (Vec::new(), Vec::new());
     let mut work = Work::new(format!("applying {}", config.entry.info.name));
+    let mut swap = match takes_faces(model.as_ref()) {
+        true => Some(swap(model.as_ref(), &asked, &args, &mut work)?),
+        false => None,
+    };
+    if let (Some(film), Some(swap)) = (film, &mut swap) {
+        let begun = Instant::now();
+        let told = in_video(swap, &args, film, &mut work);
+        work.end();
+        let mut told = told?;
+        told["secs"] = json!(begun.elapsed().as_secs_f64());
+        return match args.json {
+            true => super::print_json(&[told]),
+            false => super::print(&format!("{}\n", args.output.display())),
+        };
+    }
+    let (mut written, mut problems) = (Vec::new(), Vec::new());
     for (done, task) in tasks.iter().enumerate() {
         let begun = Instant::now();
-        match one(model.as_ref(), &how, &args, task, &mut work, [done, tasks.len()]) {
+        match one((model.as_ref(), swap.as_mut()), &how, &args, task, &mut work, [done, tasks.len()]) {
             Ok(mut told) => {
                 told["secs"] = json!(begun.elapsed().as_secs_f64());
                 written.push(told);
@@ -200,7 +230,7 @@ struct How<'a> {
 
 /// Turns one picture into another, or every frame of an animation, and tells what was written.
 fn one(
-    model: &dyn Model,
+    (model, mut swap): (&dyn Model, Option<&mut Swap>),
     how: &How,
     args: &Args,
     task: &Task,
@@ -238,11 +268,22 @@ fn one(
     }
     let shown = [Some(how.asked.text(SHOW)), task.mask.as_ref().map(|_| how.mask)];
     let shown = shown.into_iter().flatten().collect::<Vec<_>>();
-    let mut frame_done = 0;
+    let (mut frame_done, mut counts) = (0, Vec::new());
     let mut made = |picture: &Picture, work: &mut Work| {
         if frame_done == 0 {
             notes.extend(picture.notes(outputs[0].1));
             work.suspend(|| say(&notes.join("; ")));
+        }
+        if let Some(swap) = swap.as_deref_mut() {
+            let swapped = if film.is_some() { swap.frame(picture)? } else { swap.picture(picture)? };
+            work.show(&Progress {
+                what: &format!("{} of {all} pictures", done + 1),
+                done: done as u64,
+                total: Some(all as u64),
+            });
+            frame_done += 1;
+            counts.push(swapped.1);
+            return Ok(vec![swapped.0]);
         }
         let made = apply(model, (how.asked, &shown), picture, &plan, &mut |progress| {
             let (frames, passes) = (u64::from(frames.max(1)), progress.total.unwrap_or(1));
@@ -292,13 +333,99 @@ fn one(
             files = films.into_iter().map(Film::end).collect::<ganvas::Result<_>>()?;
         }
     }
-    for ((path, _), bytes) in outputs.iter().zip(files) {
+    if !counts.is_empty() {
+        said_of_faces(&mut told, &counts, work).map_err(named)?;
+    }
+    for ((path, format), bytes) in outputs.iter().zip(files) {
+        let bytes = if counts.is_empty() { bytes } else { marked(bytes, *format, SENTENCE) };
         with_folder(path)?;
         write_aside(path, &bytes, "write the picture")?;
     }
     if let Some(mask) = &task.mask {
         told = told_path(told, "mask", mask);
     }
+    Ok(told)
+}
+
+/// What swaps faces, of everybody or of who is meant.
+fn swap<'a>(model: &'a dyn Model, asked: &Sample, args: &Args, work: &mut Work) -> ganvas::Result<Swap<'a>> {
+    let meant = args.only.as_ref().map(|path| {
+        let picture = Picture::read(path)?.raster.shallow().into_image().to_colour();
+        Meant::of(&picture, &path.display().to_string(), args.alike, &mut |progress| work.show(&progress))
+    });
+    Swap::new(model, asked.clone(), meant.transpose()?, &mut |progress| work.show(&progress))
+}
+
+/// Tells how many faces were swapped in how many frames. The error is that none was, and completes "NAME ...".
+fn said_of_faces(told: &mut serde_json::Value, counts: &[Counts], work: &mut Work) -> Result<(), String> {
+    let sum = |of: fn(&Counts) -> usize| counts.iter().map(of).sum::<usize>();
+    let (swapped, others, unclear) =
+        (sum(|count| count.swapped), sum(|count| count.others), sum(|count| count.unclear));
+    let without = counts.iter().filter(|count| count.swapped == 0).count();
+    told["faces"] = json!({ "swapped": swapped, "others": others, "unclear": unclear, "frames_without": without });
+    if swapped == 0 {
+        let seen = match (others, unclear) {
+            (0, 0) => "shows no face that can be found; give one in which a face is seen from the front".to_owned(),
+            (0, unclear) => format!("shows {unclear} faces, all too small or unclear to be swapped"),
+            (others, _) => {
+                format!("shows {others} faces, and none of the person that --only names; lower --alike if one is")
+            }
+        };
+        return Err(seen);
+    }
+    let words = |count: usize, what: &str| (count > 0).then(|| format!("{count} {what}"));
+    let sentence = [
+        words(swapped, if swapped == 1 { "face swapped" } else { "faces swapped" }),
+        words(others, "of others left as they are"),
+        words(unclear, "too small or unclear"),
+        words(without, if counts.len() > 1 { "frames unchanged" } else { "" }).filter(|_| counts.len() > 1),
+    ];
+    let sentence = sentence.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    work.suspend(|| {
+        say(&format!("{sentence}. The file says that faces in it were swapped; say it, too, where you show it"))
+    });
+    Ok(())
+}
+
+/// Swaps the faces of a video, frame by frame.
+fn in_video(swap: &mut Swap, args: &Args, input: &Path, work: &mut Work) -> ganvas::Result<serde_json::Value> {
+    let output = &args.output;
+    if args.inputs.len() > 1 {
+        return Err(Error::input("give one video; several are done one after the other, each by a command of its own"));
+    }
+    if !output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("mp4")) {
+        return Err(Error::input(format!("{} is no .mp4; name a file that ends so for a video", output.display())));
+    }
+    let wrong = [
+        (args.mask.is_some(), "--mask"),
+        (args.format.is_some(), "--format"),
+        (args.quality.is_some(), "--quality"),
+        (args.side.is_some(), "--side"),
+        (args.scale.is_some(), "--scale"),
+    ];
+    if let Some((_, flag)) = wrong.iter().find(|(is_given, _)| *is_given) {
+        return Err(Error::input(format!("{flag} is for pictures; leave it out for a video")));
+    }
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    if real(output).is_some_and(|output| Some(output) == real(input)) {
+        return Err(is_given(output));
+    }
+    with_folder(output)?;
+    video::ready(&mut |progress| work.show(&progress))?;
+    let mut counts = Vec::new();
+    let rewritten = video::rewritten(input, output, SENTENCE, &mut |_| (), |number, frame| {
+        work.show(&Progress { what: "swapping faces, frame", done: number as u64, total: None });
+        let (width, height) = (frame.width() as usize, frame.height() as usize);
+        let (made, count) = swap.image(Image::new(width, height, 3, frame.into_raw()))?;
+        counts.push(count);
+        Ok(made)
+    })?;
+    let told = json!({ "frames": rewritten.frames, "has_sound": rewritten.has_sound });
+    let mut told = told_path(told_path(told, "input", input), "output", output);
+    said_of_faces(&mut told, &counts, work).map_err(|why| {
+        let _ = std::fs::remove_file(output); // it is as the given one
+        Error::input(format!("{} {why}", input.display()))
+    })?;
     Ok(told)
 }
 

@@ -6,11 +6,12 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use ganvas::apply::{Need, Plan, apply};
 use ganvas::field::{Field, Kind};
-use ganvas::media::{Chord, Format, JOINT_NAMES, LIMBS, Media, Opened, sheet};
+use ganvas::media::{Chord, Format, JOINT_NAMES, LIMBS, Media, Opened, marked, sheet};
 use ganvas::memory::half_of_free;
 use ganvas::model::{TRUNCATION, check, made_picture, taken_picture};
 use ganvas::request::{PICTURE, SHOW};
 use ganvas::run::Checkpoint;
+use ganvas::swap::{SENTENCE, Swap, takes_faces};
 use ganvas::{Error, Model, RECIPES, Request, RunDir, Sample, Value, device, sample};
 use serde_json::{Value as Json, json};
 use tokio::sync::oneshot;
@@ -199,6 +200,15 @@ fn turned(model: &dyn Model, file: &[u8], side: usize, asked: &Sample) -> ganvas
     let picture = opened.picture_with(side).map_err(named)?;
     let whole = asked.clone().with(PICTURE, Value::Media(Media::Image(picture.raster.clone().into_image())));
     check(model, &Request { samples: vec![whole] })?;
+    if takes_faces(model) {
+        let (swapped, counts) = Swap::at_hand(model, asked.clone())?.picture(&picture)?;
+        if counts.swapped == 0 {
+            return Err(named(
+                "shows no face that can be found; give one in which a face is seen from the front".into(),
+            ));
+        }
+        return Ok(marked(swapped.encode(Format::Png, None)?, Format::Png, SENTENCE));
+    }
     let plan = Plan::new(&tiling, &Need::of(&picture), half_of_free())
         .map_err(|_| Error::input("this machine has too little free memory for the picture; choose a smaller side"))?;
     apply(model, (asked, &[asked.text(SHOW)]), &picture, &plan, &mut |_| {})?.remove(0).encode(Format::Png, None)

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
+use std::thread::JoinHandle;
 
 use image::RgbImage;
 
@@ -72,15 +73,10 @@ pub fn frames(path: &Path, report: Report<'_>, mut each: impl FnMut(usize, RgbIm
     command.args(["-an", "-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "-"]);
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(not_started)?;
-    let (Some(out), Some(mut said)) = (child.stdout.take(), child.stderr.take()) else {
+    let (Some(out), Some(said)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(Error::failed("ffmpeg did not start: it has no output"));
     };
-    // What it says is read beside its frames, so that neither waits for the other.
-    let said = std::thread::spawn(move || {
-        let mut text = Vec::new();
-        let _ = said.read_to_end(&mut text); // what cannot be read is not shown
-        String::from_utf8_lossy(&text).into_owned()
-    });
+    let said = heard(said);
     let (mut out, mut count) = (BufReader::with_capacity(1 << 20, out), 0);
     let read = loop {
         match frame(&mut out) {
@@ -108,37 +104,160 @@ pub fn frames(path: &Path, report: Report<'_>, mut each: impl FnMut(usize, RgbIm
 
 /// Writes pictures of one size as a video, so many a second, with H.264 in an MP4. An error when ffmpeg is not there, or cannot.
 pub fn write(path: &Path, frames: &[Image], per_second: u32, report: Report<'_>) -> Result<()> {
-    let failed = |why: &str| Error::failed(format!("ffmpeg cannot write {}: {why}", path.display()));
-    let Some(first) = frames.first() else { return Err(failed("there are no frames")) };
+    let Some(first) = frames.first() else { return Err(cannot(path, "there are no frames")) };
+    let mut writer = Writer::begin(path, first, &Of { per_second: per_second.to_string(), ..Of::default() }, report)?;
+    frames.iter().try_for_each(|frame| writer.add(frame))?;
+    writer.end()
+}
+
+/// What is made of a video beside its frames.
+#[derive(Debug, Default)]
+pub struct Rewritten {
+    /// How many frames it has.
+    pub frames: usize,
+    /// Whether its sound was kept.
+    pub has_sound: bool,
+}
+
+/// Writes a video of what `each` makes of another one's frames, as many in a second, with its sound and with a comment in the file. One
+/// frame at a time is in memory. Errors as of [`frames`] and [`write`].
+pub fn rewritten(
+    from: &Path,
+    to: &Path,
+    comment: &str,
+    report: Report<'_>,
+    mut each: impl FnMut(usize, RgbImage) -> Result<Image>,
+) -> Result<Rewritten> {
+    let of = Of { comment: Some(comment.to_owned()), ..told(from, report)? };
+    let (mut writer, mut count) = (None::<Writer>, 0);
+    frames(from, &mut |_| (), |number, frame| {
+        let made = each(number, frame)?;
+        let writer = match &mut writer {
+            Some(writer) => writer,
+            None => writer.insert(Writer::begin(to, &made, &of, &mut |_| ())?),
+        };
+        count += 1;
+        writer.add(&made)
+    })?;
+    writer.ok_or_else(|| cannot(to, "there are no frames"))?.end()?;
+    Ok(Rewritten { frames: count, has_sound: of.sound.is_some() })
+}
+
+/// What a video has beside its frames.
+#[derive(Debug, Default, PartialEq)]
+struct Of {
+    /// Frames in a second, as ffmpeg takes it.
+    per_second: String,
+    /// The file with the sound, and whether an MP4 can hold it as it is.
+    sound: Option<(PathBuf, bool)>,
+    comment: Option<String>,
+}
+
+/// What ffmpeg tells of a video.
+fn told(path: &Path, report: Report<'_>) -> Result<Of> {
     let mut command = Command::new(program(report)?);
-    command.args([
-        "-v",
-        "error",
-        "-y",
-        "-f",
-        "rawvideo",
-        "-pix_fmt",
-        if first.channels == 1 { "gray" } else { "rgb24" },
-    ]);
-    command.args(["-s", &format!("{}x{}", first.width, first.height), "-r", &per_second.to_string(), "-i", "-"]);
-    // This kind of colour needs even sides.
-    command.args(["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-c:v", "libx264", "-crf", "16", "-pix_fmt", "yuv420p"]);
-    let (folder, name) =
-        (path.parent().unwrap_or(Path::new("")), path.file_name().unwrap_or_default().to_string_lossy());
-    let (aside, _) = Aside::new(folder, &name, |path| File::create_new(path))
-        .map_err(|error| Error::io("write the video", path, &error))?;
-    command.args(["-movflags", "+faststart", "-f", "mp4"]).arg(named(aside.path()));
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(not_started)?;
-    let Some(mut into) = child.stdin.take() else { return Err(failed("it takes nothing")) };
-    let written = frames.iter().try_for_each(|frame| into.write_all(&frame.pixels));
-    drop(into); // the end of what it takes
-    let ended = child.wait_with_output().map_err(|error| failed(&error.to_string()))?;
-    if written.is_err() || !ended.status.success() {
-        let said = String::from_utf8_lossy(&ended.stderr);
-        return Err(failed(reason(&said)));
+    command.args(["-hide_banner", "-nostdin", "-i"]).arg(named(path)).stdin(Stdio::null());
+    let ended = command.output().map_err(not_started)?; // it fails, because nothing is to be written
+    Ok(of_words(&String::from_utf8_lossy(&ended.stderr), path))
+}
+
+fn of_words(said: &str, path: &Path) -> Of {
+    let stream =
+        |kind: &str| said.lines().find(|line| line.trim_start().starts_with("Stream #") && line.contains(kind));
+    let per_second = stream("Video:").and_then(|line| {
+        let rate =
+            |unit: &str| line.split(',').find_map(|part| part.trim().strip_suffix(unit)?.trim().parse::<f64>().ok());
+        rate(" fps").or_else(|| rate(" tbr")).filter(|rate| (0.1..=1000.0).contains(rate))
+    });
+    let per_second = per_second.map_or_else(
+        || "25".to_owned(),
+        |rate| match (rate * 1.001).round() {
+            // Television's rates are told rounded.
+            whole if whole != rate && (rate - whole / 1.001).abs() < 0.006 => format!("{whole}000/1001"),
+            _ => rate.to_string(),
+        },
+    );
+    let sound = stream("Audio:");
+    let sound = sound.map(|line| (path.to_owned(), [" aac", " mp3", " ac3"].iter().any(|kind| line.contains(kind))));
+    Of { per_second, sound, comment: None }
+}
+
+/// A video that is written frame by frame.
+struct Writer {
+    path: PathBuf,
+    child: Child,
+    into: Option<ChildStdin>,
+    said: Option<JoinHandle<String>>,
+    aside: Aside,
+    bytes: usize,
+}
+
+fn cannot(path: &Path, why: &str) -> Error {
+    Error::failed(format!("ffmpeg cannot write {}: {why}", path.display()))
+}
+
+impl Writer {
+    /// A video with frames of the first one's size.
+    fn begin(path: &Path, first: &Image, of: &Of, report: Report<'_>) -> Result<Self> {
+        let mut command = Command::new(program(report)?);
+        let pixels = if first.channels == 1 { "gray" } else { "rgb24" };
+        let sides = format!("{}x{}", first.width, first.height);
+        command.args(["-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", pixels, "-s", &sides]);
+        command.args(["-r", &of.per_second, "-i", "-"]);
+        if let Some((sound, is_kept)) = &of.sound {
+            command.arg("-i").arg(named(sound)).args(["-map", "0:v:0", "-map", "1:a:0"]);
+            command.args(["-c:a", if *is_kept { "copy" } else { "aac" }]);
+        }
+        if let Some(comment) = &of.comment {
+            command.args(["-metadata", &format!("comment={comment}")]);
+        }
+        // This kind of colour needs even sides.
+        command.args(["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-c:v", "libx264", "-crf", "16", "-pix_fmt", "yuv420p"]);
+        let (folder, name) =
+            (path.parent().unwrap_or(Path::new("")), path.file_name().unwrap_or_default().to_string_lossy());
+        let (aside, _) = Aside::new(folder, &name, |path| File::create_new(path))
+            .map_err(|error| Error::io("write the video", path, &error))?;
+        command.args(["-movflags", "+faststart", "-f", "mp4"]).arg(named(aside.path()));
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(not_started)?;
+        let (into, said) = (child.stdin.take(), child.stderr.take());
+        Ok(Writer { path: path.to_owned(), child, into, said: said.map(heard), aside, bytes: first.pixels.len() })
     }
-    aside.rename(path).map_err(|error| Error::io("write the video", path, &error))
+
+    fn add(&mut self, frame: &Image) -> Result<()> {
+        assert_eq!(frame.pixels.len(), self.bytes, "all frames have one size");
+        match self.into.as_mut().map(|into| into.write_all(&frame.pixels)) {
+            Some(Ok(())) => Ok(()),
+            _ => Err(self.ended().1),
+        }
+    }
+
+    /// Whether it ended well, and what it said if not.
+    fn ended(&mut self) -> (bool, Error) {
+        self.into = None; // the end of what it takes
+        let is_well = self.child.wait().is_ok_and(|status| status.success());
+        let said = self.said.take().and_then(|said| said.join().ok()).unwrap_or_default();
+        (is_well, cannot(&self.path, reason(&said)))
+    }
+
+    fn end(mut self) -> Result<()> {
+        match self.ended() {
+            (true, _) => {
+                let path = self.path.clone();
+                self.aside.rename(&path).map_err(|error| Error::io("write the video", &path, &error))
+            }
+            (false, error) => Err(error),
+        }
+    }
+}
+
+/// What a program says, read beside what it does, so that neither waits for the other.
+fn heard(mut said: ChildStderr) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = Vec::new();
+        let _ = said.read_to_end(&mut text); // what cannot be read is not shown
+        String::from_utf8_lossy(&text).into_owned()
+    })
 }
 
 /// A file as ffmpeg takes it for one, whatever its name begins with.
@@ -194,6 +313,25 @@ fn frame(stream: &mut impl BufRead) -> std::io::Result<Option<RgbImage>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_videos_rate_and_its_sound_are_read_from_what_ffmpeg_says() {
+        let of = |video: &str, audio: &str| {
+            let said = format!(
+                "Input #0, mov, from 'a, 60 fps.mp4':\n  Stream #0:0: Video: h264, yuv420p, {video}, 12800 tbn\n{audio}"
+            );
+            let Of { per_second, sound, .. } = of_words(&said, Path::new("a.mp4"));
+            (per_second, sound.map(|(_, is_kept)| is_kept))
+        };
+        assert_eq!(of("360x288, 24 fps, 24 tbr", ""), ("24".into(), None));
+        assert_eq!(of("12.5 fps", "  Stream #0:1(und): Audio: aac (LC), 48000 Hz\n"), ("12.5".into(), Some(true)));
+        assert_eq!(of("29.97 fps, 30 tbr", "  Stream #0:1: Audio: pcm_s16le"), ("30000/1001".into(), Some(false)));
+        assert_eq!(
+            [of("23.98 fps", "").0, of("59.94 fps", "").0, of("15 tbr", "").0],
+            ["24000/1001", "60000/1001", "15"]
+        );
+        assert_eq!(of("no rate", "").0, "25");
+    }
 
     #[test]
     fn pictures_come_one_after_the_other_until_the_stream_ends() {

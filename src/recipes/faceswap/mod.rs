@@ -219,8 +219,8 @@ impl Config {
 
 impl Model for Swapper {
     fn takes(&self) -> Vec<Field> {
-        let picture = Field::picture(PICTURE, CHANNELS, Some(self.config.resolution), Range::Signed);
-        vec![picture, Field::new(TO, Kind::Class { names: self.config.persons.clone() })]
+        let face = Field::new(PICTURE, Kind::Face { side: self.config.resolution });
+        vec![face, Field::new(TO, Kind::Class { names: self.config.persons.clone() })]
     }
 
     fn makes(&self) -> Vec<Field> {
