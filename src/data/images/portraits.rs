@@ -263,7 +263,7 @@ impl Source<PortraitBatch> for Faces {
 /// shares of the side. Moves and pixels are interpolated between their four neighbours, and beyond the edge the picture goes on as it is
 /// there.
 fn warp(face: &[f32], side: usize, moved: &[f32]) -> Vec<f32> {
-    let between = |low: f32, high: f32, share: f32| low + (high - low) * share;
+    let between = |low: f32, high: f32, share: f32| low * (1.0 - share) + high * share; // exact at either end
     // The cell of a place in a row of so many points, and how far into it the place is.
     let cell = |place: f32, points: usize| {
         let place = place.clamp(0.0, (points - 1) as f32);

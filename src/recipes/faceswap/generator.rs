@@ -171,13 +171,6 @@ impl Encoder {
     }
 }
 
-/// What ends the part of a decoder that has its published size: a look at all of the face, or a convolution in its place.
-#[derive(Module, Debug)]
-enum Last {
-    Look(Attention),
-    Smooth(Stage),
-}
-
 /// What doubles the side once more: first a picture of what is there, for the loss alone, then the doubling.
 #[derive(Module, Debug)]
 struct More {
@@ -220,7 +213,8 @@ impl Drawn {
 pub struct Decoder {
     ups: Vec<Stage>,
     residual: [Conv2d; 2],
-    looked: Last,
+    look: Option<Attention>, // or else
+    smooth: Option<Stage>,
     more: Vec<More>,
     last: Conv2d, // 5x5 to alpha and to red, green, blue
 }
@@ -249,11 +243,12 @@ impl Decoder {
             up: Stage::doubling([few; 2], None, site, &of(&format!("more.{i}.up"))),
             smooth: smooth(&format!("more.{i}.smooth")),
         };
-        let looked = site.look(few, SIDES[1] << inner, &of("looked"));
+        let look = site.look(few, SIDES[1] << inner, &of("looked"));
         Decoder {
             ups: (0..inner).map(up).collect(),
             residual: [0, 1].map(residual),
-            looked: looked.map_or_else(|| Last::Smooth(smooth("looked")), Last::Look),
+            smooth: look.is_none().then(|| smooth("looked")),
+            look,
             more: (inner..doublings).map(more).collect(),
             last: head(1 + CHANNELS, "last"),
         }
@@ -263,10 +258,8 @@ impl Decoder {
         let h = self.ups.iter().fold(x, |h, up| up.doubled(h));
         let [first, second] = &self.residual;
         let h = bias_act(second.forward(first.leaky(h.clone(), SLOPE)) + h, None, Act::Leaky(SLOPE));
-        let mut h = match &self.looked {
-            Last::Look(look) => look.forward(h),
-            Last::Smooth(stage) => stage.forward(h),
-        };
+        let h = self.look.as_ref().map_or(h.clone(), |look| look.forward(h));
+        let mut h = self.smooth.as_ref().map_or(h.clone(), |smooth| smooth.forward(h));
         let mut early = Vec::with_capacity(self.more.len());
         for more in &self.more {
             early.push(bias_act(more.early.forward(h.clone()), None, Act::Tanh));

