@@ -149,7 +149,7 @@ struct Place {
 enum Kind {
     Video,
     Picture,
-    Pictures(Listing),
+    Pictures(Box<Listing>),
 }
 
 impl Place {
@@ -157,7 +157,7 @@ impl Place {
         let metadata = fs::metadata(path).map_err(|error| Error::io("look for faces in", path, &error))?;
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
         let kind = match metadata.is_dir() || ending == "zip" {
-            true => Kind::Pictures(Listing::of(path, Layout::Folder, 0.0)?),
+            true => Kind::Pictures(Box::new(Listing::of(path, Layout::Folder, 0.0)?)),
             false if READ.contains(&ending.as_str()) && ending != "gif" => Kind::Picture,
             false => Kind::Video,
         };
@@ -322,13 +322,13 @@ impl Out {
             let name = if *count == 1 { place.clone() } else { format!("{place}-{count}") };
             rows.push(clear.iter().step_by(clear.len().div_ceil(SHOWN)).copied().collect::<Vec<_>>());
             let mut counts = [0; 2];
-            for place in 0..places.len() {
+            for (place, Place { name: of_place, .. }) in places.iter().enumerate() {
                 let here = clear.iter().filter(|at| self.kept[**at].place == place).copied().collect::<Vec<_>>();
                 let learned = here.len() - (self.wanted.held_out * here.len() as f64).round() as usize;
                 for (i, at) in here.into_iter().enumerate() {
                     let part = usize::from(i >= learned);
                     counts[part] += 1;
-                    let file = format!("{}-{}.png", places[place].name, self.kept[at].name);
+                    let file = format!("{of_place}-{}.png", self.kept[at].name);
                     self.put(at, &format!("{}/{name}/{file}", PARTS[part]))?;
                 }
             }
