@@ -3,14 +3,14 @@
 use super::Image;
 
 /// Where an aligned face has its landmarks, in shares of its side: the left eye as one sees it, the right one, the nose, the left and the
-/// right corner of the mouth. ArcFace's places, made smaller so that the chin and the forehead are seen, too.
-pub const FACE: [[f64; 2]; 5] = [[0.373, 0.489], [0.625, 0.488], [0.500, 0.633], [0.396, 0.779], [0.606, 0.778]];
+/// right corner of the mouth. From the brows to the chin the face fills the square, so that little is seen of what is around it.
+pub const FACE: [[f64; 2]; 5] = [[0.319, 0.299], [0.679, 0.297], [0.500, 0.504], [0.351, 0.713], [0.651, 0.711]];
 /// At least so many samples a side for a pixel that covers several, and at most.
 const MOST_SAMPLES: f64 = 8.0;
 /// The ellipse of an aligned face that is put back, in shares of its side: its middle, half its width and height; and the outer share of
 /// it that fades into the picture around it.
-const MIDDLE: [f64; 2] = [0.5, 0.58];
-const RADII: [f64; 2] = [0.38, 0.4];
+const MIDDLE: [f64; 2] = [0.5, 0.5];
+const RADII: [f64; 2] = [0.5, 0.5];
 const FADE: f64 = 0.3;
 /// Deviations of a colour are not brought further apart than by this factor: a flat face has next to none.
 const MOST_CONTRAST: f64 = 2.0;

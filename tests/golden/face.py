@@ -5,7 +5,7 @@
                 a sample lies between the four nearest pixels, whose centres are at halves; beyond the edge is what is at the edge
     put back    the same of the picture's pixels by those of the face: level (1 - share) + face share, where the share is the mask's
                 between pixels (in 256 levels) times a window: 3 t² - 2 t³ with t = (1 - d) / 0.3 within 0 and 1, where d is the distance
-                from (0.5, 0.58) in units of 0.38 and 0.4 sides
+                from (0.5, 0.5) in units of half a side
     matched     in CIE Lab (D65): (x - mean) deviation_of_the_other / deviation + mean_of_the_other, weighted by the mask, the quotient
                 within 1/2 and 2
 
@@ -76,7 +76,7 @@ def cut(image, matrix, shift):
 
 
 def window(place):
-    t = np.clip((1 - np.linalg.norm((place - [0.5, 0.58]) / [0.38, 0.4])) / 0.3, 0, 1)
+    t = np.clip((1 - np.linalg.norm((place - 0.5) / 0.5)) / 0.3, 0, 1)
     return 3 * t**2 - 2 * t**3
 
 
@@ -131,7 +131,7 @@ def whole(image):
 
 def main():
     upright = [[10.0, 8.0], [20.0, 8.0], [15.0, 13.0], [11.0, 18.0], [19.0, 18.0]]
-    places = [[0.373, 0.489], [0.625, 0.488], [0.500, 0.633], [0.396, 0.779], [0.606, 0.778]]
+    places = [[0.319, 0.299], [0.679, 0.297], [0.500, 0.504], [0.351, 0.713], [0.651, 0.711]]
     template = [[SIDE * x, SIDE * y] for x, y in places]
     turned = [[30 + 2.3 * x - 1.1 * y + 0.2 * i, 12 + 1.1 * x + 2.3 * y - 0.1 * i * i] for i, (x, y) in enumerate(upright)]
     mirrored = [[-x, y] for x, y in upright]

@@ -44,8 +44,8 @@ from torch.nn import functional as F
 
 torch.set_num_threads(1)
 N, PERSONS, WIDTH, D_WIDTH, CODE = 3, [0, 0, 1], 2, 2, 5
-FACE = [[0.373, 0.489], [0.625, 0.488]]
-EYE = [0.1, 0.065]
+FACE = [[0.319, 0.299], [0.679, 0.297]]
+EYE = [0.14, 0.09]
 
 
 def wave(shape, rate):

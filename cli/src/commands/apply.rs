@@ -89,6 +89,9 @@ pub struct Args {
     /// From which cosine on a face is that person's, with --only: of one person it is about 0.7, of strangers under 0.2.
     #[arg(long, value_name = "F", default_value_t = faces::ALIKE, requires = "only")]
     alike: f32,
+    /// The pictures are faces that are upright already, as `ganvas data faces` writes them: nothing is looked for.
+    #[arg(long, conflicts_with = "only")]
+    aligned: bool,
     /// The memory it may take, such as 1GiB or 500MB; half of what is free by default. Larger pictures are done in tiles.
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     memory: Option<u64>,
@@ -141,17 +144,20 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let run = run.path().display();
         return Err(Error::input(format!("{run} looks for no damage in pictures; leave --mask out")).into());
     }
-    if args.only.is_some() && !takes_faces(model.as_ref()) {
+    let swaps = takes_faces(model.as_ref());
+    if let (false, Some(flag)) = (swaps, args.only.as_ref().map(|_| "--only").or(args.aligned.then_some("--aligned"))) {
         let run = run.path().display();
-        return Err(Error::input(format!("{run} swaps no faces; leave --only out")).into());
+        return Err(Error::input(format!("{run} swaps no faces; leave {flag} out")).into());
     }
+    let finds = swaps && !args.aligned;
     let many = place_of_poses(&args.with, model.as_ref());
     let with = args.with.iter().filter(|(name, _)| many.as_ref().is_none_or(|(many, _)| many != name)).cloned();
     let with = with_poses(&with.collect::<Vec<_>>(), model.as_ref())?;
     if many.is_none() && args.fps.is_some() {
         return Err(Error::input("--fps is for several poses, one after the other; leave it out").into());
     }
-    let film = args.inputs.iter().find(|input| takes_faces(model.as_ref()) && is_video(input) && input.is_file());
+    let film = args.inputs.iter().find(|input| finds && is_video(input) && input.is_file());
+    film.map_or(Ok(()), |film| check_video(&args, film))?;
     let tasks = if many.is_some() || film.is_some() { Vec::new() } else { tasks(&args)? };
     let asked = |sample: Sample, (name, value): &(String, String)| sample.with(name, Value::Text(value.clone()));
     let asked = with.iter().fold(Sample::seed(args.seed), asked);
@@ -172,7 +178,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return Ok(in_poses(model.as_ref(), &how, &args, &name, &place)?);
     }
     let mut work = Work::new(format!("applying {}", config.entry.info.name));
-    let mut swap = match takes_faces(model.as_ref()) {
+    let mut swap = match finds {
         true => Some(swap(model.as_ref(), &asked, &args, &mut work)?),
         false => None,
     };
@@ -337,7 +343,7 @@ fn one(
         said_of_faces(&mut told, &counts, work).map_err(named)?;
     }
     for ((path, format), bytes) in outputs.iter().zip(files) {
-        let bytes = if counts.is_empty() { bytes } else { marked(bytes, *format, SENTENCE) };
+        let bytes = if takes_faces(model) { marked(bytes, *format, SENTENCE) } else { bytes };
         with_folder(path)?;
         write_aside(path, &bytes, "write the picture")?;
     }
@@ -387,8 +393,8 @@ fn said_of_faces(told: &mut serde_json::Value, counts: &[Counts], work: &mut Wor
     Ok(())
 }
 
-/// Swaps the faces of a video, frame by frame.
-fn in_video(swap: &mut Swap, args: &Args, input: &Path, work: &mut Work) -> ganvas::Result<serde_json::Value> {
+/// Whether what is asked suits a video; before anything is fetched.
+fn check_video(args: &Args, input: &Path) -> ganvas::Result<()> {
     let output = &args.output;
     if args.inputs.len() > 1 {
         return Err(Error::input("give one video; several are done one after the other, each by a command of its own"));
@@ -410,6 +416,12 @@ fn in_video(swap: &mut Swap, args: &Args, input: &Path, work: &mut Work) -> ganv
     if real(output).is_some_and(|output| Some(output) == real(input)) {
         return Err(is_given(output));
     }
+    Ok(())
+}
+
+/// Swaps the faces of a video, frame by frame.
+fn in_video(swap: &mut Swap, args: &Args, input: &Path, work: &mut Work) -> ganvas::Result<serde_json::Value> {
+    let output = &args.output;
     with_folder(output)?;
     video::ready(&mut |progress| work.show(&progress))?;
     let mut counts = Vec::new();

@@ -120,7 +120,8 @@ fn draw(loaded: &mut VecDeque<Loaded>, job: &Job) -> ganvas::Result<Answer> {
             let shown = (names.len() > 1).then(|| Field::choice(SHOW, &names));
             let fields = takes.iter().chain(&shown).filter_map(asked).collect::<Vec<_>>();
             let picture = taken_picture(model).zip(model.tiling());
-            let picture = picture.map(|((_, side), tiling)| json!({ "side": side, "scale": tiling.scale }));
+            let picture = picture
+                .map(|((_, side), tiling)| json!({ "side": side, "scale": tiling.scale, "face": takes_faces(model) }));
             let has_chance = takes.iter().any(Field::is_chance);
             let inputs = json!({ "fields": fields, "media": media, "picture": picture, "has_chance": has_chance });
             Ok(Answer::Inputs(inputs))

@@ -11,7 +11,8 @@ use super::{Images, Layout, Pictures, Shape, TEST, classes, images_of, signed};
 use crate::data::cache;
 use crate::data::source::{Asked, Drawing, Source, Split};
 use crate::error::{Error, Result};
-use crate::media::Media;
+use crate::media::face::matched;
+use crate::media::{Image, Media};
 use crate::random::Draws;
 use crate::request::{Batch, Example, Sample};
 
@@ -31,6 +32,8 @@ pub struct Portraits {
     /// How far the points of a 5x5 grid are moved to warp a face, as the standard deviation in shares of the side.
     #[schemars(range(min = 0.0, max = 0.5))]
     pub warp: f64,
+    /// Whether half of the faces are seen in the colours of a face of another person, so that colours do not tell who is who.
+    pub colours: bool,
     /// Whether to go on without the files that cannot be used, instead of stopping before the first step.
     pub skip_broken: bool,
     /// Share of the faces to hold out, where the folder does not say by its own subfolders.
@@ -44,6 +47,7 @@ impl Default for Portraits {
             path: PathBuf::new(),
             mirror: true,
             warp: 5.0 / 160.0, // 5 pixels of the 160 that deepfakes cuts out
+            colours: true,     // as the published code
             skip_broken: false,
             validation_share: 0.05,
         }
@@ -135,11 +139,13 @@ struct Faces {
     seed: u64,
     batch: usize,
     mirror: bool,
+    colours: bool,
     warp: f64,
 }
 
-/// How a face is seen: whether it is mirrored, and by how many sides each point of the grid is moved to be warped, x and y.
-type Change<'a> = (bool, &'a [f32]);
+/// How a face is seen: whether it is mirrored, by how many sides each point of the grid is moved to be warped, x and y, and in the
+/// colours of which other face.
+type Change<'a> = (bool, &'a [f32], Option<usize>);
 
 impl Faces {
     fn open(
@@ -176,8 +182,9 @@ impl Faces {
                 names[nobody]
             )));
         }
-        let Portraits { mirror, warp, .. } = *portraits;
-        Ok(Faces { pictures, of_person, names: names.into(), seed, batch, mirror: mirror && !held_out, warp })
+        let Portraits { mirror, colours, warp, .. } = *portraits;
+        let [mirror, colours] = [mirror, colours].map(|is_wanted| is_wanted && !held_out);
+        Ok(Faces { pictures, of_person, names: names.into(), seed, batch, mirror, colours, warp })
     }
 
     /// The places of a step's faces, person by person.
@@ -206,8 +213,12 @@ impl Faces {
         let (n, Shape { channels, side }) = (drawn.len(), self.pictures.shape);
         let size = n * channels * side * side;
         let (mut warped, mut faces) = (Vec::with_capacity(size), Vec::with_capacity(size));
-        for ((_, at), (is_mirrored, moved)) in drawn.iter().zip(changes) {
-            let mut face = self.pictures.pack.picture(*at).iter().copied().map(signed).collect::<Vec<f32>>();
+        for ((_, at), (is_mirrored, moved, like)) in drawn.iter().zip(changes) {
+            let levels = match like {
+                Some(like) => self.coloured(*at, *like),
+                None => self.pictures.pack.picture(*at).to_vec(),
+            };
+            let mut face = levels.into_iter().map(signed).collect::<Vec<f32>>();
             if *is_mirrored {
                 face.chunks_exact_mut(side).for_each(<[f32]>::reverse);
             }
@@ -219,11 +230,41 @@ impl Faces {
         PortraitBatch { persons, warped, faces, names: self.names.clone() }
     }
 
+    /// The levels of a face in the colours of another one.
+    fn coloured(&self, at: usize, like: usize) -> Vec<u8> {
+        let Shape { channels, side } = self.pictures.shape;
+        let [own, other] = [at, like].map(|at| self.pictures.pack.picture(at));
+        if channels != 3 {
+            return own.to_vec();
+        }
+        let plane = side * side;
+        let image =
+            |levels: &[u8]| Image::new(side, side, 3, (0..3 * plane).map(|i| levels[i % 3 * plane + i / 3]).collect());
+        let made = matched(&image(own), &image(other), &vec![1.0; plane]);
+        (0..3 * plane).map(|i| made.pixels[i % plane * 3 + i / plane]).collect()
+    }
+
+    /// Whose colours faces are seen in, as the places of faces; none for their own.
+    fn colours(&self, drawn: &[(usize, usize)], draws: &Draws) -> Vec<Option<usize>> {
+        const MANY: u32 = 1 << 24; // beside it, there are few faces
+        if !self.colours {
+            return vec![None; drawn.len()];
+        }
+        let (coins, lots) =
+            (draws.indices("data.colours", 2, drawn.len()), draws.indices("data.like", MANY, drawn.len()));
+        let of = |((person, _), (coin, lot)): (&(usize, usize), (u32, u32))| {
+            let others = (0..).zip(&self.of_person).filter(|(other, _)| other != person);
+            let others = others.flat_map(|(_, own): (usize, &Vec<usize>)| own).copied().collect::<Vec<_>>();
+            (coin == 1 && !others.is_empty()).then(|| others[lot as usize % others.len()])
+        };
+        drawn.iter().zip(coins.into_iter().zip(lots)).map(of).collect()
+    }
+
     /// Every face once, as it is.
     fn asked_of_all(&self) -> Vec<Example> {
         let all = (0..).zip(&self.of_person).flat_map(|(person, own)| own.iter().map(move |at| (person, *at)));
         let still = [0.0; 2 * GRID * GRID];
-        all.flat_map(|one| self.batch_of(&[one], &[(false, &still)]).examples()).collect()
+        all.flat_map(|one| self.batch_of(&[one], &[(false, &still, None)]).examples()).collect()
     }
 }
 
@@ -253,7 +294,8 @@ impl Source<PortraitBatch> for Faces {
         let mirrored = if self.mirror { draws.indices("data.mirror", 2, n) } else { vec![0; n] };
         let moved = draws.normals("data.warp", n * 2 * GRID * GRID).into_iter().map(|z| z * self.warp as f32);
         let moved = moved.collect::<Vec<f32>>();
-        let changes = mirrored.into_iter().map(|mirrored| mirrored == 1).zip(moved.chunks(2 * GRID * GRID));
+        let changes = mirrored.into_iter().zip(moved.chunks(2 * GRID * GRID)).zip(self.colours(&drawn, &draws));
+        let changes = changes.map(|((mirrored, moved), like)| (mirrored == 1, moved, like));
         Ok(self.batch_of(&drawn, &changes.collect::<Vec<_>>()))
     }
 }
@@ -319,7 +361,7 @@ mod tests {
     }
 
     fn portraits(folder: &TempDir) -> Portraits {
-        Portraits { path: folder.path().to_owned(), ..Portraits::default() }
+        Portraits { path: folder.path().to_owned(), colours: false, ..Portraits::default() }
     }
 
     fn names() -> Vec<String> {
@@ -445,6 +487,31 @@ mod tests {
         let deviation = (moves.iter().map(|by| by * by).sum::<f32>() / moves.len() as f32).sqrt();
         assert!((deviation - 0.03).abs() < 0.004, "{deviation}");
         assert_ne!(values(&open(false, 0.03).batch(1).unwrap().warped), warped);
+    }
+
+    #[test]
+    fn half_of_the_faces_have_the_colours_of_somebody_elses() {
+        let folder = folder([3, 3, 3, 3]);
+        let open = |colours: bool| {
+            let portraits = Portraits { colours, mirror: false, validation_share: 0.0, ..portraits(&folder) };
+            Faces::open(&portraits, folder.path(), None, &names(), SMALL, (1, 60), (false, &[])).unwrap()
+        };
+        let [own, coloured] = [false, true].map(|colours| open(colours).batch(0).unwrap());
+        let size = 3 * SMALL.side * SMALL.side;
+        let faces = |batch: &PortraitBatch| batch.faces.iter::<f32>().collect::<Vec<_>>();
+        let (own_faces, coloured_faces) = (faces(&own), faces(&coloured));
+        let pairs = own_faces.chunks(size).zip(coloured_faces.chunks(size)).zip(&own.persons);
+        let changed = pairs.clone().filter(|((own, coloured), _)| own != coloured).count();
+        assert!((15..45).contains(&changed), "{changed} of 60");
+        assert_eq!(own.persons, coloured.persons);
+        // Plain faces become those whose colours they take: of another person.
+        for ((own, coloured), person) in pairs.filter(|((own, coloured), _)| own != coloured) {
+            let whose = own_faces
+                .chunks(size)
+                .zip(&open(false).batch(0).unwrap().persons)
+                .any(|(face, other)| other != person && face.iter().zip(coloured).all(|(a, b)| (a - b).abs() < 0.005));
+            assert!(whose, "{:?} became {:?}", own[0], coloured[0]);
+        }
     }
 
     #[test]

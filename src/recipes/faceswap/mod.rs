@@ -28,7 +28,7 @@ const LOSS: Adversarial = Adversarial::LeastSquares;
 /// Both parameters of the distribution of the share of what is real in what a critic sees (Zhang et al. 2018, "mixup").
 const MIXUP: f64 = 0.2;
 /// What is around an eye's middle, in shares of the side: half the width and half the height.
-const EYE: [f64; 2] = [0.1, 0.065];
+const EYE: [f64; 2] = [0.14, 0.09];
 /// Weight of how far alpha is below `mask_least`.
 const HINGE: f64 = 0.1;
 /// Faces in a preview, each as its own person and as another.

@@ -273,7 +273,7 @@ function turning(run, state, common) {
 		event.preventDefault();
 		take(event.dataTransfer.files[0]);
 	} },
-		element("p", { class: "muted" }, say("pictureHow")), drop,
+		element("p", { class: "muted" }, run.detail.picture.face ? `${say("faceHow")} ` : "", say("pictureHow")), drop,
 		element("div", { class: "controls" }, labelled(say("longerSide"), side), run.detail.has_chance && labelled("Seed", seed.input)), seed.note,
 		pair, skeleton && element("div", { id: "pose" }, element("p", { class: "muted" }, say("poseHow")), skeleton.controls),
 		element("div", { class: "controls" }, save, sizes));

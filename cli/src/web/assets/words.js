@@ -148,6 +148,7 @@ const WORDS = {
 	newestCheckpoint: ["{name} (newest)", "{name} (mới nhất)"],
 	truncationHow: ["Less: closer to the average sample, safer and more alike. 1: as learned.", "Nhỏ hơn: gần mẫu trung bình hơn, an toàn hơn nhưng giống nhau hơn. 1: đúng như đã học."],
 	pictureTitle: ["One picture", "Một bức ảnh"],
+	faceHow: ["Every face in it gets the face that is chosen. Ask the people first, and say that it is swapped where you show it.", "Mọi khuôn mặt trong ảnh sẽ được thay bằng khuôn mặt đã chọn. Hãy hỏi những người có mặt trước, và ghi rõ là ảnh đã thay mặt khi cho người khác xem."],
 	pictureHow: ["It goes to this server alone, and is not kept.", "Ảnh chỉ được gửi tới máy chủ này và không được lưu lại."],
 	dropPicture: ["Drop a picture here or choose one (PNG, JPEG, WebP, GIF):", "Thả một ảnh vào đây hoặc chọn ảnh (PNG, JPEG, WebP, GIF):"],
 	longerSide: ["Longer side, in pixels, at most", "Cạnh dài tối đa (pixel)"],
