@@ -14,6 +14,7 @@ use burn::tensor::{TensorData, s};
 
 use crate::data::images::Shape;
 use crate::data::images::portraits::{PortraitBatch, Portraits, TO};
+use crate::device;
 use crate::error::Error;
 use crate::looks::squeezenet::SqueezeNet;
 use crate::loss::perceptual;
@@ -121,7 +122,7 @@ impl Default for Config {
             perceptual_from_kimg: 128.0,
             mask_weight: 0.01,
             mask_tv_weight: 0.1,
-            mask_least: 0.0, // the published notebook changes it by hand, from 0 to 0.5 and back
+            mask_least: 0.5, // the notebook changes it by hand between 0 and 0.5; at 0 alpha vanishes, and with it every swap
             average_kimg: 0.0,
             // There the rates are 0.3 of theirs after two thirds and 0.1 in the end
             decay: Decay { constant_kimg: 430.0, decay_kimg: 230.0 },
@@ -251,7 +252,7 @@ fn eyes(side: usize, device: &Device) -> Tensor<4> {
     let centre = |at: usize| (at as f64 + 0.5) / side as f64;
     let is_eye = |x: f64, y: f64| FACE[..2].iter().any(|[a, b]| ((x - a) / EYE[0]).hypot((y - b) / EYE[1]) <= 1.0);
     let pixels = (0..side * side).map(|at| f32::from(u8::from(is_eye(centre(at % side), centre(at / side)))));
-    Tensor::from_data(TensorData::new(pixels.collect::<Vec<f32>>(), [1, 1, side, side]), device)
+    device::tensor(TensorData::new(pixels.collect::<Vec<f32>>(), [1, 1, side, side]), device)
 }
 
 /// How much each pixel of x `[n, c, h, w]` differs from the one below and from the one to the right: `[n, c, h - 1, w - 1]` each.
@@ -459,8 +460,16 @@ mod tests {
     fn cases() -> [(&'static str, Config); 2] {
         let persons = ["ann", "bob"].map(str::to_owned).to_vec();
         let decay = Decay::default();
-        let large =
-            Config { persons, width: 2, d_width: 2, code: 5, perceptual_weight: 0.0, decay, ..Config::default() };
+        let large = Config {
+            persons,
+            width: 2,
+            d_width: 2,
+            code: 5,
+            perceptual_weight: 0.0,
+            mask_least: 0.0,
+            decay,
+            ..Config::default()
+        };
         let small = Config { resolution: 16, norms: false, mask_least: 0.5, ..large.clone() };
         [("large", Config { resolution: 128, attention: 32, ..large }), ("small", small)]
     }
