@@ -398,7 +398,7 @@ mod tests {
         let why = |change: &dyn Fn([f64; 2]) -> [f64; 2], sure| hindrance(&face(change, sure), [200.0, 200.0]);
         assert_eq!(why(&at(100.0, 20.0), 1.0), None);
         assert_eq!(why(&at(100.0, 20.0), 0.9), Some("doubtful"));
-        assert!(why(&at(40.0, 20.0), 1.0).unwrap().starts_with("tiny"));
+        assert!(why(&at(30.0, 20.0), 1.0).unwrap().starts_with("tiny"));
         assert_eq!(why(&at(100.0, 150.0), 1.0), Some("cut off by the edge of the picture"));
         let aside = |[x, y]: [f64; 2]| [100.0 * if y > 0.6 && y < 0.7 { x - 0.25 } else { x }, 100.0 * y];
         assert_eq!(why(&aside, 1.0), Some("turned away"));

@@ -440,8 +440,8 @@ impl Recipe for FaceSwap {
 mod tests {
     use super::*;
     use crate::golden::{
-        assert_close, assert_each_near, assert_gradients, assert_near, assert_near_within, filled, floats, numbers,
-        wave,
+        assert_close, assert_each_near, assert_gradients, assert_gradients_within, assert_near, assert_near_within,
+        filled, floats, numbers, wave,
     };
     use crate::media::{Image, Media};
     use crate::recipes::tests::begun;
@@ -533,7 +533,8 @@ mod tests {
             let losses = [("g_loss", &g_loss), ("l1", &l1), ("edge", &edge), ("eyes", &eyes), ("mask", &mask)];
             losses.into_iter().for_each(|(name, loss)| assert_near(loss.clone(), &golden[name], name));
             let total = g_loss * 0.1 + l1 + edge * 0.1 + eyes * 30.0 + mask;
-            assert_gradients(net, &total.backward(), &golden["g_gradients"], "G's loss");
+            // Many absolute values, whose kinks f32 may see from the other side.
+            assert_gradients_within([3e-3, 1e-4], net, &total.backward(), &golden["g_gradients"], "G's loss");
         }
     }
 
@@ -547,7 +548,7 @@ mod tests {
                 let told = players.step(batch(&config), &StepCx::new(0, step, N, &device)).read();
                 for (name, wanted) in ["d_loss", "g_loss", "l1", "edge", "eyes"].into_iter().zip(numbers(wanted)) {
                     let found = told.iter().find(|(known, _)| *known == name).unwrap().1;
-                    assert_close(&format!("{name} of step {step}, {}", config.resolution), found, wanted, wanted, 2e-4);
+                    assert_close(&format!("{name} of step {step}, {}", config.resolution), found, wanted, wanted, 2e-3);
                 }
             }
             let [given, _] = faces(&config);
@@ -624,8 +625,8 @@ mod tests {
     fn the_eyes_are_two_discs_that_do_not_touch() {
         let mask = floats(eyes(64, &Device::flex()));
         let lit = |x: usize, y: usize| mask[64 * y + x] == 1.0;
-        assert!(lit(24, 31) && lit(40, 31) && !lit(32, 31) && !lit(24, 40) && !lit(24, 22));
-        assert!((0.035..0.045).contains(&(mask.iter().sum::<f64>() / 4096.0)));
+        assert!(lit(20, 19) && lit(43, 19) && !lit(32, 19) && !lit(20, 27) && !lit(20, 10));
+        assert!((0.07..0.09).contains(&(mask.iter().sum::<f64>() / 4096.0)));
     }
 
     #[test]
