@@ -38,7 +38,7 @@ fn a_swap_needs_two_persons_and_a_video_a_place_that_holds_one() {
         made_up::photograph(&folder.join(format!("alone/train/anna/{i}.png")), [32, 32], i);
     }
     let said = refused(folder, &["train", "faceswap", "--data", "alone", "--steps", "1"]);
-    assert!(said.contains("anna alone; a swap needs two or more"), "{said}");
+    assert!(said.contains("alone has no folders of two or more persons"), "{said}");
     let said = refused(folder, &["train", "faceswap", "--steps", "1"]);
     assert!(said.contains("ganvas data faces"), "{said}");
 
