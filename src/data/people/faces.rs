@@ -400,7 +400,7 @@ mod tests {
         assert_eq!(why(&at(100.0, 20.0), 0.9), Some("doubtful"));
         assert!(why(&at(30.0, 20.0), 1.0).unwrap().starts_with("tiny"));
         assert_eq!(why(&at(100.0, 150.0), 1.0), Some("cut off by the edge of the picture"));
-        let aside = |[x, y]: [f64; 2]| [100.0 * if y > 0.6 && y < 0.7 { x - 0.25 } else { x }, 100.0 * y];
+        let aside = |[x, y]: [f64; 2]| [100.0 * if y > 0.45 && y < 0.55 { x - 0.25 } else { x }, 100.0 * y];
         assert_eq!(why(&aside, 1.0), Some("turned away"));
     }
 
