@@ -206,7 +206,7 @@ impl Recipe for PoseGan {
         dataset: Some(SET),
         time: "2 months",
         presets: &[
-            Preset { name: LAPTOP, time: "65 min", text: include_str!("../../../configs/posegan-laptop.toml") },
+            Preset { name: LAPTOP, time: "55 min", text: include_str!("../../../configs/posegan-laptop.toml") },
             Preset { name: "walkers", time: "50 min", text: include_str!("../../../configs/posegan-walkers.toml") },
         ],
         small: &[
