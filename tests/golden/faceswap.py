@@ -20,7 +20,7 @@ attention everywhere, and alpha pushed up to 0.5. 3 faces, two of the first of t
     eyes      both within ellipses around the two first points of FACE
     mask      0.1 (mean of the differences in alpha, down and across) + 0.01 mean alpha; or 0.1 mean max(0, 0.5 - alpha) in its place
 
-Parameters come from the formula of tests/golden/translation.py, in the order in which the modules are listed below; a linear weight is
+Parameters come from tests/golden/formula.py, in the order in which the modules are listed below; a linear weight is
 [inputs, outputs] with scale 1.5 / sqrt(inputs). Given faces are wave(shape, 0.013), real ones wave(shape, 0.017). Shares are those that
 src/random.rs draws: xoshiro256++ as in tests/golden/draws.py, then Cheng 1978, algorithm BC.
 
@@ -39,6 +39,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from draws import stream
+from formula import filled, gradients, parameters, rounded, wave
 from torch import nn
 from torch.nn import functional as F
 
@@ -46,11 +47,6 @@ torch.set_num_threads(1)
 N, PERSONS, WIDTH, D_WIDTH, CODE = 3, [0, 0, 1], 2, 2, 5
 FACE = [[0.319, 0.299], [0.679, 0.297]]
 EYE = [0.14, 0.09]
-
-
-def wave(shape, rate):
-    i = torch.arange(math.prod(shape), dtype=torch.float64)
-    return torch.sin(rate * (i + 1) + 0.3 * torch.sin(0.01 * i * i)).float().double().reshape(shape)
 
 
 def conv(inputs, outputs, kernel=3, stride=1, padding=None, bias=True):
@@ -191,35 +187,6 @@ class Critics(nn.Module):
         return torch.cat([self.of_person[person](both[i : i + 1]) for i, person in enumerate(PERSONS)])
 
 
-def turned(module, tensor):
-    """A linear layer's weight is its transpose here."""
-    return tensor.T if isinstance(module, nn.Linear) and tensor.dim() == 2 else tensor
-
-
-def parameters(net):
-    return [(module, name, p) for module in net.modules() for name, p in module.named_parameters(recurse=False)]
-
-
-def filled(net):
-    net.double().train()
-    for i, (module, name, parameter) in enumerate(parameters(net)):
-        shape = turned(module, parameter).shape
-        scale, offset = 0.1, 0.0
-        if isinstance(module, Gamma) or isinstance(module, nn.GroupNorm) and name == "weight":
-            scale, offset = 0.2, 1.0
-        elif name == "weight":
-            scale = 1.5 / math.sqrt(shape[0] if len(shape) == 2 else math.prod(shape[1:]))
-        value = (scale * wave(shape, 0.37 + 0.05 * i) + offset).float().double()
-        parameter.data = turned(module, value).contiguous()
-    return net
-
-
-def gradients(net, loss):
-    found = torch.autograd.grad(loss, [p for _, _, p in parameters(net)], retain_graph=True)
-    found = [turned(module, g) for (module, _, _), g in zip(parameters(net), found)]
-    return [[g.norm().item(), (g * wave(g.shape, 0.71)).sum().item()] for g in found]
-
-
 def shares(step):
     """Beta(0.2, 0.2) by Cheng's algorithm BC, of the draws of (seed 0, this step, "d.mixup")."""
     draws = stream(0, step, "d.mixup")
@@ -355,14 +322,6 @@ def warped(side):
             for c, plane in enumerate(face):
                 found[c, y, x] = between(np.array([between(line, x + dx) for line in plane]), y + dy)
     return found.flatten().tolist()
-
-
-def rounded(value):
-    if isinstance(value, dict):
-        return {key: rounded(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [rounded(each) for each in value]
-    return float(f"{value:.8g}") if isinstance(value, float) else value
 
 
 def main():

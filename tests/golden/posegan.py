@@ -17,7 +17,7 @@ nowhere (`without norm`), leaky ReLU.
 
     r1         R1_WEIGHT / 2 times the mean of the squared length of the gradient of D's logit on a real pair by both of its pictures
 
-Parameters come from the formula of tests/golden/translation.py, in the order in which the modules are listed below; a linear weight is
+Parameters come from tests/golden/formula.py, in the order in which the modules are listed below; a linear weight is
 [inputs, outputs] with scale 1.5 / sqrt(inputs). Weights of convolutions and linear layers are that times GAIN. Pictures are
 wave(shape, 0.013), given, and wave(shape, 0.017), wanted. A joint's x is 0.5 + 0.4 wave(0.9), its y 0.5 + 0.4 wave(1.3), by the number of the
 joint among all; the score is 0 for every sixth, from the fifth on, else 1.
@@ -32,11 +32,11 @@ Made with torch 2.15.0 and numpy 2.4.6, on CPU. Run by hand, from anywhere:
 """
 
 import json
-import math
 from pathlib import Path
 
 import numpy as np
 import torch
+from formula import filled, gradients, parameters, rounded, wave
 from torch import nn
 from torch.nn import functional as F
 
@@ -46,11 +46,6 @@ L1_WEIGHT, R1_WEIGHT, GAIN = 10.0, 0.3, 0.5
 # By COCO's numbers: the head, neck and shoulders, arms, the trunk with its diagonals, hips and legs.
 LIMBS = [(0, 1), (0, 2), (1, 3), (2, 4), (0, 5), (0, 6), (5, 6), (5, 7), (7, 9), (6, 8), (8, 10)]
 LIMBS += [(5, 11), (6, 12), (5, 12), (6, 11), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16)]
-
-
-def wave(shape, rate):
-    i = torch.arange(math.prod(shape), dtype=torch.float64)
-    return torch.sin(rate * (i + 1) + 0.3 * torch.sin(0.01 * i * i)).float().double().reshape(shape)
 
 
 def joints():
@@ -203,35 +198,6 @@ class Critic(nn.Module):
         return sum(each.square().flatten(1).sum(1) for each in gradient).mean() * R1_WEIGHT / 2
 
 
-def turned(module, tensor):
-    """A linear layer's weight is its transpose here."""
-    return tensor.T if isinstance(module, nn.Linear) and tensor.dim() == 2 else tensor
-
-
-def parameters(net):
-    return [(module, name, p) for module in net.modules() for name, p in module.named_parameters(recurse=False)]
-
-
-def filled(net):
-    net.double().train()
-    for i, (module, name, parameter) in enumerate(parameters(net)):
-        shape = turned(module, parameter).shape
-        scale, offset = 0.1, 0.0
-        if isinstance(module, nn.BatchNorm2d):
-            scale, offset = (0.2, 1.0) if name == "weight" else (0.1, 0.0)
-        elif name == "weight":
-            scale = GAIN * 1.5 / math.sqrt(shape[0] if len(shape) == 2 else math.prod(shape[1:]))
-        value = (scale * wave(shape, 0.37 + 0.05 * i) + offset).float().double()
-        parameter.data = turned(module, value).contiguous()
-    return net
-
-
-def gradients(net, loss):
-    found = torch.autograd.grad(loss, [p for _, _, p in parameters(net)], retain_graph=True)
-    found = [turned(module, g) for (module, _, _), g in zip(parameters(net), found)]
-    return [[g.norm().item(), (g * wave(g.shape, 0.71)).sum().item()] for g in found]
-
-
 def softplus(x):
     return F.softplus(x).mean()
 
@@ -260,7 +226,7 @@ def descend(optimizer, loss):
 
 
 def first():
-    net = filled(First())
+    net = filled(First(), GAIN)
     made = net(GIVEN, MAPS)
     l1 = distance(made)
     found = {"made": some(made), "l1": l1.item(), "gradients": gradients(net, l1), "steps": []}
@@ -273,7 +239,7 @@ def first():
 
 
 def second(is_normed):
-    both, critic = filled(Both()), filled(Critic(is_normed))
+    both, critic = filled(Both(), GAIN), filled(Critic(is_normed), GAIN)
     made = both(GIVEN, MAPS)
     logits = [critic(GIVEN, WANTED), critic(GIVEN, made.detach())]
     d_loss = softplus(-logits[0]) + softplus(logits[1])
@@ -299,14 +265,6 @@ def second(is_normed):
         descend(optimizers[1], g_loss + L1_WEIGHT * l1)
         found["steps"].append([d_loss.item(), g_loss.item(), l1.item()])
     return found | {"at_last": some(both(GIVEN, MAPS))}
-
-
-def rounded(value):
-    if isinstance(value, dict):
-        return {key: rounded(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [rounded(each) for each in value]
-    return float(f"{value:.8g}") if isinstance(value, float) else value
 
 
 def main():

@@ -11,7 +11,7 @@ their first layer. A convolution before a norm has no bias; norms are over the b
     g_loss     -mean log D(G(z, t), t), to which KL_WEIGHT * kl is added
     r1         1.5 / 2 times the mean over pictures of |gradient of D(x, t) by x|^2, with x real
 
-Parameters come from the formula of tests/golden/translation.py, in the order in which the modules are listed below; a linear weight is
+Parameters come from tests/golden/formula.py, in the order in which the modules are listed below; a linear weight is
 [inputs, outputs] with scale 1.5 / sqrt(inputs). Weights of convolutions and linear layers are that times GAIN, so that no logit is
 large. Pictures are wave(shape, 0.017), vectors of sentences and of wrong ones wave(shape, 0.31) and wave(shape, 0.47) divided by
 sqrt(384), what a seed draws wave(shape, 0.61) for D and wave(shape, 0.83) for G: z, then the epsilon of each stage. The small
@@ -34,17 +34,13 @@ import math
 from pathlib import Path
 
 import torch
+from formula import filled, gradients, parameters, rounded, wave
 from torch import nn
 from torch.nn import functional as F
 
 torch.set_num_threads(1)
 TEXT, LATENT, CONDITION, WIDTH, D_WIDTH, SMALL, LARGE = 384, 3, 4, 8, 4, 16, 32
 KL_WEIGHT, GAIN, N = 2.0, 0.5, 3
-
-
-def wave(shape, rate):
-    i = torch.arange(math.prod(shape), dtype=torch.float64)
-    return torch.sin(rate * (i + 1) + 0.3 * torch.sin(0.01 * i * i)).float().double().reshape(shape)
 
 
 def conv(inputs, outputs, kernel=3, stride=1, padding=None, bias=False):
@@ -174,35 +170,6 @@ def r1(critic, real, text, gamma):
     return gamma / 2 * gradient.square().sum((1, 2, 3)).mean()
 
 
-def turned(module, tensor):
-    """A linear layer's weight is its transpose here."""
-    return tensor.T if isinstance(module, nn.Linear) and tensor.dim() == 2 else tensor
-
-
-def parameters(net):
-    return [(module, name, p) for module in net.modules() for name, p in module.named_parameters(recurse=False)]
-
-
-def filled(net):
-    net.double().train()
-    for i, (module, name, parameter) in enumerate(parameters(net)):
-        shape = turned(module, parameter).shape
-        scale, offset = 0.1, 0.0
-        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
-            scale, offset = (0.2, 1.0) if name == "weight" else (0.1, 0.0)
-        elif name == "weight":
-            scale = GAIN * 1.5 / math.sqrt(shape[0] if len(shape) == 2 else math.prod(shape[1:]))
-        value = (scale * wave(shape, 0.37 + 0.05 * i) + offset).float().double()
-        parameter.data = turned(module, value).contiguous()
-    return net
-
-
-def gradients(net, loss):
-    found = torch.autograd.grad(loss, [p for _, _, p in parameters(net)], retain_graph=True)
-    found = [turned(module, g) for (module, _, _), g in zip(parameters(net), found)]
-    return [[g.norm().item(), (g * wave(g.shape, 0.71)).sum().item()] for g in found]
-
-
 def softplus(x):
     return F.softplus(x).mean()
 
@@ -231,9 +198,9 @@ class Stage:
 
     def __init__(self, is_first, norm):
         self.is_first = is_first
-        self.first = filled(First())
+        self.first = filled(First(), GAIN)
         self.net = self.first if is_first else filled_after(self.first)
-        self.critic = filled(Critic(SMALL if is_first else LARGE, norm))
+        self.critic = filled(Critic(SMALL if is_first else LARGE, norm), GAIN)
 
     def for_critic(self, text, rate):
         """For D, which moves no running statistics of G."""
@@ -263,7 +230,7 @@ class Both(nn.Module):
 
 
 def filled_after(first):
-    both = filled(Both())
+    both = filled(Both(), GAIN)
     first.load_state_dict(both.first.state_dict())
     return both.second
 
@@ -307,12 +274,6 @@ def golden(is_first, norm):
     with torch.no_grad():
         sampled, _ = stage.drawn(text, 0.61)
     return found | {"steps": steps, "sampled": sampled[:, :, ::5, ::5].flatten().tolist()}
-
-
-def rounded(value):
-    if isinstance(value, dict):
-        return {key: rounded(each) for key, each in value.items()}
-    return [rounded(each) for each in value] if isinstance(value, list) else float(f"{value:.8g}")
 
 
 def main():
