@@ -53,6 +53,17 @@ impl Penalty {
         }
     }
 
+    /// R1 at one step in so many, as many times as strong (Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN",
+    /// section 3.1); none at the others, or where gamma is 0.
+    pub fn lazy_r1<const D: usize>(
+        (gamma, every): (f64, u64),
+        step: u64,
+        on: (Tensor<2>, Pullback<2, D>),
+    ) -> Option<Tensor<1>> {
+        let is_due = gamma > 0.0 && step.is_multiple_of(every);
+        is_due.then(|| Penalty::zero_centred(gamma * every as f64, on))
+    }
+
     /// R1 or R2 alone, gamma/2 E|∇D|², from logits `[n, 1]` and the way back from them. Returns `[1]`.
     pub fn zero_centred<const D: usize>(gamma: f64, on: (Tensor<2>, Pullback<2, D>)) -> Tensor<1> {
         squared_lengths(on).mean() * (gamma / 2.0)

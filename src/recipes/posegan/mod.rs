@@ -265,8 +265,7 @@ impl Recipe for PoseGan {
         let (on_real, back) = net.vjp(Tensor::cat(vec![given.clone(), wanted.clone()], 1));
         let on_fake = net.forward(given.clone(), fake.clone().without_autodiff());
         let Config { r1_weight, r1_every, .. } = self.config;
-        let is_penalised = r1_weight > 0.0 && cx.step.is_multiple_of(r1_every);
-        let penalty = is_penalised.then(|| Penalty::zero_centred(r1_weight * r1_every as f64, (on_real.clone(), back)));
+        let penalty = Penalty::lazy_r1((r1_weight, r1_every), cx.step, (on_real.clone(), back));
         let scalars = LOSS.learn(critic, [on_real, on_fake], penalty, rate, cx);
 
         // G2: D's judgement, and the distance from the truth

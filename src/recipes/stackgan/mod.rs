@@ -388,11 +388,8 @@ impl StackGan {
         let (on_wrong, _) = net.judged(seen, wrong);
         let (on_fake, _) = net.judged(net.seen(fake).0, text.clone());
         let Config { r1_weight, r1_every, .. } = self.config;
-        let is_penalised = r1_weight > 0.0 && cx.step.is_multiple_of(r1_every);
-        let penalty = is_penalised.then(|| {
-            let on = (on_real.clone(), chain(to_seen, to_pictures));
-            Penalty::zero_centred(r1_weight * r1_every as f64, on)
-        });
+        let on = (on_real.clone(), chain(to_seen, to_pictures));
+        let penalty = Penalty::lazy_r1((r1_weight, r1_every), cx.step, on);
         let d_wrong = sigmoid(on_wrong.clone().without_autodiff()).mean();
         let d_loss = matching_aware(on_real.clone(), on_wrong, on_fake.clone());
         let decided = LOSS.decided(on_real, on_fake);
