@@ -15,6 +15,12 @@ const FADE: f64 = 0.3;
 /// Deviations of a colour are not brought further apart than by this factor: a flat face has next to none.
 const MOST_CONTRAST: f64 = 2.0;
 
+/// How far the eyes of a face with these landmarks are apart.
+pub fn eyes(landmarks: &[[f64; 2]; 5]) -> f64 {
+    let [left, right, ..] = landmarks;
+    (left[0] - right[0]).hypot(left[1] - right[1])
+}
+
 /// A turn, a scale and a shift of the plane: (x, y) to (a x - b y + c, b x + a y + d).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Similarity {

@@ -8,9 +8,9 @@ use image::RgbImage;
 
 use super::identity::{Identity, Vector, alike};
 use super::mtcnn::{Face, Mtcnn};
+use super::new_folder::{self, NewFolder};
 use super::poses::image;
 use super::video;
-use crate::aside::Aside;
 use crate::data::fetch::WRITING;
 use crate::data::images::Layout;
 use crate::data::images::decode;
@@ -18,13 +18,12 @@ use crate::data::images::folder::Listing;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::media::face::{Similarity, aligned};
-use crate::media::{Image, READ, grid};
+use crate::media::{GAP_LEVEL, Image, READ, grid};
 use crate::report::{Progress, Report};
 
 /// The parts that are written, by what they are for.
 const PARTS: [&str; 2] = ["train", "held-out"];
-/// How the contact sheet's name ends, and how many faces of a person it shows, with how many pixels a side.
-const SHEET: &str = "-sheet.png";
+/// How many faces of a person the contact sheet shows, with how many pixels a side.
 const SHOWN: usize = 10;
 const SHOWN_SIDE: usize = 96;
 /// A face that the detector is less sure of is doubtful.
@@ -39,6 +38,8 @@ const WITHIN: f64 = 0.8;
 pub const ALIKE: f32 = 0.45;
 /// Somebody with fewer faces is passed over.
 const LEAST: usize = 4;
+/// The side of the faces by which two frames are held together.
+const SMALL: usize = 32;
 /// A frame's face is kept where it differs from the last one of its person by so many levels on average.
 const CHANGED: f64 = 2.0;
 /// A face is blurred where its edges are so much weaker than its person's usual ones.
@@ -78,17 +79,17 @@ struct Kept {
 
 /// Somebody.
 struct Person {
-    sum: Vec<f32>,
+    sum: Vector,
     /// The place where they were seen first.
     place: usize,
-    /// What their last face looked like: 32 x 32 grey levels.
-    last: Option<Vec<f64>>,
+    /// Their last face at the side [`SMALL`].
+    last: Option<Image>,
 }
 
 impl Person {
     fn vector(&self) -> Vector {
         let length = self.sum.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-12);
-        std::array::from_fn(|i| self.sum[i] / length)
+        self.sum.map(|value| value / length)
     }
 }
 
@@ -96,18 +97,12 @@ impl Person {
 /// `held-out/PERSON/NAME.png`, and a contact sheet beside that folder. A person is called after the place where they were seen first.
 /// An error when there is no face, or the folder is there already; before anything is fetched where a place is not there.
 pub fn write(places: &[PathBuf], to: &Path, wanted: Wanted, report: Report<'_>) -> Result<Taken> {
-    if fs::read_dir(to).map_or(to.exists(), |mut entries| entries.next().is_some()) {
-        return Err(Error::input(format!("{} is there already; give a folder that does not exist yet", to.display())));
-    }
+    new_folder::check(to)?;
     let places = places.iter().map(|place| Place::of(place)).collect::<Result<Vec<_>>>()?;
-    let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(|error| Error::io("make the folder", parent, &error))?;
-    let device = device::cpu();
+    let (folder, device) = (NewFolder::begin(to, "faces")?, device::cpu());
     let (detector, identity) = (Mtcnn::load(&device, report)?, Identity::load(&device, report)?);
-    let (aside, ()) =
-        Aside::new(parent, "faces", |path| fs::create_dir(path)).map_err(|error| Error::io(WRITING, parent, &error))?;
     let mut out =
-        Out { wanted, detector, identity, aside, taken: Taken::default(), kept: Vec::new(), persons: Vec::new() };
+        Out { wanted, detector, identity, folder, taken: Taken::default(), kept: Vec::new(), persons: Vec::new() };
     for (number, place) in places.iter().enumerate() {
         let look = |out: &mut Out, name: String, picture: &RgbImage| out.look(number, name, picture, place.is_video());
         match &place.kind {
@@ -136,7 +131,7 @@ pub fn write(places: &[PathBuf], to: &Path, wanted: Wanted, report: Report<'_>) 
             }
         }
     }
-    out.finish(&places, to)
+    out.finish(&places)
 }
 
 /// Where faces come from.
@@ -174,12 +169,11 @@ impl Place {
 
 /// Why a face in a picture of these sides is not taken, where it is not.
 fn hindrance(face: &Face, sides: [f64; 2]) -> Option<&'static str> {
-    let landmarks = face.landmarks.map(|point| point.map(f64::from));
-    let eyes = (landmarks[0][0] - landmarks[1][0]).hypot(landmarks[0][1] - landmarks[1][1]);
+    let landmarks = face.points();
     if face.sure < SURE {
         return Some("doubtful");
     }
-    if eyes < LEAST_EYES {
+    if face.eyes() < LEAST_EYES {
         return Some("tiny: the eyes are less than 12 pixels apart");
     }
     let Some(to_face) = Similarity::of_face(&landmarks, 1) else { return Some("doubtful") };
@@ -214,7 +208,7 @@ struct Out {
     wanted: Wanted,
     detector: Mtcnn,
     identity: Identity,
-    aside: Aside,
+    folder: NewFolder,
     taken: Taken,
     kept: Vec<Kept>,
     persons: Vec<Person>,
@@ -233,32 +227,22 @@ impl Out {
                 self.leave(why);
                 continue;
             }
-            let landmarks = face.landmarks.map(|point| point.map(f64::from));
-            let seen = Similarity::of_face(&landmarks, self.wanted.side).zip(Identity::square(&whole, &landmarks));
-            let Some((to_face, square)) = seen else { continue };
+            let landmarks = face.points();
+            let upright = |side| Some(aligned(&whole, &Similarity::of_face(&landmarks, side)?, side));
+            let (Some(square), Some(small)) = (Identity::square(&whole, &landmarks), upright(SMALL)) else { continue };
             let vector = self.identity.of(&[square])?.remove(0);
-            let upright = aligned(&whole, &to_face, self.wanted.side);
             let person = self.person(&vector, place);
-            let small = aligned(&whole, &Similarity::of_face(&landmarks, 32).unwrap_or(to_face), 32);
-            let small = small
-                .pixels
-                .chunks_exact(3)
-                .map(|pixel| pixel.iter().map(|level| f64::from(*level)).sum::<f64>() / 3.0);
-            let small = small.collect::<Vec<_>>();
             let known = &mut self.persons[person];
-            let apart = known
-                .last
-                .as_ref()
-                .map(|last| last.iter().zip(&small).map(|(a, b)| (a - b).abs()).sum::<f64>() / small.len() as f64);
-            if is_video && apart.is_some_and(|apart| apart < CHANGED) {
+            if is_video && known.last.as_ref().is_some_and(|last| apart(last, &small) < CHANGED) {
                 self.leave("nearly as in the frame before");
                 continue;
             }
-            known.last = Some(small);
-            known.sum.iter_mut().zip(vector).for_each(|(sum, value)| *sum += value);
+            if known.last.replace(small).is_some() {
+                known.sum.iter_mut().zip(vector).for_each(|(sum, value)| *sum += value);
+            }
             let name = if number == 0 { name.clone() } else { format!("{name}-{}", number + 1) };
-            let path = self.aside.path().join(format!("{}.png", self.kept.len()));
-            upright.write_png(&path)?;
+            let Some(upright) = upright(self.wanted.side) else { continue };
+            upright.write_png(&self.aside(self.kept.len()))?;
             self.kept.push(Kept { person, place, name, sharpness: sharpness(&upright) });
         }
         Ok(())
@@ -274,7 +258,7 @@ impl Out {
         let best = known.max_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, cosine)| *cosine >= ALIKE);
         best.map_or_else(
             || {
-                self.persons.push(Person { sum: vec![0.0; vector.len()], place, last: None });
+                self.persons.push(Person { sum: *vector, place, last: None });
                 self.persons.len() - 1
             },
             |(person, _)| person,
@@ -297,16 +281,14 @@ impl Out {
         first
     }
 
-    fn finish(mut self, places: &[Place], to: &Path) -> Result<Taken> {
+    fn finish(mut self, places: &[Place]) -> Result<Taken> {
         let first = self.merged();
         let mut own = BTreeMap::<usize, Vec<usize>>::new();
         for (at, kept) in self.kept.iter().enumerate() {
             own.entry(first[kept.person]).or_default().push(at);
         }
-        let mut rows = Vec::new();
-        let mut names = BTreeMap::<String, usize>::new();
-        let persons = own.into_iter().collect::<Vec<_>>();
-        for (person, faces) in persons {
+        let (mut sheet, mut names) = (Vec::new(), BTreeMap::<&str, usize>::new());
+        for (person, faces) in own {
             let mut usual = faces.iter().map(|at| self.kept[*at].sharpness).collect::<Vec<_>>();
             usual.sort_by(f64::total_cmp);
             let least = BLURRED * usual[usual.len() / 2];
@@ -316,11 +298,11 @@ impl Out {
                 clear.iter().for_each(|_| self.leave("of somebody who is seen fewer than 4 times"));
                 continue;
             }
-            let place = &places[self.persons[person].place].name;
-            let count = names.entry(place.clone()).or_default();
+            let place = places[self.persons[person].place].name.as_str();
+            let count = names.entry(place).or_default();
             *count += 1;
-            let name = if *count == 1 { place.clone() } else { format!("{place}-{count}") };
-            rows.push(clear.iter().step_by(clear.len().div_ceil(SHOWN)).copied().collect::<Vec<_>>());
+            let name = if *count == 1 { place.to_owned() } else { format!("{place}-{count}") };
+            sheet.extend(self.row(&clear)?);
             let mut counts = [0; 2];
             for (place, Place { name: of_place, .. }) in places.iter().enumerate() {
                 let here = clear.iter().filter(|at| self.kept[**at].place == place).copied().collect::<Vec<_>>();
@@ -328,8 +310,7 @@ impl Out {
                 for (i, at) in here.into_iter().enumerate() {
                     let part = usize::from(i >= learned);
                     counts[part] += 1;
-                    let file = format!("{of_place}-{}.png", self.kept[at].name);
-                    self.put(at, &format!("{}/{name}/{file}", PARTS[part]))?;
+                    self.put(at, &format!("{}/{name}", PARTS[part]), &format!("{of_place}-{}", self.kept[at].name))?;
                 }
             }
             self.taken.persons.insert(name, counts);
@@ -340,47 +321,58 @@ impl Out {
                 "no face could be taken; give videos or pictures in which a face is seen from the front:{why}"
             )));
         }
-        let mut sheet = to.file_name().unwrap_or_default().to_owned();
-        sheet.push(SHEET);
-        self.taken.sheet = to.with_file_name(sheet);
-        self.sheet(&rows)?.write_png(&self.taken.sheet)?;
-        // What is not in a folder of a part is not wanted.
         for at in 0..self.kept.len() {
-            let _ = fs::remove_file(self.aside.path().join(format!("{at}.png")));
+            let _ = fs::remove_file(self.aside(at)); // what is left there is not wanted
         }
+        let sheet = self.folder.finish(&grid(&sheet, SHOWN))?;
+        Ok(Taken { sheet, ..self.taken })
+    }
+
+    /// Where a face lies until it is known whose it is.
+    fn aside(&self, at: usize) -> PathBuf {
+        self.folder.path().join(format!("{at}.png"))
+    }
+
+    /// Puts a face into a folder, by this name or, where another one has it, by one that is its own.
+    fn put(&self, at: usize, folder: &str, name: &str) -> Result<()> {
+        let folder = self.folder.path().join(folder);
+        fs::create_dir_all(&folder).map_err(|error| Error::io("make the folder", &folder, &error))?;
+        let mut to = folder.join(format!("{name}.png"));
         if to.exists() {
-            fs::remove_dir(to).map_err(|error| Error::io(WRITING, to, &error))?; // it is empty
+            to = folder.join(format!("{name}-{at}.png"));
         }
-        self.aside.rename(to).map_err(|error| Error::io("put the folder in its place", to, &error))?;
-        Ok(self.taken)
+        fs::rename(self.aside(at), &to).map_err(|error| Error::io(WRITING, &to, &error))
     }
 
-    /// Puts a face into its folder. One that is on the sheet is copied there first.
-    fn put(&self, at: usize, path: &str) -> Result<()> {
-        let (from, to) = (self.aside.path().join(format!("{at}.png")), self.aside.path().join(path));
-        let folder = to.parent().unwrap_or(self.aside.path());
-        fs::create_dir_all(folder).map_err(|error| Error::io("make the folder", folder, &error))?;
-        fs::hard_link(&from, &to)
-            .or_else(|_| fs::copy(&from, &to).map(|_| ()))
-            .map_err(|error| Error::io(WRITING, &to, &error))
-    }
-
-    /// Some faces of each person, a row each.
-    fn sheet(&self, rows: &[Vec<usize>]) -> Result<Image> {
-        let mut shown = Vec::new();
-        for row in rows {
-            for at in row {
-                let path = self.aside.path().join(format!("{at}.png"));
+    /// Some of a person's faces, a row of the sheet.
+    fn row(&self, faces: &[usize]) -> Result<Vec<Image>> {
+        let some = faces.iter().step_by(faces.len().div_ceil(SHOWN));
+        let mut row = some
+            .map(|at| {
+                let path = self.aside(*at);
                 let bytes = fs::read(&path).map_err(|error| Error::io("read the face", &path, &error))?;
-                let face = image(&decode::picture(&bytes).map_err(Error::failed)?);
-                let scale = SHOWN_SIDE as f64 / face.width as f64;
-                shown.push(aligned(&face, &Similarity { a: scale, b: 0.0, shift: [0.0; 2] }, SHOWN_SIDE));
-            }
-            let gap = Image::new(SHOWN_SIDE, SHOWN_SIDE, 3, vec![crate::media::GAP_LEVEL; 3 * SHOWN_SIDE * SHOWN_SIDE]);
-            shown.extend(std::iter::repeat_n(gap, SHOWN - row.len()));
-        }
-        Ok(grid(&shown, SHOWN))
+                Ok(resized(&image(&decode::picture(&bytes).map_err(Error::failed)?), SHOWN_SIDE))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let gap = Image::new(SHOWN_SIDE, SHOWN_SIDE, 3, vec![GAP_LEVEL; 3 * SHOWN_SIDE * SHOWN_SIDE]);
+        row.resize(SHOWN, gap);
+        Ok(row)
     }
+}
+
+/// A square picture at another side.
+fn resized(face: &Image, side: usize) -> Image {
+    aligned(face, &Similarity { a: side as f64 / face.width as f64, b: 0.0, shift: [0.0; 2] }, side)
+}
+
+/// By how many grey levels two RGB pictures of one size differ, on average.
+fn apart(one: &Image, other: &Image) -> f64 {
+    let [one, other] = [one, other].map(|image| {
+        let grey =
+            image.pixels.chunks_exact(3).map(|pixel| pixel.iter().map(|level| f64::from(*level)).sum::<f64>() / 3.0);
+        grey.collect::<Vec<_>>()
+    });
+    one.iter().zip(&other).map(|(a, b)| (a - b).abs()).sum::<f64>() / one.len() as f64
 }
 
 #[cfg(test)]

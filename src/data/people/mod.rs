@@ -4,6 +4,7 @@ pub mod faces;
 pub mod identity;
 pub mod movenet;
 pub mod mtcnn;
+mod new_folder;
 pub mod poses;
 pub mod tracks;
 pub mod video;

@@ -116,6 +116,18 @@ pub struct Face {
     pub landmarks: [[f32; 2]; 5],
 }
 
+impl Face {
+    /// The landmarks, as [`crate::media::face`] takes them.
+    pub fn points(&self) -> [[f64; 2]; 5] {
+        self.landmarks.map(|point| point.map(f64::from))
+    }
+
+    /// How far the eyes are apart in pixels.
+    pub fn eyes(&self) -> f64 {
+        crate::media::face::eyes(&self.points())
+    }
+}
+
 /// The three networks.
 pub struct Mtcnn {
     nets: [Net; 3],

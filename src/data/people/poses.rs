@@ -10,8 +10,8 @@ use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 
 use super::movenet::{MoveNet, Person};
+use super::new_folder::{self, NewFolder};
 use super::{tracks, video};
-use crate::aside::Aside;
 use crate::data::fetch::WRITING;
 use crate::data::images::Layout;
 use crate::data::images::decode;
@@ -23,9 +23,7 @@ use crate::report::{Progress, Report};
 
 /// Whose pictures lie in no folder of their own.
 const SOMEBODY: &str = "person";
-/// How the contact sheet's name ends, the side of a picture on it, and how many it holds at most. It lies beside the folder, for within
-/// it every picture has a pose.
-const SHEET: &str = "-sheet.png";
+/// The side of a picture on the contact sheet, and how many it holds at most.
 const SIDE: u32 = 160;
 const SHOWN: usize = 64;
 /// One frame of so many is looked at.
@@ -53,18 +51,14 @@ pub struct Taken {
 /// `PERSON/NAME.json` beside it, and a contact sheet beside that folder. Folders of pictures are persons. A video shows one person; or, with
 /// `is_still`, whoever walks through the view of a camera that stands still. An error when there is nobody, or the folder is there already.
 pub fn write(place: &Path, to: &Path, is_still: bool, report: Report<'_>) -> Result<Taken> {
-    if fs::read_dir(to).map_or(to.exists(), |mut entries| entries.next().is_some()) {
-        return Err(Error::input(format!("{} is there already; give a folder that does not exist yet", to.display())));
-    }
+    new_folder::check(to)?;
     let is_video = place.is_file() && !place.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"));
     if is_still && !is_video {
         return Err(Error::input(format!("{} is no video; leave --still-camera out", place.display())));
     }
     let listing = if is_video { None } else { Some(Listing::of(place, Layout::Folder, 0.0)?) };
-    let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(|error| Error::io("make the folder", parent, &error))?;
+    let mut out = Out::new(to)?;
     let net = MoveNet::load(&device::cpu(), report)?;
-    let mut out = Out::new(parent)?;
     match listing {
         None if is_still => {
             let followed = tracks::tracks(place, report)?.into_iter().filter(|track| track.len() >= LEAST);
@@ -87,7 +81,7 @@ pub fn write(place: &Path, to: &Path, is_still: bool, report: Report<'_>) -> Res
         })?,
         Some(listing) => look_at_all(&listing, &net, &mut out, report)?,
     }
-    out.finish(place, to)
+    out.finish(place)
 }
 
 /// The pose of a file of these bytes. The error says what is wrong with it by this name.
@@ -168,7 +162,7 @@ pub fn of_video(place: &Path, report: Report<'_>) -> Result<Vec<Pose>> {
 fn look_at_all(listing: &Listing, net: &MoveNet, out: &mut Out, report: Report<'_>) -> Result<()> {
     out.taken.left_out.extend(listing.problems.iter().cloned());
     report(Progress { what: "finding joints", done: 0, total: None });
-    let folder = out.aside.path().to_owned();
+    let folder = out.folder.path().to_owned();
     let every = listing.pictures.len().div_ceil(SHOWN);
     let is_shown = |name: &str| listing.pictures.iter().step_by(every).any(|picture| picture.name() == name);
     // Of pictures that differ by their endings alone, the first one is taken.
@@ -289,16 +283,14 @@ fn around(pose: &Pose, [left, top, ..]: [i64; 4]) -> [i64; 4] {
 
 /// The folder that is written.
 struct Out {
-    aside: Aside,
+    folder: NewFolder,
     taken: Taken,
     sheet: Vec<Image>,
 }
 
 impl Out {
-    fn new(parent: &Path) -> Result<Self> {
-        let (aside, ()) = Aside::new(parent, "poses", |path| fs::create_dir(path))
-            .map_err(|error| Error::io(WRITING, parent, &error))?;
-        Ok(Out { aside, taken: Taken::default(), sheet: Vec::new() })
+    fn new(to: &Path) -> Result<Self> {
+        Ok(Out { folder: NewFolder::begin(to, "poses")?, taken: Taken::default(), sheet: Vec::new() })
     }
 
     /// Writes a picture that shows one person from head to foot.
@@ -307,7 +299,7 @@ impl Out {
     }
 
     fn write(&mut self, path: &str, picture: &RgbImage, found: Person) -> Result<()> {
-        match write_pair(self.aside.path(), path, picture, found)? {
+        match write_pair(self.folder.path(), path, picture, found)? {
             Ok(pose) => self.count(path, Some(shown(picture, &pose))),
             Err(why) => self.taken.left_out.push(format!("{path} {why}")),
         }
@@ -329,11 +321,11 @@ impl Out {
         self.sheet = std::mem::take(&mut self.sheet).into_iter().step_by(2).collect();
     }
 
-    fn finish(mut self, place: &Path, to: &Path) -> Result<Taken> {
+    fn finish(mut self, place: &Path) -> Result<Taken> {
         // A pair needs two pictures.
         let alone = self.taken.persons.iter().filter(|(_, pictures)| **pictures == 1).map(|(person, _)| person.clone());
         for person in alone.collect::<Vec<_>>() {
-            let folder = self.aside.path().join(&person);
+            let folder = self.folder.path().join(&person);
             let files = fs::read_dir(&folder).into_iter().flatten().flatten().filter(|entry| entry.path().is_file());
             for file in files {
                 fs::remove_file(file.path()).map_err(|error| Error::io(WRITING, &file.path(), &error))?;
@@ -358,15 +350,8 @@ impl Out {
         while self.sheet.len() > SHOWN {
             self.thin();
         }
-        let mut sheet = to.file_name().unwrap_or_default().to_owned();
-        sheet.push(SHEET);
-        self.taken.sheet = to.with_file_name(sheet);
-        grid(&self.sheet, 8).write_png(&self.taken.sheet)?;
-        if to.exists() {
-            fs::remove_dir(to).map_err(|error| Error::io(WRITING, to, &error))?; // it is empty
-        }
-        self.aside.rename(to).map_err(|error| Error::io("put the folder in its place", to, &error))?;
-        Ok(self.taken)
+        let sheet = self.folder.finish(&grid(&self.sheet, 8))?;
+        Ok(Taken { sheet, ..self.taken })
     }
 }
 
