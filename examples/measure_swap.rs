@@ -36,7 +36,7 @@ struct Seen {
 impl Eyes {
     fn see(&self, face: &Image) -> Result<Option<Seen>> {
         let Some(found) = self.detector.faces(&face.to_rgb())?.into_iter().next() else { return Ok(None) };
-        let points = found.landmarks.map(|point| point.map(f64::from));
+        let points = found.points();
         let Some(square) = Identity::square(face, &points) else { return Ok(None) };
         Ok(Some(Seen { points, vector: self.identity.of(&[square])?.remove(0) }))
     }
@@ -110,7 +110,7 @@ fn main() -> Result<()> {
     for (from, faces) in &held_out {
         for (to, (target, others)) in known.iter().filter(|(to, _)| *to != from) {
             let Some((source, _)) = known.get(from.as_str()) else { continue };
-            let mut swap = Swap::new(model.as_ref(), Sample::seed(0).with("to", Value::from(*to)), None, &mut |_| ())?;
+            let mut swap = Swap::new(model.as_ref(), Sample::seed(0).with("to", Value::from(*to)), &mut |_| ())?;
             let mut rows = [("swapped", Vec::new()), ("unchanged", Vec::new()), ("nearest real face", Vec::new())];
             let (mut given, mut lost) = (0, [0; 3]);
             for face in faces {

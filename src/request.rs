@@ -179,7 +179,7 @@ pub struct Example {
     pub wanted: Option<Media>,
     /// Something real of the kind that the model makes, which is no answer to what is asked.
     pub beside: Option<Media>,
-    /// Of what the data has anyway, what comes nearest to the answer: what a model is worth nothing against.
+    /// Of what the data has anyway, what comes nearest to the answer. A model should do better.
     pub nearest: Option<Media>,
 }
 

@@ -7,7 +7,7 @@ use crate::data::people::mtcnn::{Face, Mtcnn};
 use crate::device;
 use crate::error::{Error, Result};
 use crate::field::Kind;
-use crate::media::face::{Similarity, aligned, matched, put_back};
+use crate::media::face::{Similarity, aligned, eyes, matched, put_back};
 use crate::media::{Image, Picture};
 use crate::model::{Model, taken_picture, turned};
 use crate::report::Report;
@@ -42,49 +42,46 @@ pub struct Counts {
     pub unclear: usize,
 }
 
-/// Who is meant: a face, and how alike another one is that is of the same person.
-pub struct Meant {
+impl Counts {
+    /// Those of several frames together.
+    pub fn of_all(counts: &[Counts]) -> Self {
+        counts.iter().fold(Counts::default(), |sum, counts| Counts {
+            swapped: sum.swapped + counts.swapped,
+            others: sum.others + counts.others,
+            unclear: sum.unclear + counts.unclear,
+        })
+    }
+
+    /// Why no face was swapped, as a sentence without its subject, what was given; none where one was.
+    pub fn hindrance(&self) -> Option<String> {
+        Some(match *self {
+            Counts { swapped: 1.., .. } => return None,
+            Counts { others: 0, unclear: 0, .. } => {
+                "shows no face that can be found; give one in which a face is seen from the front".to_owned()
+            }
+            Counts { others: 0, unclear, .. } => {
+                format!("shows {unclear} faces, all too small or unclear to be swapped")
+            }
+            Counts { others, .. } => {
+                format!("shows {others} faces, and none of the person that --only names; lower --alike if one is")
+            }
+        })
+    }
+}
+
+/// Who is meant, and how alike a face is that is of the same person.
+struct Meant {
     identity: Identity,
     vector: Vector,
     least: f32,
 }
 
-impl Meant {
-    /// The person of a picture in which one face is seen; `least` is the cosine from which on a face is theirs, usually
-    /// [`crate::data::people::faces::ALIKE`]. `name` is what the picture is called in errors.
-    pub fn of(picture: &Image, name: &str, least: f32, report: Report<'_>) -> Result<Self> {
-        let faces = clear(&Mtcnn::load(&device::cpu(), report)?, picture)?;
-        let [face] = faces.as_slice() else {
-            let many = faces.len();
-            return Err(Error::input(format!("{name} shows {many} faces; give a picture of one person's face")));
-        };
-        let identity = Identity::load(&device::cpu(), report)?;
-        let vector = vector(&identity, picture, face)?;
-        let vector = vector.ok_or_else(|| Error::input(format!("{name} shows no face that can be known again")))?;
-        Ok(Meant { identity, vector, least })
-    }
-}
-
-fn landmarks(face: &Face) -> [[f64; 2]; 5] {
-    face.landmarks.map(|point| point.map(f64::from))
-}
-
-/// The distance of the eyes in pixels.
-fn eyes(landmarks: &[[f64; 2]; 5]) -> f64 {
-    let [left, right, ..] = landmarks;
-    (left[0] - right[0]).hypot(left[1] - right[1])
-}
-
 fn is_clear(face: &Face) -> bool {
-    face.sure >= SURE && eyes(&landmarks(face)) >= LEAST_EYES
-}
-
-fn clear(detector: &Mtcnn, picture: &Image) -> Result<Vec<Face>> {
-    Ok(detector.faces(&picture.to_rgb())?.into_iter().filter(is_clear).collect())
+    face.sure >= SURE && face.eyes() >= LEAST_EYES
 }
 
 fn vector(identity: &Identity, picture: &Image, face: &Face) -> Result<Option<Vector>> {
-    let square = Identity::square(picture, &landmarks(face));
+    let square = Identity::square(picture, &face.points());
     square.map(|square| Ok(identity.of(&[square])?.remove(0))).transpose()
 }
 
@@ -100,13 +97,13 @@ pub struct Swap<'a> {
 }
 
 impl<'a> Swap<'a> {
-    /// By a model that takes faces, with all else that is `asked`, of everybody or of who is `meant`. The detector is fetched once.
-    pub fn new(model: &'a dyn Model, asked: Sample, meant: Option<Meant>, report: Report<'_>) -> Result<Self> {
+    /// By a model that takes faces, with all else that is `asked`, of everybody. The detector is fetched once.
+    pub fn new(model: &'a dyn Model, asked: Sample, report: Report<'_>) -> Result<Self> {
         let side = taken_picture(model)
             .and_then(|(_, side)| side)
             .ok_or_else(|| Error::input("this model takes no faces; give a run of faceswap"))?;
         let detector = Mtcnn::load(&device::cpu(), report)?;
-        Ok(Swap { model, asked, side, detector, meant, before: Vec::new() })
+        Ok(Swap { model, asked, side, detector, meant: None, before: Vec::new() })
     }
 
     /// The same where nothing is to be fetched; the error says how to.
@@ -116,7 +113,21 @@ impl<'a> Swap<'a> {
                 "faces are found by MTCNN, which is not here yet; `ganvas apply RUN PICTURE -o OUT` fetches it once",
             ));
         }
-        Swap::new(model, asked, None, &mut |_| ())
+        Swap::new(model, asked, &mut |_| ())
+    }
+
+    /// Of the person alone of a picture in which one face is seen; `least` is the cosine from which on a face is theirs, usually
+    /// [`crate::data::people::faces::ALIKE`]. `name` is what the picture is called in errors.
+    pub fn only(self, picture: &Image, name: &str, least: f32, report: Report<'_>) -> Result<Self> {
+        let faces = self.detector.faces(&picture.to_rgb())?.into_iter().filter(is_clear).collect::<Vec<_>>();
+        let [face] = faces.as_slice() else {
+            let many = faces.len();
+            return Err(Error::input(format!("{name} shows {many} faces; give a picture of one person's face")));
+        };
+        let identity = Identity::load(&device::cpu(), report)?;
+        let vector = vector(&identity, picture, face)?;
+        let vector = vector.ok_or_else(|| Error::input(format!("{name} shows no face that can be known again")))?;
+        Ok(Swap { meant: Some(Meant { identity, vector, least }), ..self })
     }
 
     /// A picture by itself with its faces swapped, as deep as 8 bits where there was one; as it is where there was none.
@@ -153,7 +164,7 @@ impl<'a> Swap<'a> {
                     continue;
                 }
             }
-            let points = steady(landmarks(&face), &self.before);
+            let points = steady(face.points(), &self.before);
             now.push(points);
             let Some(to_face) = Similarity::of_face(&points, self.side) else { continue };
             let square = aligned(&given, &to_face, self.side);

@@ -14,7 +14,7 @@ use ganvas::memory::{UNITS, bytes_of};
 use ganvas::model::{check, taken_picture};
 use ganvas::report::Progress;
 use ganvas::request::SHOW;
-use ganvas::swap::{Counts, Meant, SENTENCE, Swap, takes_faces};
+use ganvas::swap::{Counts, SENTENCE, Swap, takes_faces};
 use ganvas::{Error, Model, RECIPES, Request, Sample, Tiling, Value, sample, write_aside};
 use serde_json::json;
 
@@ -355,36 +355,31 @@ fn one(
 
 /// What swaps faces, of everybody or of who is meant.
 fn swap<'a>(model: &'a dyn Model, asked: &Sample, args: &Args, work: &mut Work) -> ganvas::Result<Swap<'a>> {
-    let meant = args.only.as_ref().map(|path| {
-        let picture = Picture::read(path)?.raster.shallow().into_image().to_colour();
-        Meant::of(&picture, &path.display().to_string(), args.alike, &mut |progress| work.show(&progress))
-    });
-    Swap::new(model, asked.clone(), meant.transpose()?, &mut |progress| work.show(&progress))
+    let only = args.only.as_ref().map(|path| Ok::<_, Error>((path, Picture::read(path)?))).transpose()?;
+    let report = &mut |progress: Progress<'_>| work.show(&progress);
+    let swap = Swap::new(model, asked.clone(), report)?;
+    match only {
+        Some((path, picture)) => {
+            let picture = picture.raster.shallow().into_image().to_colour();
+            swap.only(&picture, &path.display().to_string(), args.alike, report)
+        }
+        None => Ok(swap),
+    }
 }
 
 /// Tells how many faces were swapped in how many frames. The error is that none was, and completes "NAME ...".
 fn said_of_faces(told: &mut serde_json::Value, counts: &[Counts], work: &mut Work) -> Result<(), String> {
-    let sum = |of: fn(&Counts) -> usize| counts.iter().map(of).sum::<usize>();
-    let (swapped, others, unclear) =
-        (sum(|count| count.swapped), sum(|count| count.others), sum(|count| count.unclear));
+    let all = Counts::of_all(counts);
+    let Counts { swapped, others, unclear } = all;
     let without = counts.iter().filter(|count| count.swapped == 0).count();
     told["faces"] = json!({ "swapped": swapped, "others": others, "unclear": unclear, "frames_without": without });
-    if swapped == 0 {
-        let seen = match (others, unclear) {
-            (0, 0) => "shows no face that can be found; give one in which a face is seen from the front".to_owned(),
-            (0, unclear) => format!("shows {unclear} faces, all too small or unclear to be swapped"),
-            (others, _) => {
-                format!("shows {others} faces, and none of the person that --only names; lower --alike if one is")
-            }
-        };
-        return Err(seen);
-    }
+    all.hindrance().map_or(Ok(()), Err)?;
     let words = |count: usize, what: &str| (count > 0).then(|| format!("{count} {what}"));
     let sentence = [
         words(swapped, if swapped == 1 { "face swapped" } else { "faces swapped" }),
         words(others, "of others left as they are"),
         words(unclear, "too small or unclear"),
-        words(without, if counts.len() > 1 { "frames unchanged" } else { "" }).filter(|_| counts.len() > 1),
+        words(without, "frames unchanged"), // of a picture by itself there is none: its face was swapped
     ];
     let sentence = sentence.into_iter().flatten().collect::<Vec<_>>().join(", ");
     work.suspend(|| {
@@ -412,11 +407,7 @@ fn check_video(args: &Args, input: &Path) -> ganvas::Result<()> {
     if let Some((_, flag)) = wrong.iter().find(|(is_given, _)| *is_given) {
         return Err(Error::input(format!("{flag} is for pictures; leave it out for a video")));
     }
-    let real = |path: &Path| std::fs::canonicalize(path).ok();
-    if real(output).is_some_and(|output| Some(output) == real(input)) {
-        return Err(is_given(output));
-    }
-    Ok(())
+    check_is_another(output, input)
 }
 
 /// Swaps the faces of a video, frame by frame.
@@ -427,8 +418,7 @@ fn in_video(swap: &mut Swap, args: &Args, input: &Path, work: &mut Work) -> ganv
     let mut counts = Vec::new();
     let rewritten = video::rewritten(input, output, SENTENCE, &mut |_| (), |number, frame| {
         work.show(&Progress { what: "swapping faces, frame", done: number as u64, total: None });
-        let (width, height) = (frame.width() as usize, frame.height() as usize);
-        let (made, count) = swap.image(Image::new(width, height, 3, frame.into_raw()))?;
+        let (made, count) = swap.image(frame)?;
         counts.push(count);
         Ok(made)
     })?;
@@ -470,10 +460,7 @@ fn in_poses(model: &dyn Model, how: &How, args: &Args, name: &str, place: &Path)
     if args.format.is_some() {
         return Err(Error::input("leave --format out; the name of OUT says what kind of file it is"));
     }
-    let real = |path: &Path| std::fs::canonicalize(path).ok();
-    if real(&args.output).is_some_and(|output| Some(output) == real(input)) {
-        return Err(is_given(&args.output));
-    }
+    check_is_another(&args.output, input)?;
     let named = |why: String| Error::input(format!("{} {why}", input.display()));
     let bytes = std::fs::read(input).map_err(|error| Error::io("read the picture", input, &error))?;
     let opened = Opened::new(&bytes, 1).map_err(named)?;
@@ -650,6 +637,15 @@ fn tasks(args: &Args) -> ganvas::Result<Vec<Task>> {
         return Err(is_given(output));
     }
     Ok(tasks)
+}
+
+/// An error where a result would replace what it is made of.
+fn check_is_another(output: &Path, input: &Path) -> ganvas::Result<()> {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    match real(output).is_some_and(|output| Some(output) == real(input)) {
+        true => Err(is_given(output)),
+        false => Ok(()),
+    }
 }
 
 /// The error for a result that would replace what it is made of.

@@ -203,11 +203,7 @@ fn turned(model: &dyn Model, file: &[u8], side: usize, asked: &Sample) -> ganvas
     check(model, &Request { samples: vec![whole] })?;
     if takes_faces(model) {
         let (swapped, counts) = Swap::at_hand(model, asked.clone())?.picture(&picture)?;
-        if counts.swapped == 0 {
-            return Err(named(
-                "shows no face that can be found; give one in which a face is seen from the front".into(),
-            ));
-        }
+        counts.hindrance().map_or(Ok(()), |why| Err(named(why)))?;
         return Ok(marked(swapped.encode(Format::Png, None)?, Format::Png, SENTENCE));
     }
     let plan = Plan::new(&tiling, &Need::of(&picture), half_of_free())

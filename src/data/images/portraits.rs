@@ -253,9 +253,10 @@ impl Faces {
         let (coins, lots) =
             (draws.indices("data.colours", 2, drawn.len()), draws.indices("data.like", MANY, drawn.len()));
         let of = |((person, _), (coin, lot)): (&(usize, usize), (u32, u32))| {
-            let others = (0..).zip(&self.of_person).filter(|(other, _)| other != person);
-            let others = others.flat_map(|(_, own): (usize, &Vec<usize>)| own).copied().collect::<Vec<_>>();
-            (coin == 1 && !others.is_empty()).then(|| others[lot as usize % others.len()])
+            let others = (0..).zip(&self.of_person).filter(|(other, _)| coin == 1 && other != person);
+            let mut others = others.flat_map(|(_, own): (usize, &Vec<usize>)| own).copied();
+            let count = others.clone().count();
+            others.nth((lot as usize).checked_rem(count)?)
         };
         drawn.iter().zip(coins.into_iter().zip(lots)).map(of).collect()
     }

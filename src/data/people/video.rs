@@ -1,6 +1,6 @@
 //! The frames of a video, which ffmpeg reads as a program of its own.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -67,8 +67,13 @@ pub fn ready(report: Report<'_>) -> Result<()> {
 
 /// Hands the frames of a video over, one after the other, with their numbers from 0 on. An error when ffmpeg is not there, or reads
 /// no frame.
-pub fn frames(path: &Path, report: Report<'_>, mut each: impl FnMut(usize, RgbImage) -> Result<()>) -> Result<()> {
-    let mut command = Command::new(program(report)?);
+pub fn frames(path: &Path, report: Report<'_>, each: impl FnMut(usize, RgbImage) -> Result<()>) -> Result<()> {
+    frames_by(&program(report)?, path, each)
+}
+
+/// The same by this program.
+fn frames_by(ffmpeg: &OsStr, path: &Path, mut each: impl FnMut(usize, RgbImage) -> Result<()>) -> Result<()> {
+    let mut command = Command::new(ffmpeg);
     command.args(["-v", "error", "-nostdin", "-i"]).arg(named(path));
     command.args(["-an", "-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "-"]);
     let mut child =
@@ -105,7 +110,8 @@ pub fn frames(path: &Path, report: Report<'_>, mut each: impl FnMut(usize, RgbIm
 /// Writes pictures of one size as a video, so many a second, with H.264 in an MP4. An error when ffmpeg is not there, or cannot.
 pub fn write(path: &Path, frames: &[Image], per_second: u32, report: Report<'_>) -> Result<()> {
     let Some(first) = frames.first() else { return Err(cannot(path, "there are no frames")) };
-    let mut writer = Writer::begin(path, first, &Of { per_second: per_second.to_string(), ..Of::default() }, report)?;
+    let of = Of { per_second: per_second.to_string(), ..Of::default() };
+    let mut writer = Writer::begin(&program(report)?, path, first, &of)?;
     frames.iter().try_for_each(|frame| writer.add(frame))?;
     writer.end()
 }
@@ -126,15 +132,17 @@ pub fn rewritten(
     to: &Path,
     comment: &str,
     report: Report<'_>,
-    mut each: impl FnMut(usize, RgbImage) -> Result<Image>,
+    mut each: impl FnMut(usize, Image) -> Result<Image>,
 ) -> Result<Rewritten> {
-    let of = Of { comment: Some(comment.to_owned()), ..told(from, report)? };
+    let ffmpeg = program(report)?;
+    let of = Of { comment: Some(comment.to_owned()), ..told(&ffmpeg, from)? };
     let (mut writer, mut count) = (None::<Writer>, 0);
-    frames(from, &mut |_| (), |number, frame| {
-        let made = each(number, frame)?;
+    frames_by(&ffmpeg, from, |number, frame| {
+        let (width, height) = (frame.width() as usize, frame.height() as usize);
+        let made = each(number, Image::new(width, height, 3, frame.into_raw()))?;
         let writer = match &mut writer {
             Some(writer) => writer,
-            None => writer.insert(Writer::begin(to, &made, &of, &mut |_| ())?),
+            None => writer.insert(Writer::begin(&ffmpeg, to, &made, &of)?),
         };
         count += 1;
         writer.add(&made)
@@ -154,8 +162,8 @@ struct Of {
 }
 
 /// What ffmpeg tells of a video.
-fn told(path: &Path, report: Report<'_>) -> Result<Of> {
-    let mut command = Command::new(program(report)?);
+fn told(ffmpeg: &OsStr, path: &Path) -> Result<Of> {
+    let mut command = Command::new(ffmpeg);
     command.args(["-hide_banner", "-nostdin", "-i"]).arg(named(path)).stdin(Stdio::null());
     let ended = command.output().map_err(not_started)?; // it fails, because nothing is to be written
     Ok(of_words(&String::from_utf8_lossy(&ended.stderr), path))
@@ -198,8 +206,8 @@ fn cannot(path: &Path, why: &str) -> Error {
 
 impl Writer {
     /// A video with frames of the first one's size.
-    fn begin(path: &Path, first: &Image, of: &Of, report: Report<'_>) -> Result<Self> {
-        let mut command = Command::new(program(report)?);
+    fn begin(ffmpeg: &OsStr, path: &Path, first: &Image, of: &Of) -> Result<Self> {
+        let mut command = Command::new(ffmpeg);
         let pixels = if first.channels == 1 { "gray" } else { "rgb24" };
         let sides = format!("{}x{}", first.width, first.height);
         command.args(["-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", pixels, "-s", &sides]);
