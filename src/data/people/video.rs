@@ -126,7 +126,7 @@ pub struct Rewritten {
 }
 
 /// Writes a video of what `each` makes of another one's frames, as many in a second, with its sound and with a comment in the file. One
-/// frame at a time is in memory. Errors as of [`frames`] and [`write`].
+/// frame at a time is in memory. Errors as of [`frames`] and [`write()`].
 pub fn rewritten(
     from: &Path,
     to: &Path,
