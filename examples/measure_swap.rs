@@ -4,7 +4,8 @@
 //! cargo run --release --example measure_swap -- runs/0001-faceswap faces/
 //! ```
 //!
-//! The folder is one of `ganvas data faces`. Each held-out face is given to each other person, as `ganvas apply` does it. Beside it: the
+//! The folder is laid out as `ganvas data faces` does it, but its faces should have more room around them: one that is cut close is hardly
+//! found again. Each held-out face is given to each other person, as `ganvas apply` does it. Beside it: the
 //! face unchanged, and the learned face of the other person whose landmarks are nearest, put in its place.
 
 use std::collections::BTreeMap;
