@@ -106,7 +106,9 @@ fn main() -> Result<()> {
         let vector = mean(&seen.iter().map(|(_, seen)| &seen.vector).collect::<Vec<_>>());
         known.insert(person.as_str(), (vector, seen));
     }
-    println!("| from, to | what | identity to the target | identity to the source | landmarks from the given ones | lost |");
+    println!(
+        "| from, to | what | identity to the target | identity to the source | landmarks from the given ones | lost |"
+    );
     println!("|---|---|---|---|---|---|");
     for (from, faces) in &held_out {
         for (to, (target, others)) in known.iter().filter(|(to, _)| *to != from) {
@@ -138,7 +140,12 @@ fn main() -> Result<()> {
             }
             for ((what, values), lost) in rows.iter().zip(lost).filter(|((_, values), _)| values.len() > 1) {
                 let column = |i: usize| told(&values.iter().map(|row| row[i]).collect::<Vec<f64>>());
-                println!("| {from}, {to} | {what} | {} | {} | {} | {lost} of {given} |", column(0), column(1), column(2));
+                println!(
+                    "| {from}, {to} | {what} | {} | {} | {} | {lost} of {given} |",
+                    column(0),
+                    column(1),
+                    column(2)
+                );
             }
         }
     }
