@@ -24,6 +24,9 @@ pub struct Passport {
     /// What it is without each of ten groups of samples, where that was taken.
     #[serde(default)]
     pub without: Option<Vec<f64>>,
+    /// Where it is the mean of a number of each sample, those numbers, in order; not in the JSON.
+    #[serde(skip)]
+    pub each: Option<Vec<f64>>,
     /// Whose features they are.
     pub by: By,
     /// The tool whose rounding and draws were used.
@@ -237,6 +240,7 @@ pub(crate) mod tests {
             high: value + 0.52,
             extrapolated: value,
             without: None,
+            each: None,
             by: By { features: "digits".into(), sha256: None, resize: None, quantisation: None },
             like: None,
             generated: side(name, Some(run)),

@@ -75,7 +75,7 @@ fn mean(estimates: &[Estimate]) -> Estimate {
         let without = |group: usize| mean(&|one| one.without.map_or(one.value, |without| without[group]));
         return Estimate::jackknife(value, &std::array::from_fn(without));
     }
-    Estimate { value, low: value, high: value, extrapolated: mean(&|one| one.extrapolated), without: None }
+    Estimate { value, low: value, high: value, extrapolated: mean(&|one| one.extrapolated), without: None, each: None }
 }
 
 /// All of several sides as one.
@@ -238,7 +238,7 @@ impl ByClass {
                     .extend(of_one.into_iter().map(|passport| Passport { quantity: quantity.clone(), ..passport }));
             };
             for (i, (quantity, _)) in quantities.iter().enumerate() {
-                let each = found.iter().map(|(_, numbers)| numbers[i].1).collect::<Vec<_>>();
+                let each = found.iter().map(|(_, numbers)| numbers[i].1.clone()).collect::<Vec<_>>();
                 put(format!("{quantity} by class"), mean(&each));
                 found
                     .iter()
@@ -271,7 +271,7 @@ impl ByClass {
             passports.extend(put(&format!("share of {class}"), share(hits), generated));
         }
         if let Some((side, share)) = &self.held_out {
-            passports.extend(put("classifier's own share", *share, side));
+            passports.extend(put("classifier's own share", share.clone(), side));
         }
         passports
     }

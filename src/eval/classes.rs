@@ -8,7 +8,7 @@ use crate::error::Result;
 const MET: f64 = 0.1;
 
 /// Numbers of the classes.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Classes {
     /// How many classes are met.
     pub met: Estimate,

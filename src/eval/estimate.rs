@@ -12,7 +12,7 @@ const T: f64 = 2.2621571628540993;
 const Z: f64 = 1.959963984540054;
 
 /// A metric's value and how sure one can be of it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Estimate {
     /// On all samples.
     pub value: f64,
@@ -24,6 +24,9 @@ pub struct Estimate {
     pub extrapolated: f64,
     /// The values without each of the ten groups, where they were taken.
     pub without: Option<[f64; GROUPS]>,
+    /// Where it is the mean of a number of each sample, those numbers.
+    #[serde(skip)]
+    pub each: Option<Vec<f64>>,
 }
 
 impl Estimate {
@@ -38,25 +41,32 @@ impl Estimate {
         let squares = without.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
         let half = T * (squares * (groups - 1.0) / groups).sqrt();
         let extrapolated = groups * value - (groups - 1.0) * mean;
-        Estimate { value, low: value - half, high: value + half, extrapolated, without: Some(*without) }
+        Estimate { value, low: value - half, high: value + half, extrapolated, without: Some(*without), each: None }
     }
 
     /// Of the mean of at least one independent number: 1.96 standard errors on either side.
     pub fn of_mean(values: &[f64]) -> Self {
         let Spread { mean, deviation } = Spread::of(values);
         let estimate = Estimate::of_error(mean, deviation / (values.len() as f64 - 1.0).max(1.0).sqrt());
-        Estimate { without: means_without(values), ..estimate }
+        Estimate { without: means_without(values), each: Some(values.to_vec()), ..estimate }
     }
 
     /// Of an unbiased number and its standard error: 1.96 of them on either side.
     pub fn of_error(value: f64, error: f64) -> Self {
         let half = Z * error;
-        Estimate { value, low: value - half, high: value + half, extrapolated: value, without: None }
+        Estimate { value, low: value - half, high: value + half, extrapolated: value, without: None, each: None }
     }
 
     /// What another tool gives as mean and deviation: nothing is extrapolated.
     pub fn of_tool(Spread { mean, deviation }: Spread) -> Self {
-        Estimate { value: mean, low: mean - deviation, high: mean + deviation, extrapolated: mean, without: None }
+        Estimate {
+            value: mean,
+            low: mean - deviation,
+            high: mean + deviation,
+            extrapolated: mean,
+            without: None,
+            each: None,
+        }
     }
 
     /// The same of a share, which an interval cannot leave.
@@ -69,7 +79,15 @@ impl Estimate {
     pub fn moved_to(self, value: f64) -> Self {
         let by = value - self.value;
         let without = self.without.map(|without| without.map(|value| value + by));
-        Estimate { value, low: self.low + by, high: self.high + by, extrapolated: self.extrapolated + by, without }
+        let each = self.each.map(|each| each.into_iter().map(|value| value + by).collect());
+        Estimate {
+            value,
+            low: self.low + by,
+            high: self.high + by,
+            extrapolated: self.extrapolated + by,
+            without,
+            each,
+        }
     }
 }
 

@@ -374,6 +374,7 @@ impl Metric {
             high: estimate.high,
             extrapolated: estimate.extrapolated,
             without: estimate.without.map(Vec::from),
+            each: estimate.each,
             by: by.clone(),
             like,
             generated: generated.clone(),

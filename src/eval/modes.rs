@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 const NEAR: f64 = 3.0;
 
 /// What was found.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Modes {
     /// How many modes are found.
     pub found: Estimate,

@@ -173,15 +173,15 @@ mod tests {
     fn shares_are_those_of_torch_fidelity_and_of_prdc() {
         let (generated, real) = (golden(4, 300, 8, 1.0, 0.0), golden(5, 300, 8, 0.75, 0.25));
         let near =
-            |found: Estimate, wanted: f64| assert!((found.value - wanted).abs() < 1e-9, "{found:?}, not {wanted}");
+            |found: &Estimate, wanted: f64| assert!((found.value - wanted).abs() < 1e-9, "{found:?}, not {wanted}");
         let closed = estimate(&generated, &real, Balls::Closed3).unwrap();
-        near(closed.precision, 0.5466666666666666);
-        near(closed.recall, 0.9933333333333333);
+        near(&closed.precision, 0.5466666666666666);
+        near(&closed.recall, 0.9933333333333333);
         let open = estimate(&generated, &real, Balls::Open5).unwrap();
-        near(open.precision, 0.6566666666666666);
-        near(open.recall, 1.0);
-        near(open.density, 0.38066666666666665);
-        near(open.coverage, 0.7533333333333333);
+        near(&open.precision, 0.6566666666666666);
+        near(&open.recall, 1.0);
+        near(&open.density, 0.38066666666666665);
+        near(&open.coverage, 0.7533333333333333);
         assert!(open.coverage.low < 0.75 && open.coverage.high > 0.76, "{open:?}");
         assert!(open.recall.high == 1.0 && open.recall.extrapolated <= 1.0, "no share exceeds 1: {open:?}");
     }

@@ -4,26 +4,38 @@ use super::estimate::{Estimate, GROUPS};
 use crate::error::{Error, Result};
 use crate::passport::{Passport, Side};
 
-/// How much every other row differs from the first in each number that both have without each of ten groups of samples. Where
-/// both answered the same questions, what chance did to both falls out, so that an interval is narrower than either's.
-/// An error where they do not compare.
+/// How much every other row differs from the first: in each mean of a number of each sample by the differences of those, and in each
+/// other number that both have without each of ten groups of samples by these. Where both answered the same questions, what chance
+/// did to both falls out, so that an interval is narrower than either's. An error where they do not compare.
 pub fn differences(passports: &[Passport]) -> Result<Vec<Passport>> {
     let Some(row) = passports.first().map(|first| first.generated.title()) else { return Ok(Vec::new()) };
     let (firsts, others): (Vec<_>, Vec<_>) = passports.iter().partition(|passport| passport.generated.title() == row);
-    let groups = |passport: &Passport| <[f64; GROUPS]>::try_from(passport.without.as_deref()?).ok();
     let mut found = Vec::new();
     for other in others {
         let Some(first) = firsts.iter().find(|first| first.title() == other.title()) else { continue };
         first.comparable(other)?;
-        let (Some(without_first), Some(without)) = (groups(first), groups(other)) else { continue };
-        let without = std::array::from_fn(|group| without[group] - without_first[group]);
-        let Estimate { value, low, high, extrapolated, .. } = Estimate::jackknife(other.value - first.value, &without);
+        let Some(Estimate { value, low, high, extrapolated, without, each }) = difference(first, other) else {
+            continue;
+        };
         let name = format!("{} less {row}", other.generated.title());
         let generated = Side { name, part: None, samples: other.generated.samples, sha256: String::new(), run: None };
-        let without = Some(without.to_vec());
-        found.push(Passport { value, low, high, extrapolated, without, generated, ..other.clone() });
+        let without = without.map(Vec::from);
+        found.push(Passport { value, low, high, extrapolated, without, each, generated, ..other.clone() });
     }
     Ok(found)
+}
+
+/// How much the second number is more than the first, where their samples or groups of samples can be held together.
+fn difference(first: &Passport, other: &Passport) -> Option<Estimate> {
+    if let (Some(one), Some(two)) = (&first.each, &other.each)
+        && one.len() == two.len()
+    {
+        return Some(Estimate::of_mean(&two.iter().zip(one).map(|(two, one)| two - one).collect::<Vec<_>>()));
+    }
+    let groups = |passport: &Passport| <[f64; GROUPS]>::try_from(passport.without.as_deref()?).ok();
+    let (without_first, without) = (groups(first)?, groups(other)?);
+    let without = std::array::from_fn(|group| without[group] - without_first[group]);
+    Some(Estimate::jackknife(other.value - first.value, &without))
 }
 
 /// Passports, ordered: the names of what was generated, the first passport of each number, and the cells.
@@ -165,6 +177,14 @@ mod tests {
         // (g - 1)/g times ten squares of 0.05, under the root, times t.
         let half = 2.2621571628540993 * (0.9_f64 * 10.0 * 0.0025).sqrt();
         assert!((found[0].high - 0.5 - half).abs() < 1e-12, "{:?}", found[0]);
+        // Where each sample is known, the interval is that of the mean of their differences: 0.4, 0.6, ..
+        let each = |passport: &Passport, own: f64| Passport {
+            each: Some((0..100).map(|i| f64::from(i) + if i % 2 == 0 { own } else { 1.5 * own }).collect()),
+            ..passport.clone()
+        };
+        let found = differences(&[each(&first, 0.0), each(&second, 0.4)]).unwrap();
+        let half = 1.959963984540054 * 0.1 / 99.0_f64.sqrt();
+        assert!((found[0].value - 0.5).abs() < 1e-12 && (found[0].high - 0.5 - half).abs() < 1e-12, "{:?}", found[0]);
         let other = Passport { real: None, ..second };
         assert!(differences(&[first, other]).unwrap_err().to_string().contains("do not compare"));
     }
