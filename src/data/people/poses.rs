@@ -72,13 +72,16 @@ pub fn write(place: &Path, to: &Path, is_still: bool, report: Report<'_>) -> Res
                 }
             }
         }
-        None => follow(place, &net, report, |number, found| match found {
-            Some((picture, person)) => out.write(&format!("{SOMEBODY}/{number:06}"), &picture, person),
-            None => {
-                out.taken.left_out.push(format!("frame {number} shows nobody from head to foot, or more than one"));
-                Ok(())
-            }
-        })?,
+        None => {
+            let problem = follow(place, &net, report, |number, found| match found {
+                Some((picture, person)) => out.write(&format!("{SOMEBODY}/{number:06}"), &picture, person),
+                None => {
+                    out.taken.left_out.push(format!("frame {number} shows nobody from head to foot, or more than one"));
+                    Ok(())
+                }
+            })?;
+            out.taken.left_out.extend(problem);
+        }
         Some(listing) => look_at_all(&listing, &net, &mut out, report)?,
     }
     out.finish(place)
@@ -230,13 +233,13 @@ fn write_pair(folder: &Path, path: &str, picture: &RgbImage, found: Person) -> R
 }
 
 /// The person of a video, looked for where it was last: what is cut out of every frame that is looked at, and who is seen there. None
-/// where nobody is seen from head to foot, or more than one.
+/// where nobody is seen from head to foot, or more than one. What comes back is what could not be read, a sentence.
 fn follow(
     place: &Path,
     net: &MoveNet,
     report: Report<'_>,
     mut each: impl FnMut(usize, Option<(RgbImage, Person)>) -> Result<()>,
-) -> Result<()> {
+) -> Result<Option<String>> {
     let mut last = None::<[i64; 4]>; // left, top, width and height
     video::ready(report)?;
     video::frames(place, &mut |_| (), |number, frame| {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
 use std::thread::JoinHandle;
 
 use image::RgbImage;
@@ -28,8 +29,19 @@ const PROGRAM: Kept =
 /// The longest side a frame may have, in pixels.
 const LONGEST: usize = 1 << 14;
 
-/// ffmpeg as a program: the one that pip brings, where there is one for this machine, else the system's own.
+/// How many characters of what ffmpeg says are shown.
+const LONGEST_REASON: usize = 300;
+
+/// ffmpeg as a program: the one that pip brings, where there is one for this machine, else the system's own. It is verified once.
 fn program(report: Report<'_>) -> Result<OsString> {
+    static FOUND: OnceLock<OsString> = OnceLock::new();
+    match FOUND.get() {
+        Some(program) => Ok(program.clone()),
+        None => found(report).inspect(|program| drop(FOUND.set(program.clone()))),
+    }
+}
+
+fn found(report: Report<'_>) -> Result<OsString> {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         return Ok("ffmpeg".into());
     }
@@ -65,14 +77,22 @@ pub fn ready(report: Report<'_>) -> Result<()> {
     program(report).map(|_| ())
 }
 
-/// Hands the frames of a video over, one after the other, with their numbers from 0 on. An error when ffmpeg is not there, or reads
-/// no frame.
-pub fn frames(path: &Path, report: Report<'_>, each: impl FnMut(usize, RgbImage) -> Result<()>) -> Result<()> {
+/// Hands the frames of a video over, one after the other, with their numbers from 0 on. What comes back is a sentence about what ffmpeg
+/// could not read, as of a video that is cut off. An error when ffmpeg is not there, or reads no frame.
+pub fn frames(
+    path: &Path,
+    report: Report<'_>,
+    each: impl FnMut(usize, RgbImage) -> Result<()>,
+) -> Result<Option<String>> {
     frames_by(&program(report)?, path, each)
 }
 
 /// The same by this program.
-fn frames_by(ffmpeg: &OsStr, path: &Path, mut each: impl FnMut(usize, RgbImage) -> Result<()>) -> Result<()> {
+fn frames_by(
+    ffmpeg: &OsStr,
+    path: &Path,
+    mut each: impl FnMut(usize, RgbImage) -> Result<()>,
+) -> Result<Option<String>> {
     let mut command = Command::new(ffmpeg);
     command.args(["-v", "error", "-nostdin", "-i"]).arg(named(path));
     command.args(["-an", "-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "-"]);
@@ -104,7 +124,8 @@ fn frames_by(ffmpeg: &OsStr, path: &Path, mut each: impl FnMut(usize, RgbImage) 
         let why = reason(&said);
         return Err(Error::input(format!("{} is no video that ffmpeg can read: {why}", path.display())));
     }
-    Ok(())
+    let is_said = said.lines().any(|line| !line.trim().is_empty());
+    Ok(is_said.then(|| format!("{} was read as far as possible; ffmpeg says: {}", path.display(), reason(&said))))
 }
 
 /// Writes pictures of one size as a video, so many a second, with H.264 in an MP4. An error when ffmpeg is not there, or cannot.
@@ -123,6 +144,8 @@ pub struct Rewritten {
     pub frames: usize,
     /// Whether its sound was kept.
     pub has_sound: bool,
+    /// What could not be read of the other, a sentence.
+    pub problem: Option<String>,
 }
 
 /// Writes a video of what `each` makes of another one's frames, as many in a second, with its sound and with a comment in the file. One
@@ -137,7 +160,7 @@ pub fn rewritten(
     let ffmpeg = program(report)?;
     let of = Of { comment: Some(comment.to_owned()), ..told(&ffmpeg, from)? };
     let (mut writer, mut count) = (None::<Writer>, 0);
-    frames_by(&ffmpeg, from, |number, frame| {
+    let problem = frames_by(&ffmpeg, from, |number, frame| {
         let (width, height) = (frame.width() as usize, frame.height() as usize);
         let made = each(number, Image::new(width, height, 3, frame.into_raw()))?;
         let writer = match &mut writer {
@@ -148,7 +171,7 @@ pub fn rewritten(
         writer.add(&made)
     })?;
     writer.ok_or_else(|| cannot(to, "there are no frames"))?.end()?;
-    Ok(Rewritten { frames: count, has_sound: of.sound.is_some() })
+    Ok(Rewritten { frames: count, has_sound: of.sound.is_some(), problem })
 }
 
 /// What a video has beside its frames.
@@ -245,7 +268,7 @@ impl Writer {
         self.into = None; // the end of what it takes
         let is_well = self.child.wait().is_ok_and(|status| status.success());
         let said = self.said.take().and_then(|said| said.join().ok()).unwrap_or_default();
-        (is_well, cannot(&self.path, reason(&said)))
+        (is_well, cannot(&self.path, &reason(&said)))
     }
 
     fn end(mut self) -> Result<()> {
@@ -284,9 +307,10 @@ fn not_started(error: std::io::Error) -> Error {
     }
 }
 
-/// The line in which ffmpeg says why.
-fn reason(said: &str) -> &str {
-    said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it gave no reason").trim()
+/// The line in which ffmpeg says why, as far as it suits a terminal.
+fn reason(said: &str) -> String {
+    let line = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it gave no reason").trim();
+    line.chars().filter(|c| !c.is_control()).take(LONGEST_REASON).collect()
 }
 
 /// The next picture of a stream of netpbm's binary colour pictures; none at its end.
@@ -339,6 +363,13 @@ mod tests {
             ["24000/1001", "60000/1001", "15"]
         );
         assert_eq!(of("no rate", "").0, "25");
+    }
+
+    #[test]
+    fn a_reason_is_the_last_line_that_says_something_and_suits_a_terminal() {
+        assert_eq!(reason("first\n  the \u{1b}[31mlast\x07 \n \n"), "the [31mlast");
+        assert_eq!(reason("\n"), "it gave no reason");
+        assert_eq!(reason(&"a".repeat(9_999)).len(), LONGEST_REASON);
     }
 
     #[test]
