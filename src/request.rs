@@ -179,8 +179,8 @@ pub struct Example {
     pub wanted: Option<Media>,
     /// Something real of the kind that the model makes, which is no answer to what is asked.
     pub beside: Option<Media>,
-    /// Of what the data has anyway, what comes nearest to the answer. A model should do better.
-    pub nearest: Option<Media>,
+    /// Of what the data has anyway, what comes nearest to the answer, and what that is called. A model should do better.
+    pub nearest: Option<(&'static str, Media)>,
 }
 
 impl Example {

@@ -191,6 +191,13 @@ impl Style {
         Ok(choices)
     }
 
+    /// The variants of a component; none where there is no such component.
+    pub fn variants(&self, component: &str) -> Vec<&str> {
+        self.components
+            .get(component)
+            .map_or(Vec::new(), |component| component.variants.keys().map(String::as_str).collect())
+    }
+
     /// The avatar with these choices. An error when one names nothing of this style, or a colour that shows is missing.
     pub fn compose(&self, choices: &Choices) -> Result<Composed> {
         for (name, variant) in &choices.variants {

@@ -25,7 +25,7 @@ pub(in crate::data) const STYLES: Archive = Archive {
 };
 const SEED: u64 = 0;
 const PIXELS: u32 = 64;
-const BACKGROUND: ([u8; 3], &str) = ([0xe8, 0xec, 0xf2], "#e8ecf2"); // soft, and of no style's palette
+pub(in crate::data) const BACKGROUND: ([u8; 3], &str) = ([0xe8, 0xec, 0xf2], "#e8ecf2"); // soft, and of no style's palette
 const AT_ONCE: u64 = 256; // pictures between two reports
 const TRAIN: &str = "train";
 const HELD_OUT: &str = "held-out";
@@ -224,7 +224,7 @@ impl Look {
 }
 
 /// The package's styles by name, from the cache or by pip.
-fn styles(report: Report<'_>) -> Result<impl Fn(&str) -> Result<Style> + use<>> {
+pub(in crate::data) fn styles(report: Report<'_>) -> Result<impl Fn(&str) -> Result<Style> + use<>> {
     let bytes = STYLES.bytes(report)?;
     Ok(move |name: &str| {
         let broken = |why: String| Error::failed(format!("{} is broken: {why}", STYLES.file));

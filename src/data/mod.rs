@@ -11,6 +11,7 @@ pub mod dicebear;
 pub mod drawn;
 pub mod emoji;
 pub mod enlarged;
+pub mod expressions;
 pub mod faces;
 pub mod fetch;
 pub mod food;
@@ -95,6 +96,16 @@ pub const SETS: &[DataSet] = &[
         made_of: &[faces::STYLES.file],
         folder: faces::anime_dir,
         fetch: faces::fetch_anime,
+    },
+    DataSet {
+        name: "expressions",
+        sentence: "two drawn persons with 400 expressions each, 64x64, of which 100 are the same, for faceswap",
+        bytes: 1_500_000,
+        licence: "avataaars: free for personal and commercial use, by Pablo Stanley",
+        parts: &[],
+        made_of: &[faces::STYLES.file],
+        folder: expressions::default_dir,
+        fetch: expressions::fetch,
     },
     DataSet {
         name: "openmoji",

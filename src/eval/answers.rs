@@ -128,8 +128,8 @@ impl Answers {
     }
 
     /// What nobody need learn: the given pictures as they are, brought to the size of the wanted ones by MATLAB's bicubic filter
-    /// where that is another, and the wanted ones' mean colour everywhere; and of persons, themselves in the nearest pose that others were learned in, where the data
-    /// has that. A model that is no better has learned nothing.
+    /// where that is another, and the wanted ones' mean colour everywhere; and where the data has it, what comes nearest to the answers, such
+    /// as a person in the nearest known pose. A model that is no better has learned nothing.
     pub fn baselines(&self, data: &str, asked: &[Example]) -> Result<Vec<Self>> {
         let given = asked.iter().map(|example| example.asked.picture().cloned());
         let given = given.collect::<Option<Vec<_>>>().ok_or_else(|| Error::input("there are no given pictures"))?;
@@ -154,10 +154,11 @@ impl Answers {
         let flat = wanted.iter().map(flat).collect();
         let given = is_alike.then_some((name, given)); // a photograph says nothing of where its damage is
         let nearest = asked.iter().map(|example| match &example.nearest {
-            Some(Media::Image(image)) => Some(image.clone()),
+            Some((name, Media::Image(image))) => Some((*name, image.clone())),
             _ => None,
         });
-        let nearest = nearest.collect::<Option<Vec<_>>>().map(|nearest| ("the nearest known pose", nearest));
+        let nearest = nearest.collect::<Option<Vec<_>>>().map(|named| named.into_iter().unzip());
+        let nearest = nearest.map(|(names, nearest): (Vec<_>, Vec<Image>)| (names[0], nearest));
         let named = given.into_iter().chain([("the mean colour", flat)]).chain(nearest);
         let named = named.map(|(name, made)| {
             let answers = Self::of(name, made, data, asked)?;

@@ -113,8 +113,9 @@ impl Posed {
         let examples = asked.flat_map(|pair| {
             let nearest =
                 known.as_ref().and_then(|known| known.nearest(last(pairs.person(pair.1)), pairs.pose(pair.1)));
+            let nearest = nearest.map(|image| ("the nearest known pose", Media::Image(image)));
             let examples = request::Batch::examples(&pairs.batch_of(&[pair]));
-            examples.into_iter().map(move |example| Example { nearest: nearest.clone().map(Media::Image), ..example })
+            examples.into_iter().map(move |example| Example { nearest: nearest.clone(), ..example })
         });
         Ok(examples.collect())
     }
@@ -564,16 +565,19 @@ mod tests {
                 fs::write(file, plain([10 * number as u8; 3])).unwrap();
             }
         }
-        let level = |media: &Option<Media>| match media {
-            Some(Media::Image(image)) => image.pixels[0],
+        let level = |media: &Media| match media {
+            Media::Image(image) => image.pixels[0],
             other => panic!("{other:?}"),
         };
-        let found =
-            examples().iter().map(|example| [&example.wanted, &example.nearest].map(level)).collect::<BTreeSet<_>>();
+        let levels = |example: &Example| {
+            let (name, nearest) = example.nearest.as_ref().unwrap();
+            assert_eq!(*name, "the nearest known pose");
+            [level(example.wanted.as_ref().unwrap()), level(nearest)]
+        };
+        let found = examples().iter().map(levels).collect::<BTreeSet<_>>();
         assert_eq!(found, BTreeSet::from([[70, 10], [80, 10], [90, 10]]), "8 and 9 are another person's");
         fs::write(folder.path().join(format!("{KNOWN}/d/20.json")), numbered(9).text()).unwrap();
-        let found =
-            examples().iter().map(|example| [&example.wanted, &example.nearest].map(level)).collect::<BTreeSet<_>>();
+        let found = examples().iter().map(levels).collect::<BTreeSet<_>>();
         assert_eq!(found, BTreeSet::from([[70, 200], [80, 200], [90, 200]]));
     }
 
