@@ -4,20 +4,21 @@
 //! cargo run --release --example measure_swap -- runs/0001-faceswap faces/
 //! ```
 //!
-//! The folder is laid out as `ganvas data faces` does it, but its faces should have more room around them: one that is cut close is hardly
-//! found again. Each held-out face is given to each other person, as `ganvas apply` does it. Beside it: the
-//! face unchanged, and the learned face of the other person whose landmarks are nearest, put in its place.
+//! The folder is one of `ganvas data faces`. Each held-out face is given to each other person, as `ganvas apply` does it. Beside it: the
+//! face unchanged, and the learned face of the other person whose landmarks are nearest, in its colours and in its place.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use ganvas::data::people::identity::{Identity, Vector, alike};
 use ganvas::data::people::mtcnn::Mtcnn;
-use ganvas::media::face::{Similarity, put_back};
+use ganvas::media::face::{Similarity, aligned, core, matched, put_back};
 use ganvas::media::{Image, Picture};
 use ganvas::swap::Swap;
 use ganvas::{Error, RECIPES, Result, RunDir, Sample, Value, device, sample};
 
+/// The side of pasted faces in pixels.
+const SIDE: usize = 128;
 /// Held-out faces of each person, evenly chosen.
 const MOST: usize = 100;
 
@@ -68,6 +69,17 @@ fn mean(vectors: &[&Vector]) -> Vector {
     vectors.iter().for_each(|vector| sum.iter_mut().zip(*vector).for_each(|(sum, value)| *sum += value));
     let length = sum.iter().map(|value| value * value).sum::<f32>().sqrt();
     sum.map(|value| value / length)
+}
+
+/// A picture with the face of another one pasted in, by the landmarks of both.
+fn pasted(given: &Image, own: &Points, other: &Image, of_other: &Points) -> Image {
+    let mut made = given.clone();
+    let places = [own, of_other].map(|points| Similarity::of_face(points, SIDE));
+    if let [Some(to_own), Some(to_other)] = places {
+        let face = matched(&aligned(other, &to_other, SIDE), &aligned(given, &to_own, SIDE), &core(SIDE, 0));
+        put_back(&mut made, &face, &vec![1.0; SIDE * SIDE], &to_own, own);
+    }
+    made
 }
 
 /// How far landmarks are apart on average, in distances of the first ones' eyes.
@@ -121,13 +133,11 @@ fn main() -> Result<()> {
                 given += 1;
                 let far = |(_, other): &&(&Image, Seen)| apart(&own.points, &other.points);
                 let nearest = others.iter().min_by(|a, b| far(a).total_cmp(&far(b)));
-                let mut pasted = face.clone();
-                if let Some((other, seen)) = nearest
-                    && let Some(way) = Similarity::between(&own.points, &seen.points)
+                let pasted = nearest.map(|(other, seen)| pasted(face, &own.points, other, &seen.points));
+                for (i, made) in [swap.image(face.clone())?.0, face.clone(), pasted.unwrap_or_else(|| face.clone())]
+                    .iter()
+                    .enumerate()
                 {
-                    put_back(&mut pasted, other, &vec![1.0; other.width * other.height], &way);
-                }
-                for (i, made) in [swap.image(face.clone())?.0, face.clone(), pasted].iter().enumerate() {
                     match eyes.see(made)? {
                         Some(seen) => rows[i].1.push([
                             f64::from(alike(&seen.vector, target)),

@@ -7,7 +7,7 @@ use crate::data::people::mtcnn::{Face, Mtcnn};
 use crate::device;
 use crate::error::{Error, Result};
 use crate::field::Kind;
-use crate::media::face::{Similarity, aligned, eyes, matched, put_back};
+use crate::media::face::{Similarity, aligned, core, eyes, matched, put_back, with_room};
 use crate::media::{Image, Picture};
 use crate::model::{Model, taken_picture, turned};
 use crate::report::Report;
@@ -90,7 +90,8 @@ pub struct Swap<'a> {
     model: &'a dyn Model,
     asked: Sample,
     side: usize,
-    detector: Mtcnn,
+    /// None where every picture is an upright face with room around it.
+    detector: Option<Mtcnn>,
     meant: Option<Meant>,
     /// Where the faces of the frame before were; empty where there is none.
     before: Vec<[[f64; 2]; 5]>,
@@ -99,11 +100,16 @@ pub struct Swap<'a> {
 impl<'a> Swap<'a> {
     /// By a model that takes faces, with all else that is `asked`, of everybody. The detector is fetched once.
     pub fn new(model: &'a dyn Model, asked: Sample, report: Report<'_>) -> Result<Self> {
+        let swap = Swap::upright(model, asked)?;
+        Ok(Swap { detector: Some(Mtcnn::load(&device::cpu(), report)?), ..swap })
+    }
+
+    /// Of pictures of upright faces with room around them, as [`crate::data::people::faces`] writes them: nothing is looked for.
+    pub fn upright(model: &'a dyn Model, asked: Sample) -> Result<Self> {
         let side = taken_picture(model)
             .and_then(|(_, side)| side)
             .ok_or_else(|| Error::input("this model takes no faces; give a run of faceswap"))?;
-        let detector = Mtcnn::load(&device::cpu(), report)?;
-        Ok(Swap { model, asked, side, detector, meant: None, before: Vec::new() })
+        Ok(Swap { model, asked, side, detector: None, meant: None, before: Vec::new() })
     }
 
     /// The same where nothing is to be fetched; the error says how to.
@@ -119,7 +125,7 @@ impl<'a> Swap<'a> {
     /// Of the person alone of a picture in which one face is seen; `least` is the cosine from which on a face is theirs, usually
     /// [`crate::data::people::faces::ALIKE`]. `name` is what the picture is called in errors.
     pub fn only(self, picture: &Image, name: &str, least: f32, report: Report<'_>) -> Result<Self> {
-        let faces = self.detector.faces(&picture.to_rgb())?.into_iter().filter(is_clear).collect::<Vec<_>>();
+        let faces = self.found(picture)?.into_iter().filter(is_clear).collect::<Vec<_>>();
         let [face] = faces.as_slice() else {
             let many = faces.len();
             return Err(Error::input(format!("{name} shows {many} faces; give a picture of one person's face")));
@@ -128,6 +134,17 @@ impl<'a> Swap<'a> {
         let vector = vector(&identity, picture, face)?;
         let vector = vector.ok_or_else(|| Error::input(format!("{name} shows no face that can be known again")))?;
         Ok(Swap { meant: Some(Meant { identity, vector, least }), ..self })
+    }
+
+    /// The faces of a picture.
+    fn found(&self, picture: &Image) -> Result<Vec<Face>> {
+        let Some(detector) = &self.detector else {
+            let (side, sides) = (picture.width.min(picture.height), [picture.width, picture.height]);
+            let place = |axis: usize, share: f64| ((sides[axis] - side) as f64 / 2.0 + share * side as f64) as f32;
+            let landmarks = with_room().map(|[x, y]| [place(0, x), place(1, y)]);
+            return Ok(vec![Face { frame: [0.0, 0.0, sides[0] as f32, sides[1] as f32], sure: 1.0, landmarks }]);
+        };
+        detector.faces(&picture.to_rgb())
     }
 
     /// A picture by itself with its faces swapped, as deep as 8 bits where there was one; as it is where there was none.
@@ -148,11 +165,11 @@ impl<'a> Swap<'a> {
 
     /// The same of an RGB image.
     pub fn image(&mut self, mut whole: Image) -> Result<(Image, Counts)> {
-        let found = self.detector.faces(&whole.to_rgb())?;
+        let found = self.found(&whole)?;
         let (mut counts, mut now) = (Counts::default(), Vec::new());
         let given = whole.clone();
         for face in found {
-            if !is_clear(&face) {
+            if self.detector.is_some() && !is_clear(&face) {
                 counts.unclear += 1;
                 continue;
             }
@@ -169,8 +186,9 @@ impl<'a> Swap<'a> {
             let Some(to_face) = Similarity::of_face(&points, self.side) else { continue };
             let square = aligned(&given, &to_face, self.side);
             let (made, mask) = self.turned(&square)?;
-            let made = matched(&made, &square, &mask);
-            put_back(&mut whole, &made, &mask, &to_face);
+            let shares = mask.iter().zip(core(self.side, 0)).map(|(mask, core)| mask * core).collect::<Vec<_>>();
+            let made = matched(&made, &square, &shares);
+            put_back(&mut whole, &made, &mask, &to_face, &points);
             counts.swapped += 1;
         }
         self.before = now;

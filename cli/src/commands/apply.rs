@@ -149,6 +149,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let run = run.path().display();
         return Err(Error::input(format!("{run} swaps no faces; leave {flag} out")).into());
     }
+    if swaps && args.mask.is_some() {
+        return Err(
+            Error::input("a swapped face is put back by its mask, and no mask is written; leave --mask out").into()
+        );
+    }
     let finds = swaps && !args.aligned;
     let many = place_of_poses(&args.with, model.as_ref());
     let with = args.with.iter().filter(|(name, _)| many.as_ref().is_none_or(|(many, _)| many != name)).cloned();
@@ -173,15 +178,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         .into());
     }
     let memory = args.memory.unwrap_or_else(ganvas::memory::half_of_free);
+    let learned = learned.filter(|_| !swaps); // a face is brought to that side wherever it is found
     let how = How { tiling: &tiling, learned, asked: &asked, mask: mask.as_deref(), memory };
     if let Some((name, place)) = many {
         return Ok(in_poses(model.as_ref(), &how, &args, &name, &place)?);
     }
     let mut work = Work::new(format!("applying {}", config.entry.info.name));
-    let mut swap = match finds {
-        true => Some(swap(model.as_ref(), &asked, &args, &mut work)?),
-        false => None,
-    };
+    let mut swap = swaps.then(|| swap(model.as_ref(), &asked, &args, &mut work)).transpose()?;
     if let (Some(film), Some(swap)) = (film, &mut swap) {
         let begun = Instant::now();
         let told = in_video(swap, &args, film, &mut work);
@@ -355,6 +358,9 @@ fn one(
 
 /// What swaps faces, of everybody or of who is meant.
 fn swap<'a>(model: &'a dyn Model, asked: &Sample, args: &Args, work: &mut Work) -> ganvas::Result<Swap<'a>> {
+    if args.aligned {
+        return Swap::upright(model, asked.clone());
+    }
     let only = args.only.as_ref().map(|path| Ok::<_, Error>((path, Picture::read(path)?))).transpose()?;
     let report = &mut |progress: Progress<'_>| work.show(&progress);
     let swap = Swap::new(model, asked.clone(), report)?;
@@ -422,7 +428,10 @@ fn in_video(swap: &mut Swap, args: &Args, input: &Path, work: &mut Work) -> ganv
         counts.push(count);
         Ok(made)
     })?;
-    let told = json!({ "frames": rewritten.frames, "has_sound": rewritten.has_sound });
+    if let Some(problem) = &rewritten.problem {
+        work.suspend(|| say(problem));
+    }
+    let told = json!({ "frames": rewritten.frames, "has_sound": rewritten.has_sound, "problem": rewritten.problem });
     let mut told = told_path(told_path(told, "input", input), "output", output);
     said_of_faces(&mut told, &counts, work).map_err(|why| {
         let _ = std::fs::remove_file(output); // it is as the given one

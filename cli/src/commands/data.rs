@@ -105,8 +105,8 @@ Ask the people whose faces these are: see docs/faceswap.md.")]
         /// A folder that is not there yet.
         #[arg(short, long, value_name = "DIR")]
         output: PathBuf,
-        /// The side of the faces in pixels.
-        #[arg(long, default_value_t = 160, value_name = "N", value_parser = clap::value_parser!(u32).range(32..=512))]
+        /// The side of the pictures in pixels; the face takes two thirds of it, and around it is room.
+        #[arg(long, default_value_t = 192, value_name = "N", value_parser = clap::value_parser!(u32).range(32..=512))]
         side: u32,
         /// Look at one frame of so many.
         #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]

@@ -662,7 +662,7 @@ impl Survey {
         if !self.classes.is_empty() {
             let classes = self.classes.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>();
             facts.push(format!(
-                "classes: {} ({}); biggan learns them, and other recipes learn all pictures as one kind",
+                "classes: {} ({}); biggan learns them, faceswap takes each for a person, and other recipes learn all pictures as one kind",
                 classes.len(),
                 classes.join(", ")
             ));

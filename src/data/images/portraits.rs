@@ -11,15 +11,20 @@ use super::{Images, Layout, Pictures, Shape, TEST, classes, images_of, signed};
 use crate::data::cache;
 use crate::data::source::{Asked, Drawing, Source, Split};
 use crate::error::{Error, Result};
-use crate::media::face::matched;
+use crate::media::face::{INNER, core, matched};
 use crate::media::{Image, Media};
 use crate::random::Draws;
 use crate::request::{Batch, Example, Sample};
 
 /// The name under which it is said whose face a picture is to get.
 pub const TO: &str = "to";
+/// So many lots that beside them there are few faces.
+const MANY: u32 = 1 << 24;
 /// Points along a side of the grid that a face is warped by.
 const GRID: usize = 5;
+
+/// How far a face is turned, made larger or smaller, and shifted at most, in radians and in shares of its side.
+const JITTER: [f64; 4] = [10.0 / 180.0 * std::f64::consts::PI, 0.05, 0.05, 0.05];
 
 /// The persons whose faces a recipe learns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,11 +32,18 @@ const GRID: usize = 5;
 pub struct Portraits {
     /// Folder or zip with a folder for each of two or more persons, of faces that are cut out alike, as `ganvas data faces VIDEO... -o DIR` makes them; must be given. Folders train and held-out (or val, test) at the top split it.
     pub path: PathBuf,
+    /// Share of each picture's side that the face takes, in the middle; the rest is room to warp it. 2/3 for pictures of `ganvas data faces`, 1 for faces that are cut close, from the brows to the chin.
+    #[schemars(range(min = 0.25, max = 1.0))]
+    pub inner: f64,
     /// Whether each face is mirrored, left for right, with probability 1/2.
     pub mirror: bool,
     /// How far the points of a 5x5 grid are moved to warp a face, as the standard deviation in shares of the side.
     #[schemars(range(min = 0.0, max = 0.5))]
     pub warp: f64,
+    /// Whether each face is turned by up to 10 degrees, made larger or smaller by up to 5 %, and shifted by up to 5 % of its side.
+    pub jitter: bool,
+    /// Whether the held-out faces of all persons show the same expressions in the order of their names, as those of the set `expressions` do. Then a swap is measured against the face that it should be.
+    pub twins: bool,
     /// Whether half of the faces are seen in the colours of a face of another person, so that colours do not tell who is who.
     pub colours: bool,
     /// Whether to go on without the files that cannot be used, instead of stopping before the first step.
@@ -45,9 +57,12 @@ impl Default for Portraits {
     fn default() -> Self {
         Portraits {
             path: PathBuf::new(),
+            inner: INNER,
             mirror: true,
             warp: 5.0 / 160.0, // 5 pixels of the 160 that deepfakes cuts out
-            colours: true,     // as the published code
+            jitter: true,      // as deepfakes
+            twins: false,
+            colours: true, // as the published code
             skip_broken: false,
             validation_share: 0.05,
         }
@@ -123,6 +138,10 @@ impl Portraits {
         let order = (drawing.seed, drawing.batch);
         let folders = if drawing.split == Split::Test { TEST } else { &[] };
         let faces = Faces::open(self, &place, cache.as_deref(), names, shape, order, (drawing.is_held_out(), folders))?;
+        if drawing.split == Split::Test && self.twins {
+            let known = Faces::open(self, &place, cache.as_deref(), names, shape, order, (false, &[]))?;
+            return Ok(Box::new(Asked(faces.asked_of_others(&known, &place)?)));
+        }
         if drawing.split == Split::Test {
             return Ok(Box::new(Asked(faces.asked_of_all())));
         }
@@ -132,7 +151,10 @@ impl Portraits {
 
 /// Faces in memory.
 struct Faces {
+    /// With room around them.
     pictures: Pictures,
+    /// Of the faces.
+    side: usize,
     /// The places of each person's faces.
     of_person: Vec<Vec<usize>>,
     names: Arc<[String]>,
@@ -140,12 +162,24 @@ struct Faces {
     batch: usize,
     mirror: bool,
     colours: bool,
+    jitter: bool,
     warp: f64,
 }
 
-/// How a face is seen: whether it is mirrored, by how many sides each point of the grid is moved to be warped, x and y, and in the
-/// colours of which other face.
-type Change<'a> = (bool, &'a [f32], Option<usize>);
+/// How a face is seen.
+struct Change {
+    is_mirrored: bool,
+    /// By how many sides each point of the grid is moved, x and y, in the face and in the warped one.
+    moved: [Vec<f32>; 2],
+    /// The other face whose colours it has.
+    like: Option<usize>,
+}
+
+impl Change {
+    fn none() -> Self {
+        Change { is_mirrored: false, moved: [(); 2].map(|()| vec![0.0; 2 * GRID * GRID]), like: None }
+    }
+}
 
 impl Faces {
     fn open(
@@ -159,7 +193,10 @@ impl Faces {
     ) -> Result<Self> {
         let images = portraits.as_images();
         let found = classes(&images, "")?;
-        let pictures = Pictures::open(&images, place, cache, shape, (seed, batch), held_out, folders)?;
+        let Shape { channels, side } = shape;
+        let around = (side as f64 * (1.0 / portraits.inner - 1.0) / 2.0).round() as usize;
+        let wide = Shape { channels, side: side + 2 * around };
+        let pictures = Pictures::open(&images, place, cache, wide, (seed, batch), held_out, folders)?;
         let numbers = found.iter().map(|name| names.iter().position(|known| known == name)).collect::<Vec<_>>();
         if let Some(unknown) = numbers.iter().position(Option::is_none) {
             return Err(Error::input(format!(
@@ -182,9 +219,9 @@ impl Faces {
                 names[nobody]
             )));
         }
-        let Portraits { mirror, colours, warp, .. } = *portraits;
-        let [mirror, colours] = [mirror, colours].map(|is_wanted| is_wanted && !held_out);
-        Ok(Faces { pictures, of_person, names: names.into(), seed, batch, mirror, colours, warp })
+        let Portraits { mirror, colours, jitter, warp, .. } = *portraits;
+        let [mirror, colours, jitter] = [mirror, colours, jitter].map(|is_wanted| is_wanted && !held_out);
+        Ok(Faces { pictures, side, of_person, names: names.into(), seed, batch, mirror, colours, jitter, warp })
     }
 
     /// The places of a step's faces, person by person.
@@ -210,20 +247,21 @@ impl Faces {
 
     /// Faces of persons by their places, each seen with a change of its own.
     fn batch_of(&self, drawn: &[(usize, usize)], changes: &[Change]) -> PortraitBatch {
-        let (n, Shape { channels, side }) = (drawn.len(), self.pictures.shape);
+        let (n, side, Shape { channels, side: wide }) = (drawn.len(), self.side, self.pictures.shape);
         let size = n * channels * side * side;
         let (mut warped, mut faces) = (Vec::with_capacity(size), Vec::with_capacity(size));
-        for ((_, at), (is_mirrored, moved, like)) in drawn.iter().zip(changes) {
+        for ((_, at), Change { is_mirrored, moved, like }) in drawn.iter().zip(changes) {
             let levels = match like {
                 Some(like) => self.coloured(*at, *like),
                 None => self.pictures.pack.picture(*at).to_vec(),
             };
             let mut face = levels.into_iter().map(signed).collect::<Vec<f32>>();
             if *is_mirrored {
-                face.chunks_exact_mut(side).for_each(<[f32]>::reverse);
+                face.chunks_exact_mut(wide).for_each(<[f32]>::reverse);
             }
-            warped.extend(warp(&face, side, moved));
-            faces.extend(face);
+            let [as_it_is, as_given] = moved.each_ref().map(|moved| warp(&face, [wide, side], moved));
+            faces.extend(as_it_is);
+            warped.extend(as_given);
         }
         let [warped, faces] = [warped, faces].map(|pixels| TensorData::new(pixels, [n, channels, side, side]));
         let persons = drawn.iter().map(|(person, _)| *person).collect();
@@ -232,21 +270,20 @@ impl Faces {
 
     /// The levels of a face in the colours of another one.
     fn coloured(&self, at: usize, like: usize) -> Vec<u8> {
-        let Shape { channels, side } = self.pictures.shape;
+        let Shape { channels, side: wide } = self.pictures.shape;
         let [own, other] = [at, like].map(|at| self.pictures.pack.picture(at));
         if channels != 3 {
             return own.to_vec();
         }
-        let plane = side * side;
+        let plane = wide * wide;
         let image =
-            |levels: &[u8]| Image::new(side, side, 3, (0..3 * plane).map(|i| levels[i % 3 * plane + i / 3]).collect());
-        let made = matched(&image(own), &image(other), &vec![1.0; plane]);
+            |levels: &[u8]| Image::new(wide, wide, 3, (0..3 * plane).map(|i| levels[i % 3 * plane + i / 3]).collect());
+        let made = matched(&image(own), &image(other), &core(self.side, (wide - self.side) / 2));
         (0..3 * plane).map(|i| made.pixels[i % plane * 3 + i / plane]).collect()
     }
 
     /// Whose colours faces are seen in, as the places of faces; none for their own.
     fn colours(&self, drawn: &[(usize, usize)], draws: &Draws) -> Vec<Option<usize>> {
-        const MANY: u32 = 1 << 24; // beside it, there are few faces
         if !self.colours {
             return vec![None; drawn.len()];
         }
@@ -261,11 +298,52 @@ impl Faces {
         drawn.iter().zip(coins.into_iter().zip(lots)).map(of).collect()
     }
 
+    /// One of a person's faces, as it is.
+    fn still(&self, one: (usize, usize)) -> Vec<Example> {
+        self.batch_of(&[one], &[Change::none()]).examples()
+    }
+
     /// Every face once, as it is.
     fn asked_of_all(&self) -> Vec<Example> {
         let all = (0..).zip(&self.of_person).flat_map(|(person, own)| own.iter().map(move |at| (person, *at)));
-        let still = [0.0; 2 * GRID * GRID];
-        all.flat_map(|one| self.batch_of(&[one], &[(false, &still, None)]).examples()).collect()
+        all.flat_map(|one| self.still(one)).collect()
+    }
+
+    /// Every face once as each other person's, whose face in the same place is what it should become. Beside it is the nearest of that
+    /// person's `known` faces: the one whose pixels differ least from those that are given. An error where there is no such place.
+    fn asked_of_others(&self, known: &Faces, place: &Path) -> Result<Vec<Example>> {
+        let images = |faces: &Faces| {
+            let of = |(person, own): (usize, &Vec<usize>)| {
+                own.iter()
+                    .flat_map(|at| faces.still((person, *at)))
+                    .filter_map(|example| example.asked.picture().cloned())
+                    .collect::<Vec<_>>()
+            };
+            faces.of_person.iter().enumerate().map(of).collect::<Vec<_>>()
+        };
+        let (held_out, known) = (images(self), images(known));
+        if held_out.iter().any(|own| own.len() != held_out[0].len()) {
+            let counts = held_out.iter().zip(&*self.names).map(|(own, name)| format!("{} of {name}", own.len()));
+            return Err(Error::input(format!(
+                "{} holds out {}; data.twins needs as many of each, or leave it out",
+                place.display(),
+                counts.collect::<Vec<_>>().join(", ")
+            )));
+        }
+        let far = |one: &Image, other: &Image| {
+            let pixels = one.pixels.iter().zip(&other.pixels);
+            pixels.map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum::<u64>()
+        };
+        let mut examples = Vec::new();
+        for (from, to) in (0..self.names.len()).flat_map(|from| (0..self.names.len()).map(move |to| (from, to))) {
+            for (given, wanted) in held_out[from].iter().zip(&held_out[to]).filter(|_| from != to) {
+                let nearest = known[to].iter().min_by_key(|face| far(given, face));
+                let nearest = nearest.map(|face| ("the nearest known face", Media::Image(face.clone())));
+                let example = Example::pair(given.clone(), wanted.clone()).with(TO, self.names[to].as_str());
+                examples.push(Example { nearest, ..example });
+            }
+        }
+        Ok(examples)
     }
 }
 
@@ -294,18 +372,43 @@ impl Source<PortraitBatch> for Faces {
         let (n, draws) = (drawn.len(), Draws::new(self.seed, step));
         let mirrored = if self.mirror { draws.indices("data.mirror", 2, n) } else { vec![0; n] };
         let moved = draws.normals("data.warp", n * 2 * GRID * GRID).into_iter().map(|z| z * self.warp as f32);
-        let moved = moved.collect::<Vec<f32>>();
-        let changes = mirrored.into_iter().zip(moved.chunks(2 * GRID * GRID)).zip(self.colours(&drawn, &draws));
-        let changes = changes.map(|((mirrored, moved), like)| (mirrored == 1, moved, like));
+        let (moved, still) = (moved.collect::<Vec<f32>>(), [0.0; 2 * GRID * GRID]);
+        let lots = if self.jitter { draws.indices("data.jitter", MANY, n * JITTER.len()) } else { Vec::new() };
+        let jitters = lots.chunks(JITTER.len()).map(|lots| {
+            std::array::from_fn(|i| ((2.0 * f64::from(lots[i]) / f64::from(MANY) - 1.0) * JITTER[i]) as f32)
+        });
+        let jitters = jitters.map(Some).chain(std::iter::repeat(None));
+        let changes =
+            mirrored.into_iter().zip(moved.chunks(still.len())).zip(jitters).zip(self.colours(&drawn, &draws));
+        let changes = changes.map(|(((mirrored, moved), jitter), like)| {
+            let moved =
+                [&still[..], moved].map(|moved| jitter.map_or(moved.to_vec(), |jitter| jittered(moved, jitter)));
+            Change { is_mirrored: mirrored == 1, moved, like }
+        });
         Ok(self.batch_of(&drawn, &changes.collect::<Vec<_>>()))
     }
 }
 
-/// A face `[channels, side, side]` with its pixels taken from elsewhere (deepfakes' random warp): each from where it is and the move of
-/// the grid there. The grid of 5x5 points spans the picture from edge to edge; `moved` has for each, row by row, how far x and y go, in
-/// shares of the side. Moves and pixels are interpolated between their four neighbours, and beyond the edge the picture goes on as it is
-/// there.
-fn warp(face: &[f32], side: usize, moved: &[f32]) -> Vec<f32> {
+/// How far the points of the grid go where the face that they warp is turned around its middle, made larger by a share of itself, and
+/// shifted: radians and shares of the side.
+fn jittered(moved: &[f32], [turn, zoom, right, down]: [f32; 4]) -> Vec<f32> {
+    let (sin, cos) = turn.sin_cos();
+    let [sin, cos] = [sin, cos].map(|part| part * (1.0 + zoom));
+    let at = |point: usize| [point % GRID, point / GRID].map(|at| at as f32 / (GRID - 1) as f32 - 0.5);
+    let moves = (0..GRID * GRID).map(|point| (at(point), [moved[2 * point], moved[2 * point + 1]]));
+    let moves = moves.map(|([x, y], [by_x, by_y])| {
+        let [to_x, to_y] = [x + by_x, y + by_y];
+        [cos * to_x - sin * to_y + right - x, sin * to_x + cos * to_y + down - y]
+    });
+    moves.flatten().collect()
+}
+
+/// The middle `[channels, side, side]` of a picture `[channels, wide, wide]` with its pixels taken from elsewhere (deepfakes' random warp):
+/// each from where it is and the move of the grid there. The grid of 5x5 points spans the middle from edge to edge; `moved` has for each,
+/// row by row, how far x and y go, in shares of the side. Moves and pixels are interpolated between their four neighbours, and beyond the
+/// picture's edge it goes on as it is there.
+fn warp(face: &[f32], [wide, side]: [usize; 2], moved: &[f32]) -> Vec<f32> {
+    let around = ((wide - side) / 2) as f32;
     let between = |low: f32, high: f32, share: f32| low * (1.0 - share) + high * share; // exact at either end
     // The cell of a place in a row of so many points, and how far into it the place is.
     let cell = |place: f32, points: usize| {
@@ -325,13 +428,13 @@ fn warp(face: &[f32], side: usize, moved: &[f32]) -> Vec<f32> {
                 let row = |row: usize| between(at(row, left), at(row, right), across);
                 between(row(above), row(below), down)
             });
-            let pixel = |to: f32, at: usize| cell(to * side as f32 + at as f32, side);
+            let pixel = |to: f32, at: usize| cell(to * side as f32 + at as f32 + around, wide);
             from.push((pixel(to_x, x), pixel(to_y, y)));
         }
     }
-    let planes = face.chunks(side * side).flat_map(|plane| {
+    let planes = face.chunks(wide * wide).flat_map(|plane| {
         from.iter().map(move |((left, right, across), (above, below, down))| {
-            let row = |y: usize| between(plane[y * side + left], plane[y * side + right], *across);
+            let row = |y: usize| between(plane[y * wide + left], plane[y * wide + right], *across);
             between(row(*above), row(*below), *down)
         })
     });
@@ -362,7 +465,7 @@ mod tests {
     }
 
     fn portraits(folder: &TempDir) -> Portraits {
-        Portraits { path: folder.path().to_owned(), colours: false, ..Portraits::default() }
+        Portraits { path: folder.path().to_owned(), colours: false, jitter: false, ..Portraits::default() }
     }
 
     fn names() -> Vec<String> {
@@ -425,6 +528,37 @@ mod tests {
     }
 
     #[test]
+    fn twins_are_measured_against_each_other_beside_the_nearest_known_face() {
+        let folder = folder([4, 2, 3, 2]);
+        fs::remove_dir_all(folder.path().join("train/cid")).unwrap();
+        let twins = Portraits { twins: true, ..portraits(&folder) };
+        let drawing = Drawing { split: Split::Test, seed: 1, batch: 2 };
+        let asked = || twins.open(&names()[..2], SMALL, drawing).map(|source| source.asked());
+        let error = asked().err().unwrap().to_string();
+        assert!(error.contains("holds out 2 of ann, 0 of bob; data.twins needs as many of each"), "{error}");
+        fs::create_dir(folder.path().join("held-out/bob")).unwrap();
+        for level in [7, 8] {
+            fs::write(folder.path().join(format!("held-out/bob/{level}.png")), plain([level; 3])).unwrap();
+        }
+        let level = |media: &Media| match media {
+            Media::Image(image) => image.pixels[0],
+            _ => unreachable!(),
+        };
+        let told = asked().unwrap();
+        let told = told.iter().map(|example| {
+            let (name, nearest) = example.nearest.as_ref().unwrap();
+            assert_eq!(*name, "the nearest known face");
+            let given = given(example).unwrap();
+            (level(&given), example.asked.text(TO).unwrap(), level(example.wanted.as_ref().unwrap()), level(nearest))
+        });
+        // Faces of ann have the levels 1 to 4, those held out 10 and 11; of bob 5 and 6.
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [(10, "bob", 7, 6), (11, "bob", 8, 6), (7, "ann", 10, 4), (8, "ann", 11, 4)]
+        );
+    }
+
+    #[test]
     fn every_face_is_shown_as_its_own_person_and_as_the_next_one_beside_a_face_of_that() {
         let folder = folder([4, 2, 3, 1]);
         let examples = opened(&folder, &names(), 3, false).unwrap().batch(0).unwrap().examples();
@@ -445,12 +579,46 @@ mod tests {
         let wanted = numbers(&serde_json::from_str::<serde_json::Value>(golden).unwrap()["warped"]);
         let face = floats(wave([2, 10, 10], 0.31)).into_iter().map(|value| value as f32).collect::<Vec<_>>();
         let moved = (0..50).map(|i| (0.2 * f64::from(wave_at(i, 1.7) as f32)) as f32).collect::<Vec<_>>();
-        let found = warp(&face, 10, &moved);
+        let found = warp(&face, [10, 10], &moved);
         assert!(found.iter().zip(&wanted).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-5), "{found:?}");
-        assert_eq!(warp(&face, 10, &[0.0; 50]), face, "a grid that is not moved");
+        assert_eq!(warp(&face, [10, 10], &[0.0; 50]), face, "a grid that is not moved");
         let aside = (0..50).map(|i| if i % 2 == 0 { 0.1 } else { 0.0 }).collect::<Vec<_>>();
-        let found = warp(&face, 10, &aside); // by a pixel to the left
+        let found = warp(&face, [10, 10], &aside); // by a pixel to the left
         assert!((0..9).all(|x| (found[x] - face[x + 1]).abs() < 1e-5) && (found[9] - face[9]).abs() < 1e-5);
+        // With room around it, what is moved in is what was there.
+        let aside = (0..50).map(|i| if i % 2 == 0 { 1.0 / 6.0 } else { 0.0 });
+        assert_eq!(warp(&face, [10, 6], &[0.0; 50])[..6], face[22..28]);
+        let found = warp(&face, [10, 6], &aside.collect::<Vec<_>>());
+        assert!((0..6).all(|x| (found[x] - face[23 + x]).abs() < 1e-5), "{found:?}");
+    }
+
+    #[test]
+    fn a_face_is_turned_enlarged_and_shifted_with_its_warp() {
+        assert!(jittered(&[0.0; 50], [0.0; 4]).iter().all(|by| *by == 0.0));
+        // A quarter turn around the middle: the corners go round.
+        let quarter = jittered(&[0.0; 50], [std::f32::consts::FRAC_PI_2, 0.0, 0.0, 0.0]);
+        let goes = |moved: &[f32], point: usize| [moved[2 * point], moved[2 * point + 1]];
+        let near = |a: [f32; 2], b: [f32; 2]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+        assert!(near(goes(&quarter, 0), [1.0, 0.0]) && near(goes(&quarter, 4), [0.0, 1.0]));
+        assert!(near(goes(&quarter, 12), [0.0, 0.0]), "the middle stays");
+        let mut warped = [0.0; 50];
+        warped[24] = 0.1; // the middle, to the right
+        let all = jittered(&warped, [0.0, 0.5, 0.2, -0.1]);
+        assert!(near(goes(&all, 12), [0.15 + 0.2, -0.1]) && near(goes(&all, 0), [-0.25 + 0.2, -0.25 - 0.1]), "{all:?}");
+        // Of two draws, faces and warped faces are both other ones; without warp they are the same.
+        let folder = folder([3, 3, 3, 1]);
+        image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([4 * x as u8, 4 * y as u8, 9]))
+            .save(folder.path().join("train/ann/00.png"))
+            .unwrap();
+        let shape = Shape { channels: 3, side: 32 };
+        let jitter = Portraits { jitter: true, mirror: false, warp: 0.0, ..portraits(&folder) };
+        let batch = |step| {
+            let faces = Faces::open(&jitter, folder.path(), None, &names(), shape, (1, 9), (false, &[])).unwrap();
+            faces.batch(step).unwrap()
+        };
+        let values = |data: &TensorData| data.iter::<f32>().collect::<Vec<_>>();
+        assert_eq!(values(&batch(0).faces), values(&batch(0).warped));
+        assert_ne!(values(&batch(0).faces), values(&batch(1).faces));
     }
 
     #[test]
@@ -466,7 +634,7 @@ mod tests {
             }
         }
         let open = |mirror: bool, warp: f64| {
-            let portraits = Portraits { mirror, warp, validation_share: 0.0, ..portraits(&folder) };
+            let portraits = Portraits { mirror, warp, inner: 1.0, validation_share: 0.0, ..portraits(&folder) };
             let shape = Shape { channels: 3, side: 64 };
             Faces::open(&portraits, folder.path(), None, &names()[..2], shape, (1, 64), (false, &[])).unwrap()
         };

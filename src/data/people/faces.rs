@@ -48,7 +48,7 @@ const BLURRED: f64 = 0.4;
 /// What is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
-    /// The side of the faces in pixels.
+    /// The side of the pictures in pixels; the face takes [`crate::media::face::INNER`] of it.
     pub side: usize,
     /// One frame of so many of a video is looked at.
     pub every: usize,
@@ -106,10 +106,16 @@ pub fn write(places: &[PathBuf], to: &Path, wanted: Wanted, report: Report<'_>) 
     for (number, place) in places.iter().enumerate() {
         let look = |out: &mut Out, name: String, picture: &RgbImage| out.look(number, name, picture, place.is_video());
         match &place.kind {
-            Kind::Video => video::frames(&place.path, &mut |_| (), |at, frame| {
-                report(Progress { what: "finding faces", done: at as u64, total: None });
-                if at.is_multiple_of(wanted.every.max(1)) { look(&mut out, format!("{at:06}"), &frame) } else { Ok(()) }
-            })?,
+            Kind::Video => {
+                let problem = video::frames(&place.path, &mut |_| (), |at, frame| {
+                    report(Progress { what: "finding faces", done: at as u64, total: None });
+                    match at.is_multiple_of(wanted.every.max(1)) {
+                        true => look(&mut out, format!("{at:06}"), &frame),
+                        false => Ok(()),
+                    }
+                })?;
+                out.taken.problems.extend(problem);
+            }
             Kind::Picture => {
                 let bytes =
                     fs::read(&place.path).map_err(|error| Error::io("read the picture", &place.path, &error))?;
@@ -228,8 +234,8 @@ impl Out {
                 continue;
             }
             let landmarks = face.points();
-            let upright = |side| Some(aligned(&whole, &Similarity::of_face(&landmarks, side)?, side));
-            let (Some(square), Some(small)) = (Identity::square(&whole, &landmarks), upright(SMALL)) else { continue };
+            let close = |side| Some(aligned(&whole, &Similarity::of_face(&landmarks, side)?, side));
+            let (Some(square), Some(small)) = (Identity::square(&whole, &landmarks), close(SMALL)) else { continue };
             let vector = self.identity.of(&[square])?.remove(0);
             let person = self.person(&vector, place);
             let known = &mut self.persons[person];
@@ -241,9 +247,12 @@ impl Out {
                 known.sum.iter_mut().zip(vector).for_each(|(sum, value)| *sum += value);
             }
             let name = if number == 0 { name.clone() } else { format!("{name}-{}", number + 1) };
-            let Some(upright) = upright(self.wanted.side) else { continue };
-            upright.write_png(&self.aside(self.kept.len()))?;
-            self.kept.push(Kept { person, place, name, sharpness: sharpness(&upright) });
+            let side = self.wanted.side;
+            let (Some(close), Some(roomy)) = (close(side), Similarity::of_face_with_room(&landmarks, side)) else {
+                continue;
+            };
+            aligned(&whole, &roomy, side).write_png(&self.aside(self.kept.len()))?;
+            self.kept.push(Kept { person, place, name, sharpness: sharpness(&close) });
         }
         Ok(())
     }

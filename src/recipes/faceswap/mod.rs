@@ -3,8 +3,8 @@
 //! The autoencoder of deepfakes (2017), which has one encoder for all persons and a decoder for each, with the critics, the masks and the
 //! losses of shaoanlu's faceswap-GAN v2.2 (2018), by its published code; there is no paper. A network learns to make a person's face of
 //! the same face, warped; given the face of another, the decoder of that person makes the one out of what the encoder sees in the
-//! other. Here are any number of persons instead of two. What is left out of the published code: the decay of weights, turns and shifts of
-//! the faces, motion blur and colours of other faces; the norms' scale is one for each channel instead of one for all.
+//! other. Here are any number of persons instead of two. What is left out of the published code: the decay of weights and
+//! motion blur; the norms' scale is one for each channel instead of one for all.
 
 mod discriminator;
 mod generator;
@@ -350,11 +350,10 @@ impl Recipe for FaceSwap {
         sentence: "Faces of persons, a folder for each: it gives one the face of another.",
         dataset: None,
         time: "3 months",
-        presets: &[Preset {
-            name: LAPTOP,
-            time: "45 min",
-            text: include_str!("../../../configs/faceswap-laptop.toml"),
-        }],
+        presets: &[
+            Preset { name: LAPTOP, time: "45 min", text: include_str!("../../../configs/faceswap-laptop.toml") },
+            Preset { name: "drawn", time: "35 min", text: include_str!("../../../configs/faceswap-drawn.toml") },
+        ],
         small: &["resolution=16", "width=2", "d_width=2", "code=4", "perceptual_weight=0", "train.batch=4"],
     };
     type Config = Config;
