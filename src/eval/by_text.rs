@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use image::imageops::{FilterType, resize};
 use image::{ImageBuffer, Luma, Rgb};
+use rayon::prelude::*;
 
 use super::estimate::{Estimate, GROUPS};
 use super::features::Features;
@@ -64,7 +65,14 @@ pub struct ByText {
     /// The real pictures of the askings.
     real: Viewed,
     real_side: Side,
+    /// The pictures that are learned from, and of each question of an asking the one whose caption is nearest to what it says.
+    known: Viewed,
+    retrieved: Vec<Vec<usize>>,
+    retrieved_side: Side,
 }
+
+/// What the picture that a question finds among those that are learned from is called.
+const RETRIEVED: &str = "the learned picture of the nearest caption";
 
 /// An attribute that captions speak of.
 struct Attribute {
@@ -230,6 +238,30 @@ fn askings(told: &AllTold, held_out: &[&Told], known: &[(String, Vec<String>)]) 
     kinds.into_iter().map(asking).filter(|asking| asking.questions.len() >= LEAST).collect()
 }
 
+/// Of each question the place of the picture to learn from that has the caption which is most like its own, by the cosine of their
+/// vectors.
+fn retrieved(questions: &[Question], asked: &Vectors, told: &[Told], known: &Vectors) -> Vec<usize> {
+    let captions =
+        told.iter().enumerate().flat_map(|(at, told)| told.captions.iter().map(move |caption| (caption, at)));
+    // Pictures of one caption are alike to it: the first one is taken.
+    let mut first = BTreeMap::<&str, usize>::new();
+    captions.for_each(|(caption, at)| _ = first.entry(caption).or_insert(at));
+    let length = |vector: &[f32]| vector.iter().map(|value| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    let known = first.into_iter().map(|(caption, at)| {
+        let vector = known.row(caption);
+        (vector, length(vector), at)
+    });
+    let known = known.collect::<Vec<_>>();
+    let nearest = |question: &Question| {
+        let own = asked.row(&question.caption);
+        let alike = known
+            .iter()
+            .map(|(vector, length, at)| (own.iter().zip(*vector).map(|(a, b)| a * b).sum::<f32>() / length, *at));
+        alike.max_by(|a, b| a.0.total_cmp(&b.0)).map_or(0, |(_, at)| at)
+    };
+    questions.par_iter().map(nearest).collect()
+}
+
 /// The questions of an asking once for each of two attributes that they speak of, by lot out of those that are kept, with another value of
 /// that: one that a training picture has with the same rest.
 fn exchanges(
@@ -331,7 +363,7 @@ impl ByText {
         let eyes = Eyes { look: look.as_ref(), judge: judge.as_ref(), side };
         let pictures = told.learned.iter().map(|told| told.picture.clone()).collect::<Vec<_>>();
         let learned = side_of(name, Part::Train, &pictures);
-        let features = eyes.see(name, pictures, report)?.features;
+        let known_pictures = eyes.see(name, pictures, report)?;
 
         report(Progress { what: "reading captions", done: 0, total: None });
         let encode = |texts: &[&str]| reader.vectors(texts);
@@ -355,8 +387,11 @@ impl ByText {
         for row in &wanted {
             middle.iter_mut().zip(row).for_each(|(mean, value)| *mean += value / wanted.len() as f64);
         }
-        let way = Linear::onto(&features, wanted)?;
+        let way = Linear::onto(&known_pictures.features, wanted)?;
         let vectors = texts(&told.held_out)?;
+        let retrieved = askings.iter().map(|asking| retrieved(&asking.questions, &vectors, &told.learned, &of_learned));
+        let retrieved = retrieved.collect::<Vec<_>>();
+        let retrieved_side = Side { name: RETRIEVED.to_owned(), ..learned.clone() };
 
         let pictures = held_out.iter().map(|told| told.picture.clone()).collect::<Vec<_>>();
         let real_side = side_of(name, Part::HeldOut, &pictures);
@@ -393,6 +428,9 @@ impl ByText {
             exchanges,
             real,
             real_side,
+            known: known_pictures,
+            retrieved,
+            retrieved_side,
             look,
             judge,
         })
@@ -462,14 +500,14 @@ impl ByText {
         Ok((Viewed { features: Features::new(&side.name, width, values)?, values: judged }, sha256_of(hashes)))
     }
 
-    /// For each question 1 where its caption is nearest to what is seen, else 0. `row` says whose features answer a question.
-    fn nearest(&self, questions: &[Question], seen: &Features, row: impl Fn(usize, &Question) -> usize) -> Vec<f64> {
+    /// For each question 1 where its caption is nearest to what is seen, else 0. `rows` say whose features answer each question.
+    fn nearest(&self, questions: &[Question], seen: &Features, rows: &[usize]) -> Vec<f64> {
         let centred = |text: &str| {
             let vector = self.vectors.row(text).iter().zip(&self.middle);
             vector.map(|(value, mean)| f64::from(*value) - mean).collect::<Vec<f64>>()
         };
-        let hit = |(number, question): (usize, &Question)| {
-            let place = self.way.scores(seen.row(row(number, question)));
+        let hit = |(row, question): (&usize, &Question)| {
+            let place = self.way.scores(seen.row(*row));
             let place = place.iter().zip(&self.middle).map(|(value, mean)| value - mean).collect::<Vec<f64>>();
             let near = |text: &str| {
                 let vector = centred(text);
@@ -479,18 +517,18 @@ impl ByText {
             let own = near(&question.caption);
             f64::from(u8::from(question.others.iter().all(|other| near(other) < own)))
         };
-        questions.iter().enumerate().map(hit).collect()
+        rows.iter().zip(questions).map(hit).collect()
     }
 
     /// Of each kept attribute, for each question that says it, 1 where it is seen, else 0; and for each question that says any,
     /// whether all are seen.
-    fn said(&self, questions: &[Question], seen: &Viewed, row: impl Fn(usize, &Question) -> usize) -> Vec<Hits> {
+    fn said(&self, questions: &[Question], seen: &Viewed, rows: &[usize]) -> Vec<Hits> {
         let mut hits = vec![Vec::new(); self.attributes.len()];
         let mut all = Vec::new();
-        for (number, question) in questions.iter().enumerate() {
+        for (row, question) in rows.iter().zip(questions) {
             let kept = question.said.iter().filter(|(attribute, _)| self.attributes[*attribute].is_kept());
             let right = kept.map(|(attribute, value)| {
-                let right = seen.values[*attribute][row(number, question)] == *value;
+                let right = seen.values[*attribute][*row] == *value;
                 hits[*attribute].push(f64::from(u8::from(right)));
                 right
             });
@@ -504,7 +542,7 @@ impl ByText {
     }
 
     /// The passports of metrics of a model's samples, one for each question from the first seed of `side.run` on: and, where that says
-    /// something, of the real pictures. An error where the model takes no sentence.
+    /// something, of the real pictures, and of the learned picture whose caption is nearest. An error where the model takes no sentence.
     pub fn measure(
         &self,
         metrics: &[Metric],
@@ -535,20 +573,18 @@ impl ByText {
             let asked = (first..).zip(questions).map(|(seed, question)| (seed, question.caption.as_str()));
             let (seen, sha256) = self.made(source, &asked.collect::<Vec<_>>(), report)?;
             let made = own(&sha256);
-            if let Some(metric) = asks(R_PRECISION) {
-                let quantity = format!("of ten{ending}");
-                for (side, features, is_real) in
-                    [(&made, &seen.features, false), (&self.real_side, &self.real.features, true)]
-                {
-                    let row = |number: usize, question: &Question| if is_real { question.picture } else { number };
-                    let hits = self.nearest(questions, features, row);
-                    passports.extend(self.passport(metric, (&quantity, &hits), side));
+            let rows = [
+                (&made, &seen, (0..questions.len()).collect()),
+                (&self.retrieved_side, &self.known, self.retrieved[at].clone()),
+                (&self.real_side, &self.real, questions.iter().map(|question| question.picture).collect::<Vec<_>>()),
+            ];
+            for (side, seen, rows) in &rows {
+                if let Some(metric) = asks(R_PRECISION) {
+                    let hits = self.nearest(questions, &seen.features, rows);
+                    passports.extend(self.passport(metric, (&format!("of ten{ending}"), &hits), side));
                 }
-            }
-            if let Some(metric) = asks(SAYS) {
-                for (side, seen, is_real) in [(&made, &seen, false), (&self.real_side, &self.real, true)] {
-                    let row = |number: usize, question: &Question| if is_real { question.picture } else { number };
-                    for (name, hits) in self.said(questions, seen, row) {
+                if let Some(metric) = asks(SAYS) {
+                    for (name, hits) in self.said(questions, seen, rows) {
                         passports.extend(self.passport(metric, (&format!("{name}{ending}"), &hits), side));
                     }
                 }
@@ -764,6 +800,7 @@ mod tests {
             assert_eq!(value(&heard, "run", title), 1.0, "{title}");
         }
         assert_eq!(value(&heard, "squares", "says light"), 1.0);
+        assert_eq!(value(&heard, RETRIEVED, "says all of it"), 1.0, "a caption that is learned finds its picture");
         assert!(!heard.iter().any(|one| one.generated.name == "squares" && one.metric == "changes"));
         assert!(!heard.iter().any(|one| one.quantity.starts_with("number")), "of which no caption speaks");
         let sizes = heard.iter().filter(|one| one.metric == "says").map(|one| one.generated.samples);
@@ -784,7 +821,7 @@ mod tests {
         let by_text = opened(folder.path(), Some(Network::Pixels)).unwrap();
         assert!(!by_text.has_attributes() && by_text.remarks()[0].contains("has no table of attributes"));
         let found = measured(&by_text, &["r-precision"], false);
-        assert_eq!(found.len(), 4);
+        assert_eq!(found.len(), 6, "of the run, the learned and the held-out pictures");
         assert!(found.iter().all(|one| one.title().starts_with("pixels-r-precision of ten")), "{found:?}");
         let says = metric("says").unwrap();
         let model = Drawer { reader: reader(), is_deaf: false };

@@ -229,6 +229,7 @@ impl Recipe for Biggan {
         time: "years",
         presets: &[
             Preset { name: LAPTOP, time: "50 min", text: include_str!("../../../configs/biggan-laptop.toml") },
+            Preset { name: "emoji", time: "50 min", text: include_str!("../../../configs/biggan-emoji.toml") },
             Preset { name: "mnist", time: "35 min", text: include_str!("../../../configs/biggan-mnist.toml") },
         ],
         small: &[
