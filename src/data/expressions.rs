@@ -24,8 +24,8 @@ const PARTS: [(&str, &[&str]); 3] = [("eyes", &["hearts", "xDizzy"]), ("eyebrows
 const COUNTS: [usize; 2] = [300, 100];
 const FOLDERS: [&str; 4] = ["train/ann", "train/ben", "held-out/ann", "held-out/ben"];
 
-/// How a person looks: hair, its colour, and the colour of the skin.
-const PERSONS: [[&str; 3]; 2] = [["straight02", "#4a312c", "#ffdbb4"], ["shortWaved", "#c93305", "#ae5d29"]];
+/// How a person looks: hair, its colour, and glasses or none. Their skin has one colour, as faces have that are matched in colour.
+const PERSONS: [[&str; 3]; 2] = [["straight02", "#4a312c", ""], ["shortWaved", "#c93305", "round"]];
 
 /// Where it lives unless the user says otherwise: `expressions` in the cache.
 pub fn default_dir() -> Result<PathBuf> {
@@ -80,10 +80,11 @@ fn fill(folder: &mut Folder, style: &Style, report: Report<'_>) -> Result<()> {
     folder.write("LICENCE.txt", format!("{STYLE}: {}\n", style.licence()).as_bytes())
 }
 
-fn choices([hair, hair_colour, skin]: &[&str; 3], expression: [&String; 3]) -> Choices {
-    let fixed = [("top", *hair), ("nose", "default"), ("clothes", "shirtCrewNeck")];
+fn choices([hair, hair_colour, glasses]: &[&str; 3], expression: [&String; 3]) -> Choices {
+    let fixed = [("top", *hair), ("nose", "default"), ("clothes", "shirtCrewNeck"), ("accessories", *glasses)];
+    let fixed = fixed.into_iter().filter(|(_, variant)| !variant.is_empty());
     let variants = PARTS.iter().map(|(component, _)| *component).zip(expression.map(String::as_str)).chain(fixed);
-    let colors = [("hair", *hair_colour), ("skin", *skin), ("clothes", "#3c4f5c")];
+    let colors = [("hair", *hair_colour), ("skin", "#edb98a"), ("clothes", "#3c4f5c"), ("accessories", "#262e33")];
     let map = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     Choices { variants: variants.map(map).collect(), colors: colors.into_iter().map(map).collect() }
 }

@@ -352,7 +352,7 @@ impl Recipe for FaceSwap {
         time: "3 months",
         presets: &[
             Preset { name: LAPTOP, time: "45 min", text: include_str!("../../../configs/faceswap-laptop.toml") },
-            Preset { name: "drawn", time: "35 min", text: include_str!("../../../configs/faceswap-drawn.toml") },
+            Preset { name: "drawn", time: "30 min", text: include_str!("../../../configs/faceswap-drawn.toml") },
         ],
         small: &["resolution=16", "width=2", "d_width=2", "code=4", "perceptual_weight=0", "train.batch=4"],
     };

@@ -27,8 +27,6 @@ use generator::{CHANNELS, First, Second};
 const SET: &str = "avatars";
 /// Captions that are kept as the usual ones.
 const USUAL: usize = 64;
-/// The learning rate halves so often in a stage, after equal parts of it.
-const PARTS: f64 = 6.0;
 const LOSS: Adversarial = Adversarial::NonSaturating;
 
 /// The configuration of `stackgan`.
@@ -82,8 +80,11 @@ pub struct Config {
     /// Thousands of images of the second stage, in which the first stays as it is; 0 for a first stage alone.
     #[schemars(range(min = 0.0))]
     pub second_kimg: f64,
-    /// The optimizer, for all players; its rate halves after every sixth of a stage.
+    /// The optimizer, for all players.
     pub adam: Adam,
+    /// Equal parts of a stage after each of which the learning rate halves; 1 for a rate that stays.
+    #[schemars(range(min = 1, max = 100))]
+    pub rate_parts: u32,
     /// Half-life of the moving average of G's weights that samples come from, in thousands of images; 0 for none.
     pub average_kimg: f64,
     /// The captioned pictures.
@@ -114,6 +115,7 @@ impl Default for Config {
             first_kimg: 5300.0, // 600 times the birds
             second_kimg: 5300.0,
             adam: Adam::default(),
+            rate_parts: 6,
             average_kimg: 10.0, // the paper keeps none; the average is visibly cleaner
             data: Images::default(),
             train: Train { kimg: 10_600.0, batch: 64, ..Train::every([1.0, 20.0, 20.0]) },
@@ -185,7 +187,8 @@ impl Config {
             true => kimg / self.first_kimg,
             false => (kimg - self.first_kimg) / self.second_kimg,
         };
-        let halvings = (PARTS * share).floor().min(PARTS - 1.0);
+        let parts = f64::from(self.rate_parts);
+        let halvings = (parts * share).floor().min(parts - 1.0);
         (is_first, self.adam.learning_rate * 0.5_f64.powf(halvings))
     }
 }
@@ -630,11 +633,13 @@ mod tests {
     }
 
     #[test]
-    fn the_learning_rate_halves_after_every_sixth_of_a_stage() {
+    fn the_learning_rate_halves_after_every_part_of_a_stage() {
         let config = Config { first_kimg: 60.0, second_kimg: 120.0, ..Config::default() };
         let at = |kimg: u64| config.stage(kimg * 1000);
         let rate = config.adam.learning_rate;
         assert_eq!([0, 9, 10, 59].map(&at), [(true, rate), (true, rate), (true, rate / 2.0), (true, rate / 32.0)]);
         assert_eq!([60, 80, 179, 500].map(&at), [1.0, 2.0, 32.0, 32.0].map(|part| (false, rate / part)));
+        let config = Config { rate_parts: 2, ..config };
+        assert_eq!([29, 30, 59].map(|kimg| config.stage(kimg * 1000)), [1.0, 2.0, 2.0].map(|part| (true, rate / part)));
     }
 }
