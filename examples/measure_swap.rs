@@ -5,7 +5,8 @@
 //! ```
 //!
 //! The folder is one of `ganvas data faces`. Each held-out face is given to each other person, as `ganvas apply` does it. Beside it: the
-//! face unchanged, and the learned face of the other person whose landmarks are nearest, in its colours and in its place.
+//! face unchanged, and the learned face of the other person whose landmarks are nearest, in the given
+//! face's colours and place.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -86,6 +86,8 @@ pub enum Kind {
     Face {
         /// The side in pixels that was learned from.
         side: usize,
+        /// The share of its side that the face takes in a picture that is upright already, in the middle.
+        inner: f64,
     },
     /// Where something is in a picture, `[n, 1, height, width]` in [0, 1].
     Mask,

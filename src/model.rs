@@ -252,7 +252,7 @@ fn named<'a>(fields: &'a [Field], name: &str) -> Option<&'a Field> {
 pub fn taken_picture(model: &dyn Model) -> Option<(usize, Option<usize>)> {
     model.takes().iter().find_map(|field| match field.kind {
         Kind::Picture { channels, side, .. } if field.name == PICTURE => Some((channels, side)),
-        Kind::Face { side } if field.name == PICTURE => Some((3, Some(side))),
+        Kind::Face { side, .. } if field.name == PICTURE => Some((3, Some(side))),
         _ => None,
     })
 }

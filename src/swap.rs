@@ -7,9 +7,9 @@ use crate::data::people::mtcnn::{Face, Mtcnn};
 use crate::device;
 use crate::error::{Error, Result};
 use crate::field::Kind;
-use crate::media::face::{Similarity, aligned, core, eyes, matched, put_back, with_room};
+use crate::media::face::{Similarity, aligned, core, eyes, matched, placed, put_back};
 use crate::media::{Image, Picture};
-use crate::model::{Model, taken_picture, turned};
+use crate::model::{Model, turned};
 use crate::report::Report;
 use crate::request::Sample;
 
@@ -90,6 +90,8 @@ pub struct Swap<'a> {
     model: &'a dyn Model,
     asked: Sample,
     side: usize,
+    /// Of a picture that is upright already.
+    inner: f64,
     /// None where every picture is an upright face with room around it.
     detector: Option<Mtcnn>,
     meant: Option<Meant>,
@@ -104,15 +106,17 @@ impl<'a> Swap<'a> {
         Ok(Swap { detector: Some(Mtcnn::load(&device::cpu(), report)?), ..swap })
     }
 
-    /// Of pictures of upright faces with room around them, as [`crate::data::people::faces`] writes them: nothing is looked for.
+    /// Of pictures of upright faces, cut as those that the model learned from: nothing is looked for.
     pub fn upright(model: &'a dyn Model, asked: Sample) -> Result<Self> {
-        let side = taken_picture(model)
-            .and_then(|(_, side)| side)
-            .ok_or_else(|| Error::input("this model takes no faces; give a run of faceswap"))?;
-        Ok(Swap { model, asked, side, detector: None, meant: None, before: Vec::new() })
+        let face = model.takes().into_iter().find_map(|field| match field.kind {
+            Kind::Face { side, inner } => Some((side, inner)),
+            _ => None,
+        });
+        let (side, inner) = face.ok_or_else(|| Error::input("this model takes no faces; give a run of faceswap"))?;
+        Ok(Swap { model, asked, side, inner, detector: None, meant: None, before: Vec::new() })
     }
 
-    /// The same where nothing is to be fetched; the error says how to.
+    /// As [`Swap::new`], where nothing is to be fetched; the error says how to.
     pub fn at_hand(model: &'a dyn Model, asked: Sample) -> Result<Self> {
         if !Mtcnn::is_here()? {
             return Err(Error::input(
@@ -141,7 +145,7 @@ impl<'a> Swap<'a> {
         let Some(detector) = &self.detector else {
             let (side, sides) = (picture.width.min(picture.height), [picture.width, picture.height]);
             let place = |axis: usize, share: f64| ((sides[axis] - side) as f64 / 2.0 + share * side as f64) as f32;
-            let landmarks = with_room().map(|[x, y]| [place(0, x), place(1, y)]);
+            let landmarks = placed(self.inner).map(|[x, y]| [place(0, x), place(1, y)]);
             return Ok(vec![Face { frame: [0.0, 0.0, sides[0] as f32, sides[1] as f32], sure: 1.0, landmarks }]);
         };
         detector.faces(&picture.to_rgb())

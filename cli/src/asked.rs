@@ -7,9 +7,10 @@ use ganvas::data::people::poses;
 use ganvas::field::Kind;
 use ganvas::media::{Notes, Opened, Pose};
 use ganvas::model::TRUNCATION;
+use ganvas::report::Progress;
 use ganvas::{Error, Model, Request, Value};
 
-use crate::progress::Work;
+use crate::progress::{Work, say};
 
 /// How the names of videos end.
 const VIDEOS: [&str; 6] = ["mp4", "mov", "avi", "mkv", "webm", "m4v"];
@@ -108,11 +109,16 @@ pub fn is_video(file: &Path) -> bool {
 
 /// The texts of the poses of such a place.
 pub fn poses_at(place: &Path) -> ganvas::Result<Vec<String>> {
-    let find = if place.is_dir() { poses::of_folder } else { poses::of_video };
     let mut work = Work::new("reading poses".to_owned());
-    let found = find(place, &mut |progress| work.show(&progress));
+    let report = &mut |progress: Progress<'_>| work.show(&progress);
+    let found = match place.is_dir() {
+        true => poses::of_folder(place, report).map(|poses| (poses, None)),
+        false => poses::of_video(place, report),
+    };
     work.end();
-    Ok(found?.iter().map(Pose::text).collect())
+    let (poses, problem) = found?;
+    problem.iter().for_each(|problem| say(problem));
+    Ok(poses.iter().map(Pose::text).collect())
 }
 
 /// The text of a pose's file.

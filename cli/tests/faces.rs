@@ -52,6 +52,7 @@ fn a_swap_needs_two_persons_and_a_video_a_place_that_holds_one() {
         (&["talk.mp4", "face.png", "-o", "a.mp4"], "give one video"),
         (&["face.png", "-o", "a.png", "--with", "to=nobody"], "this model knows no to `nobody`"),
         (&["face.png", "-o", "a.png", "--alike", "0.3"], "--only"),
+        (&["face.png", "-o", "a.png", "--mask", "m.png"], "leave --mask out"),
     ] {
         let said = refused(folder, &[&["apply", RUN], args].concat());
         assert!(said.contains(sentence), "{args:?}: {said}");
@@ -72,7 +73,7 @@ fn a_swap_needs_two_persons_and_a_video_a_place_that_holds_one() {
     }
 }
 
-/// A JPEG with the word of a phone that it is to be turned to the right.
+/// A JPEG whose EXIF data say that it is to be turned to the right, as phones write them.
 fn turned(jpeg: &[u8]) -> Vec<u8> {
     const EXIF: &[u8] = b"\xff\xe1\0\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
     [&jpeg[..2], EXIF, &jpeg[2..]].concat()

@@ -24,7 +24,8 @@ const PARTS: [(&str, &[&str]); 3] = [("eyes", &["hearts", "xDizzy"]), ("eyebrows
 const COUNTS: [usize; 2] = [300, 100];
 const FOLDERS: [&str; 4] = ["train/ann", "train/ben", "held-out/ann", "held-out/ben"];
 
-/// How a person looks: hair, its colour, and glasses or none. Their skin has one colour, as faces have that are matched in colour.
+/// How a person looks: hair, its colour, and glasses or none. Both have one colour of skin: with two, an encoder tells the
+/// persons apart by it, and a swap is noise.
 const PERSONS: [[&str; 3]; 2] = [["straight02", "#4a312c", ""], ["shortWaved", "#c93305", "round"]];
 
 /// Where it lives unless the user says otherwise: `expressions` in the cache.
@@ -36,7 +37,7 @@ pub fn default_dir() -> Result<PathBuf> {
 /// name have one expression. An error when the style cannot be fetched or the folder is in use.
 pub fn fetch(dir: &Path, report: Report<'_>) -> Result<()> {
     let release =
-        format!("{NAME}, release 1: {} and {} pictures of two persons of {}", COUNTS[0], COUNTS[1], STYLES.package);
+        format!("{NAME}, release 2: {} and {} pictures of two persons of {}", COUNTS[0], COUNTS[1], STYLES.package);
     let drawn = Drawn { name: NAME, items: "pictures", parts: &FOLDERS, release };
     if drawn.whole(dir) {
         return Ok(());

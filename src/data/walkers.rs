@@ -102,7 +102,7 @@ pub fn fetch(dir: &Path, report: Report<'_>) -> Result<()> {
     }
     let net = MoveNet::load(&crate::device::cpu(), report)?;
     let [video, copyright] = files(report)?;
-    let tracks = tracks(&video, report)?;
+    let (tracks, _) = tracks(&video, report)?;
     let own = fs::read_to_string(&copyright).map_err(|error| Error::io("read", &copyright, &error))?;
     drawn.make(dir, |folder| {
         fill(folder, tracks, &net, report)?;

@@ -29,6 +29,7 @@ pub fn differences(passports: &[Passport]) -> Result<Vec<Passport>> {
 fn difference(first: &Passport, other: &Passport) -> Option<Estimate> {
     if let (Some(one), Some(two)) = (&first.each, &other.each)
         && one.len() == two.len()
+        && one.len() >= 2 * GROUPS
     {
         return Some(Estimate::of_mean(&two.iter().zip(one).map(|(two, one)| two - one).collect::<Vec<_>>()));
     }
@@ -185,6 +186,9 @@ mod tests {
         let found = differences(&[each(&first, 0.0), each(&second, 0.4)]).unwrap();
         let half = 1.959963984540054 * 0.1 / 99.0_f64.sqrt();
         assert!((found[0].value - 0.5).abs() < 1e-12 && (found[0].high - 0.5 - half).abs() < 1e-12, "{:?}", found[0]);
+        let few =
+            |passport: &Passport| Passport { each: Some(vec![passport.value; 19]), without: None, ..passport.clone() };
+        assert!(differences(&[few(&first), few(&second)]).unwrap().is_empty(), "19 samples tell nothing surely");
         let other = Passport { real: None, ..second };
         assert!(differences(&[first, other]).unwrap_err().to_string().contains("do not compare"));
     }

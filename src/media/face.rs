@@ -10,10 +10,11 @@ pub const FACE: [[f64; 2]; 5] = [[0.319, 0.299], [0.679, 0.297], [0.500, 0.504],
 pub const INNER: f64 = 2.0 / 3.0;
 /// At least so many samples a side for a pixel that covers several, and at most.
 const MOST_SAMPLES: f64 = 8.0;
-/// How far the nose of a face that is seen from the front is from the corners of eyes and mouth on either side, in shares of its side.
+/// How far the nose of a face that is seen from the front is from the eye and the corner of the mouth on either side, in shares of its
+/// side.
 const FROM_NOSE: f64 = 0.165;
-/// How far what is put back reaches beyond the middle, in shares of the side: in a face that is turned, less on the side to which it is
-/// turned, but not less than the second.
+/// How far what is put back reaches from the nose and from the middle of the height, in shares of the side: in a face that is turned, less
+/// on the side to which it is turned, but not less than the second.
 const REACH: [f64; 2] = [0.5, 0.2];
 /// The outer share of it that fades into the picture around it.
 const FADE: f64 = 0.3;
@@ -29,9 +30,9 @@ pub fn eyes(landmarks: &[[f64; 2]; 5]) -> f64 {
     (left[0] - right[0]).hypot(left[1] - right[1])
 }
 
-/// [`FACE`] in a picture with room around the face, in shares of its side.
-pub fn with_room() -> [[f64; 2]; 5] {
-    FACE.map(|place| place.map(|share| 0.5 + INNER * (share - 0.5)))
+/// [`FACE`] in a picture of which the face takes this share of the side, in the middle.
+pub fn placed(inner: f64) -> [[f64; 2]; 5] {
+    FACE.map(|place| place.map(|share| 0.5 + inner * (share - 0.5)))
 }
 
 /// A turn, a scale and a shift of the plane: (x, y) to (a x - b y + c, b x + a y + d).
@@ -73,7 +74,7 @@ impl Similarity {
 
     /// The same with room around the face, which takes [`INNER`] of the picture's side.
     pub fn of_face_with_room(landmarks: &[[f64; 2]; 5], side: usize) -> Option<Self> {
-        Self::between(landmarks, &with_room().map(|place| place.map(|share| share * side as f64)))
+        Self::between(landmarks, &placed(INNER).map(|place| place.map(|share| share * side as f64)))
     }
 
     /// How much larger it makes a length.
@@ -389,7 +390,7 @@ mod tests {
             let wanted = if is_around { 0.0 } else { close[(y - 4) * 16 + x - 4] };
             assert_eq!(roomy[y * 24 + x], wanted, "at {x}, {y}");
         }
-        let [x, y] = with_room()[2];
+        let [x, y] = placed(INNER)[2];
         assert!(
             (x - 0.5).abs() < 1e-9 && (y - 0.5 - 0.004 * INNER).abs() < 1e-9,
             "the nose is in the middle: {x}, {y}"

@@ -2,7 +2,7 @@
 //
 //     cargo build --release && npm --prefix tests/browser install --no-package-lock && node --test tests/browser
 //
-// It needs Chromium, found as `chromium` or named by CHROMIUM. Screenshots are kept in target/browser.
+// It needs Chromium, found as `chromium` or named by CHROMIUM, and Python's pip, which brings a photograph and the network that finds faces. Screenshots are kept in target/browser.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

@@ -89,7 +89,7 @@ pub struct Args {
     /// From which cosine on a face is that person's, with --only: of one person it is about 0.7, of strangers under 0.2.
     #[arg(long, value_name = "F", default_value_t = faces::ALIKE, requires = "only")]
     alike: f32,
-    /// The pictures are faces that are upright already, as `ganvas data faces` writes them: nothing is looked for.
+    /// The pictures are upright faces, cut as those that the run learned from, such as `ganvas data faces` writes: nothing is looked for.
     #[arg(long, conflicts_with = "only")]
     aligned: bool,
     /// The memory it may take, such as 1GiB or 500MB; half of what is free by default. Larger pictures are done in tiles.
@@ -140,19 +140,14 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         .into());
     };
     let mask = model.makes().into_iter().find(|field| field.kind == Kind::Mask).map(|field| field.name);
-    if args.mask.is_some() && mask.is_none() {
+    let swaps = takes_faces(model.as_ref());
+    if args.mask.is_some() && (mask.is_none() || swaps) {
         let run = run.path().display();
         return Err(Error::input(format!("{run} looks for no damage in pictures; leave --mask out")).into());
     }
-    let swaps = takes_faces(model.as_ref());
     if let (false, Some(flag)) = (swaps, args.only.as_ref().map(|_| "--only").or(args.aligned.then_some("--aligned"))) {
         let run = run.path().display();
         return Err(Error::input(format!("{run} swaps no faces; leave {flag} out")).into());
-    }
-    if swaps && args.mask.is_some() {
-        return Err(
-            Error::input("a swapped face is put back by its mask, and no mask is written; leave --mask out").into()
-        );
     }
     let finds = swaps && !args.aligned;
     let many = place_of_poses(&args.with, model.as_ref());
@@ -404,7 +399,6 @@ fn check_video(args: &Args, input: &Path) -> ganvas::Result<()> {
         return Err(Error::input(format!("{} is no .mp4; name a file that ends so for a video", output.display())));
     }
     let wrong = [
-        (args.mask.is_some(), "--mask"),
         (args.format.is_some(), "--format"),
         (args.quality.is_some(), "--quality"),
         (args.side.is_some(), "--side"),

@@ -191,7 +191,7 @@ fn find_faces(paths: &[PathBuf], output: &Path, wanted: Wanted, as_json: bool) -
         .iter()
         .map(|(name, [train, held_out])| format!("{name}: {train} faces to learn from, {held_out} held out\n"));
     let left = left_out.iter().map(|(why, count)| format!("left out: {count} {why}\n"));
-    let problems = listed("not read:", &problems);
+    let problems = listed("problems:", &problems);
     let alone = match persons.len() {
         1 => "note: faceswap needs two persons or more; give a video or a folder of another one, too\n".to_owned(),
         _ => String::new(),
@@ -208,13 +208,13 @@ fn find_poses(path: &Path, output: &Path, is_still: bool, as_json: bool) -> anyh
     let mut work = Work::new(format!("looking at {}", path.display()));
     let taken = poses::write(path, output, is_still, &mut |progress| work.show(&progress));
     work.end();
-    let Taken { persons, sheet, left_out } = taken?;
+    let Taken { persons, sheet, left_out, problems } = taken?;
     if as_json {
-        let told = json!({ "persons": persons, "left_out": left_out });
+        let told = json!({ "persons": persons, "left_out": left_out, "problems": problems });
         return super::print_json(&told_path(told_path(told, "folder", output), "sheet", &sheet));
     }
     let pictures = persons.values().sum::<usize>();
-    let left = listed("left out:", &left_out);
+    let left = listed("left out:", &left_out) + &listed("problems:", &problems);
     super::print(&format!(
         "{}: {} of {}; look at their joints in {}\n{left}",
         output.display(),

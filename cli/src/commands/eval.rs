@@ -80,7 +80,8 @@ pub struct Args {
     /// Go on without the files of a folder that cannot be used.
     #[arg(long)]
     skip_broken: bool,
-    /// What nobody need learn: beside a run that makes pictures of others, the given pictures unchanged and one colour;
+    /// What nobody need learn: beside a run that makes pictures of others, the given pictures unchanged, one colour and, where the
+    /// data has it, the nearest known pose or face;
     /// beside music, a random walk in the real rhythms.
     #[arg(long)]
     baselines: bool,

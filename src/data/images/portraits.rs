@@ -18,7 +18,7 @@ use crate::request::{Batch, Example, Sample};
 
 /// The name under which it is said whose face a picture is to get.
 pub const TO: &str = "to";
-/// So many lots that beside them there are few faces.
+/// Lots are drawn below this number, which is far more than there are faces.
 const MANY: u32 = 1 << 24;
 /// Points along a side of the grid that a face is warped by.
 const GRID: usize = 5;
@@ -389,8 +389,8 @@ impl Source<PortraitBatch> for Faces {
     }
 }
 
-/// How far the points of the grid go where the face that they warp is turned around its middle, made larger by a share of itself, and
-/// shifted: radians and shares of the side.
+/// How far the points of the grid go where it is turned around its middle, made larger by a share of itself, and shifted: radians and
+/// shares of the side. What is seen through it turns, shrinks and moves the other way.
 fn jittered(moved: &[f32], [turn, zoom, right, down]: [f32; 4]) -> Vec<f32> {
     let (sin, cos) = turn.sin_cos();
     let [sin, cos] = [sin, cos].map(|part| part * (1.0 + zoom));

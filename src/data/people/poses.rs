@@ -45,6 +45,8 @@ pub struct Taken {
     pub sheet: PathBuf,
     /// Why others were left out, a sentence each.
     pub left_out: Vec<String>,
+    /// What else was wrong, a sentence each.
+    pub problems: Vec<String>,
 }
 
 /// Writes the persons of a folder or a zip of pictures, or of a video, into a new folder: `PERSON/NAME.png`, its pose as
@@ -61,7 +63,9 @@ pub fn write(place: &Path, to: &Path, is_still: bool, report: Report<'_>) -> Res
     let net = MoveNet::load(&device::cpu(), report)?;
     match listing {
         None if is_still => {
-            let followed = tracks::tracks(place, report)?.into_iter().filter(|track| track.len() >= LEAST);
+            let (tracks, problem) = tracks::tracks(place, report)?;
+            out.taken.problems.extend(problem);
+            let followed = tracks.into_iter().filter(|track| track.len() >= LEAST);
             let followed = followed.collect::<Vec<_>>();
             let total = Some(followed.len() as u64);
             for (track, number) in followed.into_iter().zip(1..) {
@@ -80,7 +84,7 @@ pub fn write(place: &Path, to: &Path, is_still: bool, report: Report<'_>) -> Res
                     Ok(())
                 }
             })?;
-            out.taken.left_out.extend(problem);
+            out.taken.problems.extend(problem);
         }
         Some(listing) => look_at_all(&listing, &net, &mut out, report)?,
     }
@@ -147,17 +151,17 @@ pub fn of_folder(folder: &Path, report: Report<'_>) -> Result<Vec<Pose>> {
     found.collect()
 }
 
-/// The poses of the person of a video, one after the other. An error where none is seen.
-pub fn of_video(place: &Path, report: Report<'_>) -> Result<Vec<Pose>> {
+/// The poses of the person of a video, one after the other, and what could not be read of it, a sentence. An error where none is seen.
+pub fn of_video(place: &Path, report: Report<'_>) -> Result<(Vec<Pose>, Option<String>)> {
     let net = MoveNet::load(&device::cpu(), report)?;
     let mut poses = Vec::new();
-    follow(place, &net, report, |_, found| {
+    let problem = follow(place, &net, report, |_, found| {
         poses.extend(found.map(|(_, person)| person.pose));
         Ok(())
     })?;
     match poses.is_empty() {
         true => Err(Error::input(format!("{} shows no person from head to foot", place.display()))),
-        false => Ok(poses),
+        false => Ok((poses, problem)),
     }
 }
 

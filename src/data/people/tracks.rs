@@ -47,7 +47,7 @@ pub struct Sight {
 pub type Track = Vec<Sight>;
 
 /// Everybody who walks through a video, in the order in which they come. The video is read twice.
-pub fn tracks(path: &Path, report: Report<'_>) -> Result<Vec<Track>> {
+pub fn tracks(path: &Path, report: Report<'_>) -> Result<(Vec<Track>, Option<String>)> {
     let (mut kept, mut stride, mut count) = (Vec::<RgbImage>::new(), 1, 0);
     frames(path, report, |number, frame| {
         count = number + 1;
@@ -62,13 +62,13 @@ pub fn tracks(path: &Path, report: Report<'_>) -> Result<Vec<Track>> {
     let background = median(&kept);
     drop(kept);
     let mut found = Tracks::default();
-    frames(path, &mut |_| (), |number, frame| {
+    let problem = frames(path, &mut |_| (), |number, frame| {
         let places = places(&frame, &background);
         found.see(number, places, |place| picture(&frame, place));
         report(Progress { what: "following who walks", done: number as u64 + 1, total: Some(count as u64) });
         Ok(())
     })?;
-    Ok(found.all)
+    Ok((found.all, problem))
 }
 
 /// The median of pictures of one size, level by level; of an even number the lower one of the two in the middle.

@@ -220,7 +220,8 @@ impl Config {
 
 impl Model for Swapper {
     fn takes(&self) -> Vec<Field> {
-        let face = Field::new(PICTURE, Kind::Face { side: self.config.resolution });
+        let kind = Kind::Face { side: self.config.resolution, inner: self.config.data.inner };
+        let face = Field::new(PICTURE, kind);
         vec![face, Field::new(TO, Kind::Class { names: self.config.persons.clone() })]
     }
 
