@@ -13,7 +13,7 @@ use std::path::Path;
 
 use ganvas::data::people::identity::{Identity, Vector, alike};
 use ganvas::data::people::mtcnn::Mtcnn;
-use ganvas::media::face::{Similarity, aligned, core, matched, put_back};
+use ganvas::media::face::{Similarity, aligned, core_of, matched, put_back};
 use ganvas::media::{Image, Picture};
 use ganvas::swap::Swap;
 use ganvas::{Error, RECIPES, Result, RunDir, Sample, Value, device, sample};
@@ -77,7 +77,8 @@ fn pasted(given: &Image, own: &Points, other: &Image, of_other: &Points) -> Imag
     let mut made = given.clone();
     let places = [own, of_other].map(|points| Similarity::of_face(points, SIDE));
     if let [Some(to_own), Some(to_other)] = places {
-        let face = matched(&aligned(other, &to_other, SIDE), &aligned(given, &to_own, SIDE), &core(SIDE, 0));
+        let face =
+            matched(&aligned(other, &to_other, SIDE), &aligned(given, &to_own, SIDE), &core_of(SIDE, &to_own, own));
         put_back(&mut made, &face, &vec![1.0; SIDE * SIDE], &to_own, own);
     }
     made

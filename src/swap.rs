@@ -7,7 +7,7 @@ use crate::data::people::mtcnn::{Face, Mtcnn};
 use crate::device;
 use crate::error::{Error, Result};
 use crate::field::Kind;
-use crate::media::face::{Similarity, aligned, core, eyes, matched, placed, put_back};
+use crate::media::face::{Similarity, aligned, core_of, eyes, matched, placed, put_back};
 use crate::media::{Image, Picture};
 use crate::model::{Model, turned};
 use crate::report::Report;
@@ -190,7 +190,11 @@ impl<'a> Swap<'a> {
             let Some(to_face) = Similarity::of_face(&points, self.side) else { continue };
             let square = aligned(&given, &to_face, self.side);
             let (made, mask) = self.turned(&square)?;
-            let shares = mask.iter().zip(core(self.side, 0)).map(|(mask, core)| mask * core).collect::<Vec<_>>();
+            let shares = mask
+                .iter()
+                .zip(core_of(self.side, &to_face, &points))
+                .map(|(mask, core)| mask * core)
+                .collect::<Vec<_>>();
             let made = matched(&made, &square, &shares);
             put_back(&mut whole, &made, &mask, &to_face, &points);
             counts.swapped += 1;

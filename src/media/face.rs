@@ -17,10 +17,9 @@ const FROM_NOSE: f64 = 0.165;
 /// on the side to which it is turned, but not less than the second.
 const REACH: [f64; 2] = [0.5, 0.2];
 /// The outer share of it that fades into the picture around it.
-const FADE: f64 = 0.3;
-/// Half the width and height of the ellipse whose colours are those of the face, in shares of its side: what is around a turned face is
-/// not in it.
-const CORE: [f64; 2] = [0.34, 0.42];
+const FADE: f64 = 0.2;
+/// The share of it, across and down, whose colours are those of the face: nothing that is around a face is in it.
+const CORE: [f64; 2] = [0.68, 0.84];
 /// Deviations of a colour are not brought further apart than by this factor: a flat face has next to none.
 const MOST_CONTRAST: f64 = 2.0;
 
@@ -151,8 +150,25 @@ impl Outline {
     fn of(places: &[[f64; 2]; 5]) -> Self {
         let nose = places[2][0];
         let side = |eye: usize, corner: usize| ((places[eye][0] + places[corner][0]) / 2.0 - nose).abs() / FROM_NOSE;
-        let reach = [side(0, 3), side(1, 4)].map(|share| (REACH[0] * share).clamp(REACH[1], REACH[0]));
+        let reach = [side(0, 3), side(1, 4)].map(|share| (REACH[0] * share * share).clamp(REACH[1], REACH[0]));
         Outline { nose, reach }
+    }
+
+    /// Of a face with these landmarks in a picture, which is brought to a square of this side.
+    fn within(side: usize, to_face: &Similarity, landmarks: &[[f64; 2]; 5]) -> Self {
+        Self::of(&landmarks.map(|at| to_face.at(at).map(|place| place / side as f64)))
+    }
+
+    /// 1 for the pixels of the core, else 0: see [`core`].
+    fn core(&self, side: usize, around: usize) -> Vec<f32> {
+        let place = |at: usize| (at as f64 + 0.5 - around as f64) / side as f64;
+        let wide = side + 2 * around;
+        let is_core = |at: usize| {
+            let [x, y] = [place(at % wide), place(at / wide)];
+            let reach = self.reach[usize::from(x > self.nose)];
+            ((x - self.nose) / (CORE[0] * reach)).hypot((y - 0.5) / (CORE[1] * REACH[0])) <= 1.0
+        };
+        (0..wide * wide).map(|at| f32::from(u8::from(is_core(at)))).collect()
     }
 
     /// How much is seen at a place: all of it within, nothing around it.
@@ -168,17 +184,19 @@ impl Outline {
 /// between them, and 0 for what may be around a face. The face has this side and so many pixels of room `around` it:
 /// `[(side + 2 around)²]`.
 pub fn core(side: usize, around: usize) -> Vec<f32> {
-    let place = |at: usize| (at as f64 + 0.5 - around as f64) / side as f64 - 0.5;
-    let wide = side + 2 * around;
-    let is_core = |at: usize| (place(at % wide) / CORE[0]).hypot(place(at / wide) / CORE[1]) <= 1.0;
-    (0..wide * wide).map(|at| f32::from(u8::from(is_core(at)))).collect()
+    Outline::of(&FACE).core(side, around)
+}
+
+/// The same without room, of a face that has its landmarks here in a picture: of one that is turned, less.
+pub fn core_of(side: usize, to_face: &Similarity, landmarks: &[[f64; 2]; 5]) -> Vec<f32> {
+    Outline::within(side, to_face, landmarks).core(side, 0)
 }
 
 /// Puts an aligned face back into the picture that it was cut out of, as far as its mask says: shares `[side · side]`, row after row. Only
 /// what lies around eyes, nose and mouth is seen, as far as the head goes by these landmarks in the picture, and it fades towards its edge.
 /// The picture is RGB.
 pub fn put_back(picture: &mut Image, face: &Image, mask: &[f32], to_face: &Similarity, landmarks: &[[f64; 2]; 5]) {
-    let outline = Outline::of(&landmarks.map(|at| to_face.at(at).map(|place| place / face.width as f64)));
+    let outline = Outline::within(face.width, to_face, landmarks);
     let side = face.width;
     assert_eq!(
         (face.height, mask.len(), picture.channels),
@@ -409,7 +427,10 @@ mod tests {
         assert!(front.nose == 0.5 && front.reach.iter().all(|reach| (reach - 0.5).abs() < 1e-9), "{front:?}");
         let turned = Outline::of(&[[0.30, 0.3], [0.66, 0.3], [0.56, 0.5], [0.34, 0.7], [0.64, 0.7]]);
         let [left, right] = turned.reach;
-        assert!(left == 0.5 && (right - 0.5 * 0.09 / 0.165).abs() < 1e-9, "{turned:?}");
+        assert!(left == 0.5 && right == 0.2, "{turned:?}");
+        let less = Outline::of(&[[0.31, 0.3], [0.67, 0.3], [0.53, 0.5], [0.35, 0.7], [0.65, 0.7]]);
+        assert!((less.reach[1] - 0.5 * (0.13_f64 / 0.165).powi(2)).abs() < 1e-9, "{less:?}");
+        assert!(less.core(16, 0).iter().sum::<f32>() < front.core(16, 0).iter().sum::<f32>());
         assert!(turned.at([0.9, 0.5]) == 0.0 && front.at([0.9, 0.5]) > 0.5 && turned.at([0.3, 0.5]) == 1.0);
         assert_eq!(Outline::of(&[[0.5; 2]; 5]).reach, [0.2; 2], "no landmarks are too near");
     }

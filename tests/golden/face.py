@@ -4,9 +4,9 @@
     cut         a pixel of the face is the mean of ceil(s) x ceil(s) samples of it, s the pixels of the picture that it covers a side;
                 a sample lies between the four nearest pixels, whose centres are at halves; beyond the edge is what is at the edge
     put back    the same of the picture's pixels by those of the face: level (1 - share) + face share, where the share is the mask's
-                between pixels (in 256 levels) times a window: 3 t² - 2 t³ with t = (1 - d) / 0.3 within 0 and 1, where d is the distance
+                between pixels (in 256 levels) times a window: 3 t² - 2 t³ with t = (1 - d) / 0.2 within 0 and 1, where d is the distance
                 from (nose, 0.5) in units of half a side; across, a unit is half a side times the mean distance of the nose from the
-                eye and the corner of the mouth on that side over 0.165, within 0.2 and 0.5 of a side
+                eye and the corner of the mouth on that side over 0.165, squared, within 0.2 and 0.5 of a side
     matched     in CIE Lab (D65): (x - mean) deviation_of_the_other / deviation + mean_of_the_other, weighted by the mask, the quotient
                 within 1/2 and 2
 
@@ -83,8 +83,8 @@ TURNED = [[0.30, 0.30], [0.66, 0.30], [0.56, 0.50], [0.34, 0.70], [0.64, 0.70]]
 def window(place, landmarks):
     x = np.array(landmarks)[:, 0]
     eye, corner = (1, 4) if place[0] > x[2] else (0, 3)
-    across = np.clip(0.5 * abs((x[eye] + x[corner]) / 2 - x[2]) / 0.165, 0.2, 0.5)
-    t = np.clip((1 - np.linalg.norm([(place[0] - x[2]) / across, (place[1] - 0.5) / 0.5])) / 0.3, 0, 1)
+    across = np.clip(0.5 * (((x[eye] + x[corner]) / 2 - x[2]) / 0.165) ** 2, 0.2, 0.5)
+    t = np.clip((1 - np.linalg.norm([(place[0] - x[2]) / across, (place[1] - 0.5) / 0.5])) / 0.2, 0, 1)
     return 3 * t**2 - 2 * t**3
 
 

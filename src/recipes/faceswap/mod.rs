@@ -237,7 +237,10 @@ impl Model for Swapper {
         let Drawn { face, alpha, .. } = self.shared(small, given.tensor(TO));
         let [face, alpha] = [face, alpha].map(|small| brought(small, [height, width]));
         let drawn = Drawn { face, alpha, early: Vec::new() };
-        Made::one("result", drawn.over(picture)).and("face", drawn.face).and("mask", drawn.alpha)
+        // Alpha that is as large as it was to be at least hides all that was given.
+        let whole = if self.config.mask_least > 0.0 { self.config.mask_least } else { 1.0 };
+        let mask = (drawn.alpha.clone() / whole).clamp_max(1.0);
+        Made::one("result", drawn.over(picture)).and("face", drawn.face).and("mask", mask)
     }
 
     fn tiling(&self) -> Option<Tiling> {
@@ -621,6 +624,21 @@ mod tests {
             let (code, said) = made("cid").unwrap_err();
             assert!(code == 2 && said.contains("knows no to `cid`") && said.contains("ann, bob"), "{said}");
         }
+    }
+
+    #[test]
+    fn a_mask_is_whole_where_alpha_is_as_large_as_it_was_to_be() {
+        let [_, (_, config)] = cases();
+        let mask = |mask_least: f64| {
+            let net = filled(Swapper::new(&Config { mask_least, ..config.clone() }, &Device::flex()));
+            let [given, _] = faces(&config);
+            let to = Tensor::<2>::from_data([[1.0, 0.0]; N], &Device::flex());
+            let given = Given::of_seeds(vec![0; N], &Device::flex()).with(PICTURE, given).with(TO, to);
+            floats(Model::forward(&net, given).tensor::<4>("mask"))
+        };
+        let (alpha, mask) = (mask(0.0), mask(0.5));
+        assert!(alpha.iter().any(|alpha| *alpha > 0.5) && alpha.iter().any(|alpha| *alpha < 0.5));
+        assert!(mask.iter().zip(&alpha).all(|(mask, alpha)| (mask - (2.0 * alpha).min(1.0)).abs() < 1e-6));
     }
 
     #[test]
