@@ -82,7 +82,7 @@ fn a_run_is_measured_by_the_captions_of_held_out_pictures() {
         (names.collect::<Vec<_>>(), said(&output))
     };
     let (names, said) = measured(&[]);
-    assert_eq!(names[..2], ["r-precision of ten made", "r-precision of ten held-out"]);
+    assert_eq!(names[..3], ["made", "train", "held-out"].map(|of| format!("r-precision of ten {of}")));
     assert!(said.contains("The classifier is right about real held-out pictures of"), "{said}");
     for name in ["says hair made", "says hair held-out", "says all of it made", "changes hair made"] {
         assert!(names.iter().any(|known| known == name), "{name} in {names:?}: {said}");
@@ -92,7 +92,7 @@ fn a_run_is_measured_by_the_captions_of_held_out_pictures() {
     assert!(table.contains("| says hair ") && table.contains(":held-out |") && table.contains("samples"), "{table}");
     let more = ["--metric", "r-precision", "--features", "pixels"];
     let (names, _) = measured(&more);
-    assert_eq!(names.len(), 2);
+    assert_eq!(names.len(), 3);
 
     // Without a table of attributes.
     let plain = folder.join("plain");
@@ -101,7 +101,7 @@ fn a_run_is_measured_by_the_captions_of_held_out_pictures() {
         std::os::unix::fs::symlink(made_up::faces().join(name), plain.join(name)).unwrap();
     }
     let (names, said) = measured(&["--against", "plain", "--features", "pixels"]);
-    assert!(names.len() == 2 && said.contains("plain has no table of attributes"), "{names:?}: {said}");
+    assert!(names.len() == 3 && said.contains("plain has no table of attributes"), "{names:?}: {said}");
     let classes = made_up::classes();
     let classes = classes.to_str().unwrap();
     for (args, sentence) in [

@@ -578,12 +578,14 @@ impl ByText {
                 (&self.retrieved_side, &self.known, self.retrieved[at].clone()),
                 (&self.real_side, &self.real, questions.iter().map(|question| question.picture).collect::<Vec<_>>()),
             ];
-            for (side, seen, rows) in &rows {
-                if let Some(metric) = asks(R_PRECISION) {
+            if let Some(metric) = asks(R_PRECISION) {
+                for (side, seen, rows) in &rows {
                     let hits = self.nearest(questions, &seen.features, rows);
                     passports.extend(self.passport(metric, (&format!("of ten{ending}"), &hits), side));
                 }
-                if let Some(metric) = asks(SAYS) {
+            }
+            if let Some(metric) = asks(SAYS) {
+                for (side, seen, rows) in &rows {
                     for (name, hits) in self.said(questions, seen, rows) {
                         passports.extend(self.passport(metric, (&format!("{name}{ending}"), &hits), side));
                     }
