@@ -167,10 +167,10 @@ fn faces_of_a_video_are_found_learned_and_swapped_frame_by_frame() {
     assert!([Some(0), Some(2)].contains(&cut.status.code()), "{cut:?}");
     let whole = fs::read(folder.join(&other)).unwrap();
     fs::write(folder.join("cut.mp4"), &whole[..whole.len() / 2]).unwrap();
-    fs::write(folder.join("sound.wav"), sound()).unwrap();
+    fs::write(folder.join("sound.mp4"), sound()).unwrap();
     for (video, sentence) in [
         ("cut.mp4", "cut.mp4 is no video that ffmpeg can read"),
-        ("sound.wav", "sound.wav is no video that ffmpeg can read"),
+        ("sound.mp4", "sound.mp4 is no video that ffmpeg can read"),
     ] {
         for args in [&["apply", RUN, video, "-o", "b.mp4"][..], &["data", "faces", video, "-o", "b"]] {
             let said = refused(folder, args);
