@@ -378,10 +378,11 @@ fn an_imported_network_is_shown_with_its_card_and_without_a_training() {
 }
 
 #[test]
-fn a_run_whose_configuration_is_broken_is_shown_as_broken_with_its_reason_until_it_is_mended() {
+fn a_run_whose_configuration_is_broken_is_shown_as_broken_with_its_reason_as_long_as_it_is() {
+    const CUT: &str = "recipe = \"ring\"\nlatent = \"x";
     let broken = |folder: &Path| {
         fs::create_dir(folder.join("runs/0002-broken")).unwrap();
-        fs::write(folder.join("runs/0002-broken/config.toml"), "recipe = \"ring\"\nlatent = \"x").unwrap();
+        fs::write(folder.join("runs/0002-broken/config.toml"), CUT).unwrap();
     };
     let served = Served::with(broken, &[]);
     let runs = served.get("/api/runs").json();
@@ -391,11 +392,14 @@ fn a_run_whose_configuration_is_broken_is_shown_as_broken_with_its_reason_until_
     let detail = served.get("/api/runs/0002-broken").json();
     assert_eq!((&detail["changes"], &detail["fields"]), (&Value::Array(Vec::new()), &Value::Array(Vec::new())));
     assert!(detail["config"].as_str().unwrap().contains("latent = \"x"), "one can see what to mend");
-    fs::copy(served.run().join("config.toml"), served.folder.path().join("runs/0002-broken/config.toml")).unwrap();
-    let begun = Instant::now();
-    while served.get("/api/runs").json()[0]["state"] == "broken" {
-        assert!(begun.elapsed() < Duration::from_secs(20), "it was mended");
-        std::thread::sleep(Duration::from_millis(100));
+    let whole = fs::read_to_string(served.run().join("config.toml")).unwrap();
+    for (text, is_broken) in [(whole.as_str(), false), (CUT, true)] {
+        fs::write(served.folder.path().join("runs/0002-broken/config.toml"), text).unwrap();
+        let begun = Instant::now();
+        while (served.get("/api/runs").json()[0]["state"] == "broken") != is_broken {
+            assert!(begun.elapsed() < Duration::from_secs(20), "what was written is seen: {text}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ganvas::eval::Passport;
 use ganvas::import::Card;
@@ -55,6 +55,7 @@ pub struct Run {
     path: PathBuf, // as a shell in any folder finds it
     /// The error says why this Ganvas cannot read it.
     config: Result<Resolved, String>,
+    written: Option<Written>, // what `config` was read from
     /// Where an imported network comes from; none of a run that was trained.
     card: Option<Card>,
     pub log: Log,
@@ -65,6 +66,9 @@ pub struct Run {
     asked: Option<Instant>, // when `training` was found out
     grew: Option<Instant>,  // when the log last did, while this server looked
 }
+
+/// When a file was written, and its length: of what was written twice within the clock's tick, the length still tells.
+type Written = (SystemTime, u64);
 
 /// A lock that a panic elsewhere does not take away.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -173,25 +177,37 @@ impl Runs {
 impl Run {
     fn open(id: &str, folder: &Path, path: PathBuf) -> Option<Self> {
         let dir = RunDir::open(folder).ok()?;
-        let (config, card) = (config(&dir), Card::of(&dir));
+        let (written, config, card) = (written(&dir), config(&dir), Card::of(&dir));
         let (log, wanted, id) = (Log::default(), Instant::now(), id.to_owned());
-        Some(Run { id, dir, path, config, card, log, model: None, wanted, training: false, asked: None, grew: None })
+        Some(Run {
+            id,
+            dir,
+            path,
+            config,
+            written,
+            card,
+            log,
+            model: None,
+            wanted,
+            training: false,
+            asked: None,
+            grew: None,
+        })
     }
 
-    /// What was logged since the last look, and whether a trainer came or went, or the configuration was mended.
+    /// What was logged since the last look, and whether a trainer came or went, or the configuration is another.
     fn look(&mut self) -> (Vec<News>, bool) {
         let is_first = self.asked.is_none();
         let news = self.log.follow(&self.dir.events()).unwrap_or_default();
         if self.wanted.elapsed() > KEPT {
             self.log.columns = None;
         }
-        if news.iter().any(|news| matches!(news, News::Record(record) if record["event"] == "resumed")) {
-            self.config = config(&self.dir); // its length may be another
+        let written = written(&self.dir);
+        let is_another = written != self.written; // by its owner's hand, or by `resume` with another length
+        if is_another {
+            (self.written, self.config, self.model) = (written, config(&self.dir), None);
         }
-        let before = (self.training, self.config.is_ok());
-        if self.config.is_err() {
-            self.config = config(&self.dir);
-        }
+        let was_training = self.training;
         if self.asked.is_none_or(|asked| asked.elapsed() > LOCK_EVERY) || !news.is_empty() {
             self.training = self.dir.is_training();
             self.asked = Some(Instant::now());
@@ -202,7 +218,7 @@ impl Run {
         if !self.training && self.grew.is_none_or(|grew| grew.elapsed() > QUIET) {
             self.log.rest();
         }
-        (news, before != (self.training, self.config.is_ok()))
+        (news, is_another || was_training != self.training)
     }
 
     /// The scalars of all steps.
@@ -297,6 +313,11 @@ impl Run {
         }
         detail
     }
+}
+
+fn written(run: &RunDir) -> Option<Written> {
+    let file = fs::metadata(run.path().join("config.toml")).ok()?;
+    Some((file.modified().ok()?, file.len()))
 }
 
 /// The configuration of a run, or why this Ganvas cannot read it.
