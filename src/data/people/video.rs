@@ -213,6 +213,9 @@ fn of_words(said: &str, path: &Path) -> Of {
     Of { per_second, sound, comment: None }
 }
 
+/// Pixels of a frame from which on the encoder looks ahead less: as it does by itself, it keeps some 50 frames, 1.5 GB at 3840x2880.
+const LARGE: usize = 4_000_000;
+
 /// A video that is written frame by frame.
 struct Writer {
     path: PathBuf,
@@ -244,6 +247,9 @@ impl Writer {
         }
         // This kind of colour needs even sides.
         command.args(["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-c:v", "libx264", "-crf", "16", "-pix_fmt", "yuv420p"]);
+        if first.width * first.height > LARGE {
+            command.args(["-preset", "veryfast", "-rc-lookahead", "4", "-bf", "0", "-threads", "2"]);
+        }
         let (folder, name) =
             (path.parent().unwrap_or(Path::new("")), path.file_name().unwrap_or_default().to_string_lossy());
         let (aside, _) = Aside::new(folder, &name, |path| File::create_new(path))
