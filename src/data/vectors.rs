@@ -54,6 +54,16 @@ impl Vectors {
         &self.values[self.rows[text] * self.width..][..self.width]
     }
 
+    /// How many texts there are.
+    pub fn count(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The vector of the text at this place, in the order of their characters. Panics where there is none.
+    pub fn at(&self, place: usize) -> &[f32] {
+        &self.values[place * self.width..][..self.width]
+    }
+
     /// Numbers of a vector.
     pub fn width(&self) -> usize {
         self.width

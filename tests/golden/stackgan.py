@@ -10,12 +10,18 @@ their first layer. A convolution before a norm has no bias; norms are over the b
     d_loss     -mean log D(x, t) - (mean log(1 - D(x, wrong t)) + mean log(1 - D(G(z, t), t))) / 2
     g_loss     -mean log D(G(z, t), t), to which KL_WEIGHT * kl is added
     r1         1.5 / 2 times the mean over pictures of |gradient of D(x, t) by x|^2, with x real
+    contrast   half the cross entropy of cosines / 0.1 in rows with the diagonal, and half that in the columns of the first three;
+               the cosines are those of FC(mean over pixels of what D sees) and FC(text) of the right sentences and three others
+               (wave(shape, 0.53)), 128 entries each (Zhang et al. 2021, equation 3)
 
 Parameters come from tests/golden/formula.py, in the order in which the modules are listed below; a linear weight is
 [inputs, outputs] with scale 1.5 / sqrt(inputs). Weights of convolutions and linear layers are that times GAIN, so that no logit is
 large. Pictures are wave(shape, 0.017), vectors of sentences and of wrong ones wave(shape, 0.31) and wave(shape, 0.47) divided by
 sqrt(384), what a seed draws wave(shape, 0.61) for D and wave(shape, 0.83) for G: z, then the epsilon of each stage. The small
 pictures of Stage I are averages of squares of pixels.
+
+`contrast` has the third loss and the gradients of d_loss + contrast, of the critics without norm and with these two layers at
+their end; the others have none.
 
 `batch norm` has the critics above; in those of `without norm` every convolution has a bias instead. `first` and `second`: pictures in training, logits, losses, of each parameter's gradient the norm and the product with
 wave(shape, 0.71). `steps`: three steps by Adam with the rate 2e-4 and betas 0.5 and 0.999 from there, G judged by the D that has just
@@ -136,7 +142,7 @@ class Layer(nn.Module):
 
 
 class Critic(nn.Module):
-    def __init__(self, side, norm):
+    def __init__(self, side, norm, contrast=False):
         super().__init__()
         halvings = int(math.log2(side // 4))
         widths = [D_WIDTH * 2**i for i in range(halvings)]
@@ -148,6 +154,14 @@ class Critic(nn.Module):
         self.text = nn.Linear(TEXT, CONDITION)
         self.joint = Layer(top + CONDITION, top, 1, norm=norm)
         self.last = conv(top, 1, 4, padding=0, bias=True)
+        if contrast:
+            self.compared = nn.ModuleList([nn.Linear(top, 128), nn.Linear(TEXT, 128)])
+
+    def contrast(self, seen, text, others):
+        a = F.normalize(self.compared[0](seen.mean((2, 3))))
+        b = F.normalize(self.compared[1](torch.cat([text, others]) * math.sqrt(TEXT)))
+        cosines, own = a @ b.T / 0.1, torch.arange(N)
+        return (F.cross_entropy(cosines, own) + F.cross_entropy(cosines[:, :N].T, own)) / 2
 
     def seen(self, x):
         act = lambda h: F.leaky_relu(h, 0.2)
@@ -254,6 +268,12 @@ def golden(is_first, norm):
         "g_loss": g_loss.item(),
         "g_gradients": gradients(stage.net, g_loss + KL_WEIGHT * kl),
     }
+    if not norm:
+        critic = filled(Critic(SMALL if is_first else LARGE, norm, contrast=True), GAIN)
+        others = wave([N, TEXT], 0.53) / math.sqrt(TEXT)
+        contrast = critic.contrast(critic.seen(real), text, others.float().double())
+        loss, _ = d_loss(critic, real, fake.detach(), text, wrong)
+        found["contrast"] = {"loss": contrast.item(), "gradients": gradients(critic, loss + contrast)}
     stage = Stage(is_first, norm)
     adams = [torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999), 1e-8) for net in (stage.critic, stage.net)]
     steps = []

@@ -35,6 +35,18 @@ pub struct CaptionedBatch {
     pub vectors: TensorData,
     /// The same of captions of other pictures of the batch, none of which are said of this one where there is any such.
     pub wrong: TensorData,
+    /// Those of captions of any pictures, `[others, width]`.
+    pub others: TensorData,
+}
+
+/// What is made of the captions of a batch.
+pub struct Sentences<'a> {
+    /// Who makes vectors of them.
+    pub encoder: &'a Encoder<'a>,
+    /// Which ones are wrong.
+    pub wrong: Wrong,
+    /// How many others there are beside a batch's own.
+    pub others: usize,
 }
 
 impl request::Batch for CaptionedBatch {
@@ -70,14 +82,13 @@ pub fn open(
     set: &str,
     shape: Shape,
     drawing: Drawing,
-    encoder: &Encoder,
-    wrong: Wrong,
+    sentences: &Sentences,
 ) -> Result<Box<dyn Source<CaptionedBatch>>> {
     if drawing.split == Split::Test {
         return Ok(Box::new(Asked(Vec::new())));
     }
     let (order, held_out) = ((drawing.seed, drawing.batch), drawing.is_held_out());
-    Ok(Box::new(Captioned::open(images, set, shape, order, held_out, encoder, wrong)?))
+    Ok(Box::new(Captioned::open(images, set, shape, order, held_out, sentences)?))
 }
 
 /// So many captions of the training pictures, spread over these; fewer where there are no more.
@@ -182,6 +193,7 @@ struct Captioned {
     captions: Vec<Vec<String>>,
     vectors: Vectors,
     wrong: Wrong,
+    others: usize,
     notes: Vec<String>,
 }
 
@@ -192,8 +204,7 @@ impl Captioned {
         shape: Shape,
         order: (u64, usize),
         held_out: bool,
-        encoder: &Encoder,
-        wrong: Wrong,
+        &Sentences { encoder, wrong, others }: &Sentences,
     ) -> Result<Self> {
         let (place, cache) = (images.place(set)?, cache::packed()?);
         let (listing, Captions { of: captions, notes, .. }) = listed(images, set)?;
@@ -201,7 +212,7 @@ impl Captioned {
         let of_part = pack.labels.iter().flat_map(|label| &captions[*label as usize]);
         let vectors = Vectors::of(of_part.map(String::as_str).collect(), encoder, cache.as_deref())?;
         let pictures = Pictures::of(images, pack, shape, order, held_out);
-        Ok(Captioned { pictures, captions, vectors, wrong, notes })
+        Ok(Captioned { pictures, captions, vectors, wrong, others, notes })
     }
 }
 
@@ -225,7 +236,8 @@ impl Source<CaptionedBatch> for Captioned {
         let Batch { pixels, labels } = self.pictures.batch(step)?;
         let n = labels.len();
         let of = |i: usize| &self.captions[labels[i] as usize];
-        let chosen = Draws::new(self.pictures.seed, step).indices("data.caption", MANY, n);
+        let draws = Draws::new(self.pictures.seed, step);
+        let chosen = draws.indices("data.caption", MANY, n);
         let captions = (0..n).map(|i| of(i)[chosen[i] as usize % of(i).len()].clone()).collect::<Vec<_>>();
         // Vectors have the length 1, so their product is their cosine.
         let alike =
@@ -247,7 +259,10 @@ impl Source<CaptionedBatch> for Captioned {
             TensorData::new(rows.copied().collect::<Vec<f32>>(), [n, self.vectors.width()])
         };
         let (wrong, vectors) = (vectors(others.collect()), vectors(captions.iter().collect()));
-        Ok(CaptionedBatch { pixels, captions, vectors, wrong })
+        let others = draws.indices("data.others", self.vectors.count() as u32, self.others);
+        let others = others.into_iter().flat_map(|row| self.vectors.at(row as usize)).copied().collect::<Vec<f32>>();
+        let others = TensorData::new(others, [self.others, self.vectors.width()]);
+        Ok(CaptionedBatch { pixels, captions, vectors, wrong, others })
     }
 }
 
@@ -281,7 +296,8 @@ mod tests {
 
     fn opened(images: &Images, batch: usize) -> Result<Captioned> {
         let encoder = Encoder { id: "test", width: 2, encode: &encode };
-        Captioned::open(images, "", SMALL, (1, batch), false, &encoder, Wrong::Any)
+        let sentences = Sentences { encoder: &encoder, wrong: Wrong::Any, others: 3 };
+        Captioned::open(images, "", SMALL, (1, batch), false, &sentences)
     }
 
     /// By vectors on the unit circle: the letters' places in the alphabet as degrees.
@@ -296,7 +312,8 @@ mod tests {
         let encode =
             |texts: &[&str]| Ok(texts.iter().flat_map(|text| [angle(text).cos(), angle(text).sin()]).collect());
         let encoder = Encoder { id: "circle", width: 2, encode: &encode };
-        let source = Captioned::open(&images(&folder), "", SMALL, (1, 4), false, &encoder, Wrong::Nearest).unwrap();
+        let sentences = Sentences { encoder: &encoder, wrong: Wrong::Nearest, others: 0 };
+        let source = Captioned::open(&images(&folder), "", SMALL, (1, 4), false, &sentences).unwrap();
         for step in 0..10 {
             let CaptionedBatch { captions, wrong, .. } = source.batch(step).unwrap();
             let wrong = wrong.iter::<f32>().collect::<Vec<_>>();
@@ -318,7 +335,7 @@ mod tests {
         assert_eq!(source.items(), 10);
         let mut seen = BTreeSet::new();
         for step in 0..20 {
-            let CaptionedBatch { pixels, captions, vectors, wrong } = source.batch(step).unwrap();
+            let CaptionedBatch { pixels, captions, vectors, wrong, others } = source.batch(step).unwrap();
             let levels = pixels.iter::<f32>().step_by(3 * SMALL.side * SMALL.side);
             let numbers = levels.map(|level| ((level + 1.0) * 127.5 / 20.0).round() as usize).collect::<Vec<_>>();
             let said = |number: usize| [format!("picture {number}"), format!("it is {}", ["even", "odd"][number % 2])];
@@ -331,6 +348,9 @@ mod tests {
                 assert!(known, "a wrong one is another's");
                 seen.insert(caption.clone());
             }
+            let others = others.iter::<f32>().collect::<Vec<_>>();
+            let all = (0..10).flat_map(&said).map(|text| encode(&[&text]).unwrap()).collect::<Vec<_>>();
+            assert!(others.len() == 2 * 3 && others.chunks(2).all(|other| all.contains(&other.to_vec())), "{others:?}");
             let texts = captions.iter().map(String::as_str).collect::<Vec<_>>();
             assert_eq!(vectors.iter::<f32>().collect::<Vec<_>>(), encode(&texts).unwrap());
             assert_eq!(source.batch(step).unwrap().captions, captions);

@@ -1,5 +1,6 @@
 //! The network that judges whether a picture is real and goes with a sentence (Zhang et al. 2017, sections 3.3 and 3.4).
 
+use burn::tensor::activation::log_softmax;
 use burn::tensor::s;
 use ganvas_kernels::{Act, bias_act};
 
@@ -12,15 +13,20 @@ use crate::prelude::*;
 
 /// Layers that halve the side double the channels; 1x1 layers bring them down to this many times the width again.
 const MOST: usize = 8;
+/// Entries of the vectors in which pictures and sentences are compared.
+const COMPARED: usize = 128;
+/// τ: what cosines are divided by before a softmax over them (Zhang et al. 2021, "Cross-Modal Contrastive Learning for Text-to-Image Generation", section 4).
+const TEMPERATURE: f64 = 0.1;
 
 /// Pictures `[n, 3, side, side]` and vectors of sentences `[n, 384]` to logits `[n, 1]`.
 #[derive(Module, Debug)]
 pub struct Critic {
     layers: Vec<NormedConv>, // 4x4 that halve the side to 4, then 1x1 that halve the channels
     residual: Vec<NormedConv>,
-    text: Linear,
+    pub(super) text: Linear,
     joint: NormedConv, // of the picture and the sentence
     last: Conv2d,
+    compared: Option<[Linear; 2]>, // a picture and a sentence, in one space
 }
 
 impl Critic {
@@ -57,7 +63,37 @@ impl Critic {
             text: Linear::new([WIDTH, condition], INIT, 0.0, draws, &format!("{name}.text"), device),
             joint: layer("joint".into(), joint, config.d_norm),
             last: Conv2d::new(whole, draws, &format!("{name}.last"), device),
+            compared: (config.contrast > 0.0).then(|| {
+                let layer = |inputs, part: &str| {
+                    Linear::new(
+                        [inputs, COMPARED],
+                        Init::FanIn { gain: 1.0 },
+                        0.0,
+                        draws,
+                        &format!("{name}.{part}"),
+                        device,
+                    )
+                };
+                [layer(channels, "picture"), layer(WIDTH, "sentence")]
+            }),
         }
+    }
+
+    /// How badly pictures, as [`Critic::seen`] has them, and their sentences find each other: the mean cross entropy of a picture's
+    /// sentence among all of them and `others`, and that of a sentence's picture among all, `[1]` (InfoNCE). `None` for a critic that
+    /// was not made for it.
+    pub fn contrast(&self, seen: Tensor<4>, [text, others]: [Tensor<2>; 2]) -> Option<Tensor<1>> {
+        let [of_picture, of_sentence] = self.compared.as_ref()?;
+        let pooled = seen.mean_dims(&[2, 3]).flatten::<2>(1, 3);
+        let sentences = of_sentence.forward(entries(Tensor::cat(vec![text, others], 0)));
+        let [pictures, sentences] = [of_picture.forward(pooled), sentences].map(of_length_1);
+        let cosines = pictures.matmul(sentences.transpose()) / TEMPERATURE; // [n, n + others]
+        let (n, device) = (cosines.dims()[0], cosines.device());
+        let own = |cosines: Tensor<2>| {
+            let own = log_softmax(cosines, 1).slice(s![.., ..n]) * Tensor::eye(n, &device);
+            -own.sum() / n as f64
+        };
+        Some((own(cosines.clone()) + own(cosines.slice(s![.., ..n]).transpose())) * 0.5)
     }
 
     /// What it sees of pictures, `[n, channels, 4, 4]`, and the way back to the gradient by them.
@@ -89,4 +125,9 @@ impl Critic {
         let by_seen = move |gradient: Tensor<2>| back(gradient.reshape([0, 0, 1, 1])).slice(s![.., ..channels]);
         (logits.flatten(1, 3), Box::new(by_seen))
     }
+}
+
+fn of_length_1(vectors: Tensor<2>) -> Tensor<2> {
+    let length = (vectors.clone().square().sum_dim(1) + 1e-8).sqrt();
+    vectors / length
 }

@@ -25,6 +25,8 @@ use generator::{CHANNELS, First, Second};
 
 /// What it learns when no other captioned pictures are given.
 const SET: &str = "avatars";
+/// Captions beside those of a batch, among which a picture's own is to be found.
+const OTHERS: usize = 480;
 /// Captions that are kept as the usual ones.
 const USUAL: usize = 64;
 const LOSS: Adversarial = Adversarial::NonSaturating;
@@ -72,6 +74,9 @@ pub struct Config {
     /// Share of the sentences G is trained on that are halfway between two captions (Reed et al. 2016): for what no caption says. 0 for none, as in the paper.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub between: f64,
+    /// Weight of a contrastive loss: a picture is to be found by its sentence among those of its batch, and the other way round (Zhang et al. 2021). The critics learn it on real pictures, G through them. 0 for none, as in the paper.
+    #[schemars(range(min = 0.0))]
+    pub contrast: f64,
     /// Weight of the divergence of conditions from N(0, 1).
     pub kl_weight: f64,
     /// Thousands of images of the first stage.
@@ -82,6 +87,9 @@ pub struct Config {
     pub second_kimg: f64,
     /// The optimizer, for all players.
     pub adam: Adam,
+    /// The critics' learning rate, in times of that of the optimizer; 1 in the paper.
+    #[schemars(range(min = 0.0))]
+    pub d_rate: f64,
     /// Equal parts of a stage after each of which the learning rate halves; 1 for a rate that stays.
     #[schemars(range(min = 1, max = 100))]
     pub rate_parts: u32,
@@ -111,10 +119,12 @@ impl Default for Config {
             blocks: 4,
             wrong: Wrong::Any,
             between: 0.0,
+            contrast: 0.0,
             kl_weight: 2.0,
             first_kimg: 5300.0, // 600 times the birds
             second_kimg: 5300.0,
             adam: Adam::default(),
+            d_rate: 1.0,
             rate_parts: 6,
             average_kimg: 10.0, // the paper keeps none; the average is visibly cleaner
             data: Images::default(),
@@ -323,7 +333,9 @@ impl Recipe for StackGan {
         let reader = Reader::new(config.encoder);
         let encode = |texts: &[&str]| reader.vectors(texts);
         let encoder = vectors::Encoder { id: config.encoder.id(), width: WIDTH, encode: &encode };
-        captioned::open(&config.data, SET, shape, config.train.drawing(split), &encoder, config.wrong)
+        let others = if config.contrast > 0.0 { OTHERS } else { 0 };
+        let sentences = captioned::Sentences { encoder: &encoder, wrong: config.wrong, others };
+        captioned::open(&config.data, SET, shape, config.train.drawing(split), &sentences)
     }
 
     fn model(config: &Config, device: &Device) -> Painter {
@@ -377,6 +389,7 @@ impl StackGan {
         let side = if is_first { self.config.first_resolution } else { self.config.resolution };
         let real = shrunk(cx.tensor::<4>(batch.pixels), side);
         let [text, wrong] = [batch.vectors, batch.wrong].map(|vectors| cx.tensor::<2>(vectors));
+        let others = (self.config.contrast > 0.0).then(|| cx.tensor::<2>(batch.others));
         if !is_first {
             self.painter.change(|painter| Painter { second: painter.second.map(Second::at_work), ..painter });
         }
@@ -388,27 +401,34 @@ impl StackGan {
         let net = critic.net();
         let (seen, to_pictures) = net.seen(real);
         let (on_real, to_seen) = net.judged(seen.clone(), text.clone());
-        let (on_wrong, _) = net.judged(seen, wrong);
+        let (on_wrong, _) = net.judged(seen.clone(), wrong);
         let (on_fake, _) = net.judged(net.seen(fake).0, text.clone());
-        let Config { r1_weight, r1_every, .. } = self.config;
+        let d_contrast = others.clone().and_then(|others| net.contrast(seen, [text.clone(), others]));
+        let Config { r1_weight, r1_every, contrast, .. } = self.config;
         let on = (on_real.clone(), chain(to_seen, to_pictures));
         let penalty = Penalty::lazy_r1((r1_weight, r1_every), cx.step, on);
         let d_wrong = sigmoid(on_wrong.clone().without_autodiff()).mean();
         let d_loss = matching_aware(on_real.clone(), on_wrong, on_fake.clone());
+        let d_loss = d_contrast.iter().fold(d_loss, |sum, loss| sum + loss.clone() * contrast);
         let decided = LOSS.decided(on_real, on_fake);
-        let scalars = critic::learn(critic, d_loss, penalty, decided, rate, cx).with("d_wrong", d_wrong);
+        let scalars = critic::learn(critic, d_loss, penalty, decided, rate * self.config.d_rate, cx);
+        let scalars = scalars.with("d_wrong", d_wrong).with_some("d_contrast", d_contrast);
 
         // G, through the D of this moment, and what keeps conditions near N(0, 1)
         let (told, text) = (Statistics::default(), between(text, self.config.between));
         let (fake, divergence) = self.drawn(is_first, &text, of_g, &told);
         let Some(critic) = self.critics[at].as_ref().map(Trained::frozen) else { return scalars };
-        let (on_fake, _) = critic.judged(critic.seen(fake).0, text);
+        let (seen, _) = critic.seen(fake);
+        let g_contrast = others.and_then(|others| critic.contrast(seen.clone(), [text.clone(), others]));
+        let (on_fake, _) = critic.judged(seen, text);
         drop(critic);
         let g_loss = LOSS.generator(on_fake.clone(), || on_fake);
         self.painter.change(|painter| told.followed_by(painter));
         let total = g_loss.clone() + divergence.clone() * self.config.kl_weight;
+        let total = g_contrast.iter().fold(total, |total, loss| total + loss.clone() * contrast);
         let g_gradient = self.painter.descend(total, rate, cx);
-        scalars.with("g_loss", g_loss).with("kl", divergence).with("g_gradient_norm", g_gradient)
+        let scalars = scalars.with("g_loss", g_loss).with_some("g_contrast", g_contrast);
+        scalars.with("kl", divergence).with("g_gradient_norm", g_gradient)
     }
 }
 
@@ -491,6 +511,7 @@ mod tests {
             captions: vec![String::new(); N],
             vectors: text(0.31).into_data(),
             wrong: text(0.47).into_data(),
+            others: text(0.53).into_data(),
         }
     }
 
@@ -549,6 +570,26 @@ mod tests {
                     assert_gradients(first, &gradients, &golden["g_gradients"], &what("G's loss"));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_contrast_of_pictures_and_sentences_is_that_implementations() {
+        for is_first in [true, false] {
+            let (golden, config) =
+                (golden(is_first, Norm::None), Config { d_norm: Norm::None, contrast: 1.0, ..small(is_first) });
+            let players = players(&config);
+            let critic = players.critics[usize::from(!is_first)].as_ref().unwrap().net();
+            let [right, wrong, others] = [0.31, 0.47, 0.53].map(text);
+            let seen = critic.seen(shrunk(wave([N, 3, 32, 32], 0.017), config.side())).0;
+            let fake =
+                players.drawn(is_first, &right, drawn(&config, 0.61), &Statistics::default()).0.without_autodiff();
+            let contrast = critic.contrast(seen.clone(), [right.clone(), others]).unwrap();
+            assert_near(contrast.clone(), &golden["contrast"]["loss"], "the contrast");
+            let [on_real, on_wrong] = [right.clone(), wrong].map(|text| critic.judged(seen.clone(), text).0);
+            let on_fake = critic.judged(critic.seen(fake).0, right).0;
+            let gradients = (matching_aware(on_real, on_wrong, on_fake) + contrast).backward();
+            assert_gradients(critic, &gradients, &golden["contrast"]["gradients"], "D's loss with the contrast");
         }
     }
 
@@ -630,6 +671,22 @@ mod tests {
         assert!(other.problem().unwrap().contains("use the version of Ganvas"));
         let own = Config { encoder_sha256: Encoder::Minilm.id().into(), ..Config::default() };
         assert_eq!(own.problem(), None);
+    }
+
+    #[test]
+    fn the_critics_learn_at_a_rate_of_their_own() {
+        let device = Device::flex();
+        let moved = |d_rate: f64| {
+            let config = Config { d_norm: Norm::None, d_rate, ..small(true) };
+            let mut players = players(&config);
+            let weight = |players: &StackGan| players.critics[0].as_ref().unwrap().net().text.weight.val();
+            let before = weight(&players);
+            let cx = StepCx::new(0, 0, N, &device);
+            players.improved(batch(&config), [0.61, 0.83].map(|rate| drawn(&config, rate)), &cx).read();
+            floats((weight(&players) - before).abs().mean())[0]
+        };
+        let once = moved(1.0);
+        assert_close("the way at three times the rate", moved(3.0), 3.0 * once, once, 1e-3);
     }
 
     #[test]
