@@ -7,9 +7,10 @@ use std::path::Path;
 use std::process::Command;
 
 use ganvas::import::Card;
+use ganvas::media::{Image, Picture, Raster};
 use ganvas::{RunDir, sample};
 
-use command::{ganvas, refused};
+use command::{done, ganvas, refused};
 
 /// `runs/0001-toy`: trained, and with a card as if it had been imported.
 fn imported(folder: &Path) {
@@ -70,10 +71,101 @@ fn a_card_that_cannot_be_read_still_says_that_the_run_was_imported() {
 
 /// A file of torch.save in tests/golden/checkpoints.zip, as a training keeps it.
 fn checkpoint(folder: &Path, name: &str) {
-    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/checkpoints.zip");
+    golden_file(folder, "checkpoints.zip", name);
+}
+
+/// A file in an archive under tests/golden, as `net.pth`.
+fn golden_file(folder: &Path, archive: &str, name: &str) {
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(archive);
     let mut archive = zip::ZipArchive::new(fs::File::open(archive).unwrap()).unwrap();
     let mut file = archive.by_name(name).unwrap();
     std::io::copy(&mut file, &mut fs::File::create(folder.join("net.pth")).unwrap()).unwrap();
+}
+
+/// `net`, imported from a file of tests/golden/enlargers.zip, and what import said.
+fn enlarger(folder: &Path, name: &str) -> String {
+    golden_file(folder, "enlargers.zip", &format!("{name}.pth"));
+    let _ = fs::remove_dir_all(folder.join("net"));
+    done(folder, &["import", "net.pth", "-o", "net"])
+}
+
+/// The picture of tests/golden/enlargers.py.
+fn levels([width, height]: [usize; 2], channels: usize) -> Picture {
+    let levels = (0..channels * height * width).map(|i| ((i * i / 7 + 31 * i) % 256) as u8).collect::<Vec<_>>();
+    let plane = height * width;
+    let pixels = (0..plane).flat_map(|at| (0..channels).map(move |c| c * plane + at)).map(|at| levels[at]);
+    Picture::from(Image::new(width, height, channels, pixels.collect()))
+}
+
+/// The values of a picture in [0, 1], all of a channel together.
+fn values(picture: &Picture) -> Vec<f64> {
+    let (plane, channels) = (picture.raster.width * picture.raster.height, picture.raster.channels);
+    (0..channels * plane).map(|at| f64::from(picture.raster.unit(at % plane * channels + at / plane))).collect()
+}
+
+/// Files and numbers made by tests/golden/enlargers.py.
+#[test]
+fn every_layout_that_is_imported_makes_of_a_picture_file_what_pytorch_makes_of_it() {
+    let golden = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/enlargers.json")).unwrap();
+    let golden = serde_json::from_slice::<serde_json::Value>(&golden).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let size = |value: &serde_json::Value| value.as_u64().unwrap() as usize;
+    let sides = [size(&golden["width"]), size(&golden["height"])];
+    for (name, wanted) in golden["networks"].as_object().unwrap() {
+        let said = enlarger(folder, name);
+        assert!(!said.contains("Left in the file"), "{name}: {said}");
+        let [channels, height, width] = [0, 1, 2].map(|axis| size(&wanted["shape"][axis]));
+        levels(sides, channels).write(&folder.join("small.png")).unwrap();
+        done(folder, &["apply", "net", "small.png", "-o", "large.png"]);
+        let large = Picture::read(&folder.join("large.png")).unwrap();
+        assert_eq!((large.sides(), large.raster.channels), ([width, height], channels), "{name}");
+        let found = values(&large).into_iter().step_by(size(&golden["every"]));
+        let wanted = wanted["values"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap().clamp(0.0, 1.0));
+        let worst = found.zip(wanted).map(|(found, wanted)| (found - wanted).abs()).fold(0.0, f64::max);
+        assert!(worst < 1.0 / 255.0, "{name} is off by {worst}");
+    }
+}
+
+#[test]
+fn a_network_that_keeps_the_size_keeps_transparency_and_grey_and_goes_in_tiles() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for name in ["first_x1", "since_x1", "compact_x1"] {
+        enlarger(folder, name);
+        // Sides that no unshuffle divides.
+        let clear = Raster::of_unit([67, 53], 1, false, (0..67 * 53).map(|at| (at % 67) as f32 / 66.0));
+        let through = Picture { alpha: Some(clear.clone()), ..levels([67, 53], 3) };
+        through.write(&folder.join("clear.png")).unwrap();
+        levels([67, 53], 1).write(&folder.join("grey.png")).unwrap();
+        let made = |from: &str| {
+            done(folder, &["apply", "net", from, "-o", "made.png"]);
+            Picture::read(&folder.join("made.png")).unwrap()
+        };
+        let (alone, of_grey) = (made("clear.png"), made("grey.png"));
+        assert_eq!((alone.sides(), alone.raster.channels), ([67, 53], 3), "{name}");
+        assert_eq!(alone.alpha.map(|alpha| alpha.levels), Some(clear.levels), "{name}");
+        assert_eq!((of_grey.sides(), of_grey.raster.channels), ([67, 53], 1), "{name}");
+        levels([900, 700], 3).write(&folder.join("wide.png")).unwrap();
+        let whole = made("wide.png");
+        let said = done(folder, &["apply", "net", "wide.png", "-o", "tiled.png", "--memory", "30MB"]);
+        assert!(said.contains("tiles"), "{name}: {said}");
+        let tiled = Picture::read(&folder.join("tiled.png")).unwrap();
+        let apart = values(&whole).iter().zip(values(&tiled)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(apart < 1.5 / 255.0, "{name}: tiles are off by {apart}");
+    }
+}
+
+#[test]
+fn a_network_that_is_not_known_is_refused_by_what_it_looks_like() {
+    let folder = tempfile::tempdir().unwrap();
+    golden_file(folder.path(), "enlargers.zip", "first_four_channels.pth");
+    let said = refused(folder.path(), &["import", "net.pth", "-o", "net"]);
+    assert!(
+        said.contains("it looks like an ESRGAN generator with 1 block, but its pictures have 4 channels"),
+        "{said}"
+    );
+    assert!(!folder.path().join("net").exists());
 }
 
 #[test]

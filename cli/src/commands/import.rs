@@ -16,9 +16,10 @@ use crate::progress::{Work, say};
   ganvas import RealESRGAN_x4plus.pth -o runs/upscaler
   ganvas import --list
 
-Files: ncnn's .param with its .bin of Real-ESRGAN's kind; .pth and .safetensors of RRDBNet, SRVGGNetCompact and the generator of
-PyTorch's DCGAN tutorial, whatever their tensors are called: alone, or in what a training saved beside its optimizer and other
-networks. Of several that fit, an average of weights is taken. A pickle is read, never run.")]
+Files: ncnn's .param with its .bin of Real-ESRGAN's kind; .pth and .safetensors of RRDBNet (ESRGAN, Real-ESRGAN, ESRGAN+; x1 to x8),
+SRVGGNetCompact (x1 to x4), MSRResNet, SRResNet and the generator of PyTorch's DCGAN tutorial, whatever their tensors are called:
+alone, or in what a training saved beside its optimizer and other networks. Of several that fit, an average of weights is taken. A
+pickle is read, never run.")]
 pub struct Args {
     /// A network of --list, or a file.
     #[arg(required_unless_present = "list", value_name = "NAME|FILE")]

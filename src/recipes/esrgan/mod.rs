@@ -4,6 +4,7 @@
 //! training code. The perceptual distance is between features of SqueezeNet 1.1 ([`crate::loss::perceptual`]), for no package has
 //! VGG19's weights; whoever has them can give them. The compact network is Real-ESRGAN's (Wang et al. 2021).
 
+mod foreign;
 mod generator;
 
 use std::path::PathBuf;
@@ -32,7 +33,7 @@ const LEAST: usize = 4;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Side of the large pictures in pixels; the small ones have a quarter of it.
+    /// Side of the large pictures in pixels; the small ones have a `times`-th of it.
     #[schemars(extend("enum" = [16, 32, 64, 128]))]
     pub resolution: usize,
     /// Which network enlarges.
@@ -46,6 +47,15 @@ pub struct Config {
     /// Channels that each convolution of a dense block adds.
     #[schemars(range(min = 1, max = 256))]
     pub growth: usize,
+    /// Channels of the pictures: 3, or 1 for grey, which can be imported and not trained.
+    #[schemars(extend("enum" = [1, 3]))]
+    pub channels: usize,
+    /// How many pixels along a side become one at the beginning, as channels, in networks of dense blocks.
+    #[schemars(extend("enum" = [1, 2, 4]))]
+    pub unshuffle: usize,
+    /// How many times larger the network makes what it then has: 1, 2, 4 or 8 by dense blocks, 1 to 4 by the compact network.
+    #[schemars(extend("enum" = [1, 2, 3, 4, 8]))]
+    pub times: usize,
     /// By what the size of the result is multiplied at the end: 1, or 0.75 and 0.5 for three times and twice.
     #[schemars(extend("enum" = [0.25, 0.5, 0.75, 1.0]))]
     pub shrink: f64,
@@ -89,6 +99,9 @@ impl Default for Config {
             blocks: 23,
             width: 64,
             growth: 32,
+            channels: CHANNELS,
+            unshuffle: 1,
+            times: TIMES,
             shrink: 1.0,
             d_width: 64,
             psnr_kimg: 16_000.0,
@@ -112,17 +125,25 @@ impl Settings for Config {
     fn train(&self) -> &Train {
         &self.train
     }
+
+    fn problem(&self) -> Option<String> {
+        let small = self.resolution / self.times.max(1);
+        let fits = small.is_multiple_of(self.unshuffle.max(1));
+        let uneven =
+            || format!("small pictures of {small} pixels are no multiple of unshuffle; give a larger resolution");
+        self.sizes().problem().or_else(|| (!fits).then(uneven))
+    }
 }
 
 impl Config {
     fn sizes(&self) -> Sizes {
-        let Config { network, blocks, width, growth, shrink, .. } = *self;
-        Sizes { network, blocks, width, growth, shrink }
+        let Config { network, blocks, width, growth, channels, unshuffle, times, shrink, .. } = *self;
+        Sizes { network, blocks, width, growth, channels, unshuffle, times, shrink }
     }
 
     /// The side of the large pictures that are used, in whole small pixels.
     fn side(&self) -> usize {
-        self.resolution / TIMES * self.sizes().times()
+        self.resolution / self.times * self.sizes().scale()
     }
 
     /// Whether G is in the first stage, and the learning rate.
@@ -167,12 +188,12 @@ impl Enlarger {
 impl Model for Enlarger {
     fn takes(&self) -> Vec<Field> {
         let detail = Field::new(DETAIL, Kind::Number { low: 0.0, high: 1.0, usual: 1.0 });
-        let picture = Field::picture(PICTURE, CHANNELS, None, Range::Unit);
+        let picture = Field::picture(PICTURE, self.last.sizes().channels, None, Range::Unit);
         [picture].into_iter().chain(self.first.as_ref().map(|_| detail)).collect()
     }
 
     fn makes(&self) -> Vec<Field> {
-        vec![Field::picture("result", CHANNELS, None, Range::Unit)]
+        vec![Field::picture("result", self.last.sizes().channels, None, Range::Unit)]
     }
 
     fn forward(&self, given: Given) -> Made {
@@ -185,17 +206,20 @@ impl Model for Enlarger {
     }
 
     fn tiling(&self) -> Option<Tiling> {
-        let Sizes { network, width, growth, .. } = self.last.sizes();
-        let picture = TIMES * TIMES * 4 * 3 * CHANNELS;
+        let sizes = self.last.sizes();
+        let Sizes { network, width, growth, channels, unshuffle, times, .. } = sizes;
+        let picture = times * times * 4 * 3 * channels;
         let (small, part) = match network {
-            Network::Rrdb => (4 * (5 * width + 4 * growth), 4 * 4 * width), // of a part, what two convolutions make and take
+            // Of a part, what two convolutions make and take.
+            Network::Rrdb | Network::RrdbPlus => (4 * (5 * width + 4 * growth), 4 * 4 * width),
+            Network::Msrresnet | Network::Srresnet => (4 * 4 * width, 4 * 4 * width),
             Network::Compact => (4 * 4 * width, 0),
         };
         let weights = 4 * (self.last.num_params() + self.first.as_ref().map_or(0, Module::num_params));
-        let bytes = weights + (TIMES * PART).pow(2) * part;
-        let (scale, reach) = (self.last.sizes().times(), self.last.reach());
-        let bytes_per_pixel = picture + small;
-        Some(Tiling { multiple: 1, least: 1, scale, reach: Some(reach), keeps_colours: true, bytes, bytes_per_pixel })
+        let bytes = weights + PART.pow(2) * part;
+        let (scale, reach, keeps_colours) = (sizes.scale(), Some(self.last.reach()), true);
+        let bytes_per_pixel = (picture + small).div_ceil(unshuffle * unshuffle);
+        Some(Tiling { multiple: unshuffle, least: 1, scale, reach, keeps_colours, bytes, bytes_per_pixel })
     }
 }
 
@@ -233,7 +257,12 @@ impl Recipe for Esrgan {
     type Batch = Enlarged; // small [n, 3, side / times, ..] and large [n, 3, side, ..], in [0, 1]
 
     fn data(config: &Config, split: Split) -> Result<Box<dyn Source<Enlarged>>> {
-        let (sides, drawing) = ((config.side(), config.sizes().times()), config.train.drawing(split));
+        if config.channels != CHANNELS {
+            let problem =
+                "a network of grey pictures can be imported and used, and has no data to learn from; give channels = 3";
+            return Err(crate::error::Error::input(problem));
+        }
+        let (sides, drawing) = ((config.side(), config.sizes().scale()), config.train.drawing(split));
         let source = enlarged::open(&config.data, sides, config.degradation, drawing)?;
         if split != Split::Test || config.psnr_kimg == 0.0 || config.gan_kimg == 0.0 {
             return Ok(source);
@@ -254,9 +283,10 @@ impl Recipe for Esrgan {
             Candidate::Tensors(part) => Generator::of_tensors(part, device)?,
         };
         Some(generator.map(|generator| {
-            let Sizes { network, blocks, width, growth, shrink } = generator.sizes();
-            // Nobody says what it was after a first stage.
-            let config = Config { network, blocks, width, growth, shrink, psnr_kimg: 0.0, ..Config::default() };
+            let Sizes { network, blocks, width, growth, channels, unshuffle, times, shrink } = generator.sizes();
+            let sizes =
+                Config { network, blocks, width, growth, channels, unshuffle, times, shrink, ..Config::default() };
+            let config = Config { psnr_kimg: 0.0, ..sizes }; // nobody says what it was after a first stage
             (config, Enlarger { last: generator, first: None })
         }))
     }
