@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
+use burn::tensor::TensorData;
 use serde::{Deserialize, Serialize};
 
 use crate::aside::write_aside;
@@ -175,6 +176,29 @@ impl Card {
         Some(toml::from_str(&text).unwrap_or_default())
     }
 
+    /// That of two networks mixed, with so much of the other.
+    fn mixed(self, other: Card, share: f64) -> Self {
+        let [mut files, others] = [self.files, other.files];
+        for (name, hash) in others {
+            let name = if files.contains_key(&name) { format!("{name} (second)") } else { name };
+            files.insert(name, hash);
+        }
+        let licence = match (self.licence.is_empty() || other.licence.is_empty(), self.licence == other.licence) {
+            (true, _) => String::new(),
+            (false, true) => self.licence,
+            (false, false) => format!("{}; {}", self.licence, other.licence),
+        };
+        Card {
+            name: format!("{} and {}", self.name, other.name),
+            source: format!("{} and, to {share}, {}", self.source, other.source),
+            licence,
+            part: String::new(),
+            left: [self.left, other.left].concat(),
+            files,
+            ..other
+        }
+    }
+
     /// `NAME, from SOURCE, licence: LICENCE`.
     pub fn line(&self) -> String {
         let licence = if self.licence.is_empty() { "nobody said which" } else { &self.licence };
@@ -285,6 +309,14 @@ pub fn import(found: &Found, recipes: &[Entry], root: &Path) -> Result<Imported>
     adopted(found, recipes)?.placed(root)
 }
 
+/// The same of two networks of one shape, with so much of the second's weights and the rest of the first's: something between the two
+/// (Wang et al. 2018, ESRGAN, section 3.4). An error where their shapes are not the same.
+pub fn import_mixed(found: &[Found; 2], share: f64, recipes: &[Entry], root: &Path) -> Result<Imported> {
+    RunDir::is_free(root)?;
+    let [one, other] = [adopted(&found[0], recipes)?, adopted(&found[1], recipes)?];
+    one.mixed(other, share)?.placed(root)
+}
+
 /// A network that a recipe knows, out of its files.
 struct Adopted {
     config: Resolved,
@@ -329,6 +361,38 @@ impl Adopted {
         let (card, model) = (&self.card, &mut self.model);
         let run = RunDir::create_whole(root, &self.config, |run| write(run, card, &mut |visit| model.weights(visit)))?;
         Ok(Imported { run, card: self.card, like: self.like })
+    }
+
+    /// With so much of another's weights.
+    fn mixed(mut self, mut other: Adopted, share: f64) -> Result<Self> {
+        let sources = [&self.card, &other.card].map(|card| card.source.clone());
+        let unlike = |how: &str| {
+            let [one, other] = &sources;
+            Err(Error::input(format!(
+                "{one} and {other} cannot be mixed, for they are networks of different shapes: {how}"
+            )))
+        };
+        let lines = self.config.text.lines().zip(other.config.text.lines());
+        if let Some((line, others)) = lines.into_iter().find(|(line, others)| line != others) {
+            return unlike(&format!("the first has {line}, the second {others}"));
+        }
+        let mut parts = Parts::copies(|visit| self.model.weights(visit));
+        let others = Parts::copies(|visit| other.model.weights(visit));
+        for (name, tensor) in parts.values_mut().flatten() {
+            let twin = others.values().find_map(|tensors| tensors.get(name));
+            let Some(twin) = twin.filter(|twin| twin.shape() == tensor.shape()) else {
+                return unlike(&format!("the second has other sides of {name}"));
+            };
+            let both = tensor.iter::<f32>().zip(twin.iter::<f32>());
+            let mixed = both.map(|(a, b)| (f64::from(a) * (1.0 - share) + f64::from(b) * share) as f32);
+            *tensor = TensorData::new(mixed.collect::<Vec<f32>>(), tensor.shape().to_vec());
+        }
+        let mut load = Parts::load(parts);
+        self.model.weights(&mut load);
+        load.loaded()?;
+        self.card = self.card.mixed(other.card, share);
+        self.like.clear();
+        Ok(self)
     }
 }
 

@@ -237,6 +237,64 @@ fn eval_refuses_before_anything_is_fetched_what_it_can_refuse_by_the_model_alone
 }
 
 #[test]
+fn strength_0_gives_the_picture_and_a_half_lies_between_it_and_what_the_network_makes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    enlarger(folder, "compact_x1");
+    let picture = levels([30, 20], 3);
+    picture.write(&folder.join("in.png")).unwrap();
+    let made = |strength: &str| {
+        done(folder, &["apply", "net", "in.png", "--with", &format!("strength={strength}"), "-o", "out.png"]);
+        values(&Picture::read(&folder.join("out.png")).unwrap())
+    };
+    let (none, half, all) = (made("0"), made("0.5"), made("1"));
+    assert_eq!(none, values(&picture));
+    let inside = |value: &f64| (0.01..0.99).contains(value);
+    let between = none.iter().zip(&all).zip(&half).filter(|((_, all), _)| inside(all));
+    let apart = between.clone().map(|((none, all), half)| ((none + all) / 2.0 - half).abs()).fold(0.0, f64::max);
+    assert!(between.count() > 900 && apart < 1.5 / 255.0, "{apart}");
+    assert!(
+        refused(folder, &["apply", "net", "in.png", "--with", "strength=2", "-o", "out.png"]).contains("from 0 to 1")
+    );
+}
+
+#[test]
+fn two_networks_of_one_shape_are_mixed_and_others_are_refused_in_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for name in ["first_x4", "release_x4", "first_x2"] {
+        golden_file(folder, "enlargers.zip", &format!("{name}.pth"));
+        fs::rename(folder.join("net.pth"), folder.join(format!("{name}.pth"))).unwrap();
+    }
+    levels([20, 16], 3).write(&folder.join("in.png")).unwrap();
+    let made = |networks: &[&str]| {
+        let _ = fs::remove_dir_all(folder.join("net"));
+        let said = done(folder, &[&["import"], networks, &["-o", "net"]].concat());
+        done(folder, &["apply", "net", "in.png", "-o", "out.png"]);
+        (values(&Picture::read(&folder.join("out.png")).unwrap()), said)
+    };
+    let [(one, _), (other, _)] = [made(&["first_x4.pth"]), made(&["release_x4.pth"])];
+    let mixed = |share: &str| made(&["first_x4.pth", "release_x4.pth", "--mix", share]);
+    assert!(mixed("0").0 == one && mixed("1").0 == other);
+    let (between, said) = mixed("0.3");
+    assert!(between != one && between != other);
+    assert!(said.contains("first_x4 and release_x4, from first_x4.pth and, to 0.3, release_x4.pth"), "{said}");
+    let (turned, _) = made(&["release_x4.pth", "first_x4.pth", "--mix", "0.7"]);
+    let apart = between.iter().zip(&turned).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(apart < 1.5 / 255.0, "{apart}");
+    let wrong = |args: &[&str]| refused(folder, &[&["import"], args, &["-o", "wrong"]].concat());
+    let said = wrong(&["first_x4.pth", "first_x2.pth", "--mix", "0.3"]);
+    assert!(
+        said.contains("cannot be mixed") && said.contains("the first has blocks = 1, the second blocks = 2"),
+        "{said}"
+    );
+    assert!(wrong(&["first_x4.pth", "--mix", "0.3"]).contains("--mix needs two networks"));
+    assert!(wrong(&["first_x4.pth", "release_x4.pth"]).contains("two networks become one by --mix"));
+    assert!(wrong(&["first_x4.pth", "release_x4.pth", "--mix", "2"]).contains("a number from 0 to 1"));
+    assert!(!folder.join("wrong").exists());
+}
+
+#[test]
 fn the_list_says_of_each_network_what_it_is_for_how_much_is_fetched_and_where_it_is_from() {
     let folder = tempfile::tempdir().unwrap();
     let text = done(folder.path(), &["import", "--list"]);

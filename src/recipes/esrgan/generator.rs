@@ -194,6 +194,14 @@ impl Generator {
         if shrink == 1.0 { y } else { resized(y, shrink, InterpolateMode::Bicubic) }
     }
 
+    /// The picture at the size that the network makes it, by cubic interpolation alone.
+    pub fn without(&self, x: Tensor<4>) -> Tensor<4> {
+        match self.sizes.scale() {
+            1 => x,
+            scale => resized(x, scale as f64, InterpolateMode::Bicubic),
+        }
+    }
+
     fn by_dense_blocks(&self, x: Tensor<4>) -> Tensor<4> {
         let first = self.first.forward(x); // [n, width, h, w]
         let h = self.dense.chunks(15).enumerate().fold(first.clone(), |h, (i, block)| {

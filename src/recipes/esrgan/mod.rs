@@ -163,6 +163,9 @@ impl Config {
 /// which invents nothing, 1 for the last.
 const DETAIL: &str = "detail";
 
+/// How much of the network is in the result, from 0 to 1; the rest is the picture as cubic interpolation enlarges it.
+const STRENGTH: &str = "strength";
+
 /// The half one keeps.
 #[derive(Module, Debug)]
 pub struct Enlarger {
@@ -187,9 +190,9 @@ impl Enlarger {
 
 impl Model for Enlarger {
     fn takes(&self) -> Vec<Field> {
-        let detail = Field::new(DETAIL, Kind::Number { low: 0.0, high: 1.0, usual: 1.0 });
+        let share = |name: &str| Field::new(name, Kind::Number { low: 0.0, high: 1.0, usual: 1.0 });
         let picture = Field::picture(PICTURE, self.last.sizes().channels, None, Range::Unit);
-        [picture].into_iter().chain(self.first.as_ref().map(|_| detail)).collect()
+        [picture, share(STRENGTH)].into_iter().chain(self.first.as_ref().map(|_| share(DETAIL))).collect()
     }
 
     fn makes(&self) -> Vec<Field> {
@@ -201,8 +204,15 @@ impl Model for Enlarger {
             Some(_) => given.numbers(DETAIL).to_vec(),
             None => vec![1.0; given.samples()],
         };
-        given
-            .each(&details, |detail, some| Made::one("result", self.with_detail(*detail).forward(some.tensor(PICTURE))))
+        let shares = details.into_iter().zip(given.numbers(STRENGTH).iter().copied()).collect::<Vec<_>>();
+        given.each(&shares, |(detail, strength), some| {
+            let (x, network) = (some.tensor(PICTURE), self.with_detail(*detail));
+            let result = match *strength {
+                1.0 => network.forward(x),
+                share => network.forward(x.clone()) * share + network.without(x) * (1.0 - share),
+            };
+            Made::one("result", result)
+        })
     }
 
     fn tiling(&self) -> Option<Tiling> {
@@ -370,8 +380,8 @@ impl Recipe for Esrgan {
 mod tests {
     use super::*;
     use crate::golden::{assert_gradients, assert_near, filled, wave};
-    use crate::media::Image;
-    use crate::model::check;
+    use crate::media::{Image, Media};
+    use crate::model::{check, generate};
     use crate::recipes::tests::begun;
     use crate::request::{Request, Sample};
     use burn::tensor::s;
@@ -448,6 +458,33 @@ mod tests {
             assert!(check(&enlarger, &asked).unwrap_err().to_string().contains("from 0 to 1"));
         }
         let imported = Enlarger::new(&Config { psnr_kimg: 0.0, ..config }, &device);
-        assert_eq!((imported.takes().len(), enlarger.takes().len()), (1, 2));
+        assert_eq!((imported.takes().len(), enlarger.takes().len()), (2, 3));
+    }
+
+    #[test]
+    fn strength_goes_from_the_picture_enlarged_by_interpolation_to_what_the_network_makes() {
+        let small = Config { blocks: 1, width: 4, growth: 2, psnr_kimg: 0.0, ..Config::default() };
+        for config in [small.clone(), Config { times: 1, ..small }] {
+            let enlarger = Enlarger::new(&config, &Device::flex());
+            let picture = Image::new(5, 4, 3, (0..60).map(|i| (i * i % 251) as u8).collect());
+            let made = |with: &[&str]| {
+                let usual = Sample::of_picture(picture.clone());
+                let sample = with.iter().fold(usual, |sample, strength| sample.with(STRENGTH, *strength));
+                match generate(&enlarger, &Request { samples: vec![sample] }).unwrap().remove(0) {
+                    Media::Image(image) => image.pixels.iter().map(|level| f64::from(*level)).collect::<Vec<f64>>(),
+                    other => panic!("{other:?}"),
+                }
+            };
+            let (none, half, all) = (made(&["0"]), made(&["0.5"]), made(&["1"]));
+            assert_eq!(all, made(&[]));
+            assert!(none.iter().zip(&all).any(|(a, b)| (a - b).abs() > 20.0));
+            if config.times == 1 {
+                assert_eq!(none, picture.pixels.iter().map(|level| f64::from(*level)).collect::<Vec<f64>>());
+            }
+            // What is beyond black and white is cut off in each of the three.
+            let inside = |level: &f64| (1.0..=254.0).contains(level);
+            let between = none.iter().zip(&all).zip(&half).filter(|((a, b), _)| inside(a) && inside(b));
+            assert!(between.map(|((a, b), half)| ((a + b) / 2.0 - half).abs()).fold(0.0, f64::max) <= 1.0);
+        }
     }
 }
