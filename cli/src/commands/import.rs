@@ -17,7 +17,7 @@ use crate::progress::{Work, say};
   ganvas import old.pth new.pth --mix 0.3 -o runs/between
   ganvas import --list
 
-Files: ncnn's .param with its .bin of Real-ESRGAN's kind; .pth and .safetensors of RRDBNet (ESRGAN, Real-ESRGAN, ESRGAN+; x1 to x8),
+Files: ncnn's .param with its .bin of Real-ESRGAN's kind and SPAN; .pth and .safetensors of RRDBNet (ESRGAN, Real-ESRGAN, ESRGAN+; x1 to x8),
 SRVGGNetCompact (x1 to x4), MSRResNet, SRResNet and the generator of PyTorch's DCGAN tutorial, whatever their tensors are called:
 alone, or in what a training saved beside its optimizer and other networks. Of several that fit, an average of weights is taken. A
 pickle is read, never run.")]
@@ -97,7 +97,7 @@ fn list(as_json: bool) -> anyhow::Result<()> {
                 "bytes": published.download(),
                 "licence": published.licence,
                 "source": published.source(),
-                "origin": published.origin(),
+                "origin": published.origin,
             })
         });
         return super::print_json(&objects.collect::<Vec<_>>());
@@ -110,7 +110,7 @@ fn list(as_json: bool) -> anyhow::Result<()> {
             "{name:widest$}  {scale}  {megabytes:4.1} MB  {}\n  from {}, which says: {}\n  licence: {}\n",
             published.sentence,
             published.source(),
-            published.origin(),
+            published.origin,
             published.licence
         )
     });

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::generator::{Generator, Network, RESIDUAL, SLOPE, Sizes};
+use super::generator::{Generator, Network, RESIDUAL, SLOPE, Sizes, TIMES};
 use crate::device;
 use crate::foreign::{Part, Wanted};
 use crate::ncnn::{Layer, Op};
@@ -16,7 +16,8 @@ impl Generator {
     /// The network whose layers these are, with their numbers; or why it is none of ours.
     pub fn of_ncnn(layers: &[Layer], device: &Device) -> Result<Self, String> {
         let sizes = sizes_of(layers).ok_or("it is no network of ESRGAN's kind: its first layers are others")?;
-        let wanted = plan(&sizes);
+        let range = layers.iter().find_map(|layer| if let Op::Times(range) = layer.op { Some(range) } else { None });
+        let wanted = plan(&sizes, range);
         for (i, (op, inputs)) in wanted.iter().enumerate() {
             let found = layers.get(i).ok_or_else(|| format!("it ends where a layer {op:?} should follow"))?;
             if (&found.op, &found.inputs) != (op, inputs) {
@@ -34,6 +35,12 @@ impl Generator {
         let slopes = layers.iter().filter(|layer| matches!(layer.op, Op::Prelu { .. }));
         for (layer, found) in generator.slopes.iter_mut().zip(slopes) {
             layer.slope = parameter(&found.numbers[0], device);
+        }
+        if let Some(mean) = layers.iter().find(|layer| matches!(layer.op, Op::Constant { .. })) {
+            generator.mean = Some(parameter(&mean.numbers[0], device));
+        }
+        if let Some(range) = range {
+            generator.first.weight = Param::from_tensor(generator.first.weight.val() * range);
         }
         Ok(generator)
     }
@@ -85,6 +92,7 @@ fn looks(sizes: &Sizes) -> String {
         Network::Compact => ("a compact network (SRVGGNetCompact)", "convolution"),
         Network::Msrresnet => ("an MSRResNet", "block"),
         Network::Srresnet => ("an SRResNet", "block"),
+        Network::Span => ("a SPAN", "block"),
     };
     format!("{what} with {} {of}{}", sizes.blocks, if sizes.blocks == 1 { "" } else { "s" })
 }
@@ -161,7 +169,7 @@ impl Shapes {
                     found.push(Sizes { network, blocks, width, growth, channels, unshuffle, times, ..usual });
                 }
             }
-            for first in self.sides().filter(|[_, inputs]| *inputs == channels) {
+            for first in self.sides().filter(|[outputs, inputs]| *inputs == channels && *outputs != channels) {
                 let width = first[0];
                 for times in [1, 2, 3, 4, 8] {
                     let blocks = self.of_width(width, &[first, [channels * times * times, width]]);
@@ -283,6 +291,12 @@ impl Names {
         let within = match network {
             Network::Rrdb | Network::RrdbPlus => (0..15 * blocks).flat_map(dense).collect::<Vec<_>>(),
             Network::Msrresnet | Network::Srresnet => (0..2 * blocks).map(residual).collect(),
+            Network::Span => {
+                let within = |i: usize| format!("block_{}.c{}_r.eval_conv", i / 3 + 1, i % 3 + 1);
+                let ends = ["conv_2.eval_conv", "conv_cat", "upsampler.0"].map(str::to_owned);
+                let convolutions = ["conv_1.eval_conv".to_owned()].into_iter().chain((0..3 * blocks).map(within));
+                return Names { convolutions: convolutions.chain(ends).collect(), slopes: Vec::new() };
+            }
             Network::Compact => {
                 let body = |i: usize| format!("body.{i}");
                 let convolutions = (0..blocks + 2).map(|i| body(2 * i)).collect();
@@ -347,17 +361,22 @@ fn sizes_of(layers: &[Layer]) -> Option<Sizes> {
         _ => 1.0,
     };
     let count = |is: fn(&Op) -> bool| layers.iter().filter(|layer| is(&layer.op)).count();
-    let [channels, width] = ends(&layers.get(1)?.op)?;
+    let [channels, width] = layers.iter().find_map(|layer| ends(&layer.op))?;
+    let shuffled = layers.iter().find_map(|layer| match layer.op {
+        Op::PixelShuffle(times) => Some(times),
+        _ => None,
+    });
+    let shuffled = shuffled.unwrap_or(TIMES); // it ends before, and is refused for that
     let usual =
         Sizes { network: Network::Compact, blocks: 0, width, growth: 1, channels, unshuffle: 1, times: 1, shrink };
     let sizes = match &layers.get(2)?.op {
         Op::Prelu { .. } => {
             let blocks = count(|op| matches!(op, Op::Prelu { .. })).checked_sub(1)?;
-            let shuffled = layers.iter().find_map(|layer| match layer.op {
-                Op::PixelShuffle(times) => Some(times),
-                _ => None,
-            });
-            Sizes { blocks, times: shuffled?, ..usual }
+            Sizes { blocks, times: shuffled, ..usual }
+        }
+        Op::Difference => {
+            let blocks = count(|op| *op == Op::Sigmoid);
+            Sizes { network: Network::Span, blocks, times: shuffled, ..usual }
         }
         dense => {
             let blocks = count(|op| *op == Op::Sum([RESIDUAL as f32, 1.0])) / 4;
@@ -368,8 +387,9 @@ fn sizes_of(layers: &[Layer]) -> Option<Sizes> {
     sizes.problem().is_none().then_some(sizes)
 }
 
-/// What each layer of a network does and takes, as ncnn's files have it; for dense blocks without more residuals, and the compact one.
-fn plan(sizes: &Sizes) -> Vec<(Op, Vec<usize>)> {
+/// What each layer of a network does and takes, as ncnn's files have it: of dense blocks without more residuals, of the compact one,
+/// and of SPAN, where pictures may first be multiplied by their range.
+fn plan(sizes: &Sizes, range: Option<f32>) -> Vec<(Op, Vec<usize>)> {
     let Sizes { network, blocks, width, growth, channels, times, shrink, .. } = *sizes;
     let mut layers = vec![(Op::Input, Vec::new())];
     let mut then = |op: Op, inputs: &[usize]| {
@@ -381,6 +401,34 @@ fn plan(sizes: &Sizes) -> Vec<(Op, Vec<usize>)> {
         Op::Convolution { inputs, outputs, kernel: 3, padding: 1, slope }
     };
     let residual = Op::Sum([RESIDUAL as f32, 1.0]);
+    if network == Network::Span {
+        let mean = then(Op::Constant { channels }, &[]);
+        let mut at = then(Op::Difference, &[0, mean]);
+        if let Some(range) = range {
+            at = then(Op::Times(range), &[at]);
+        }
+        let first = then(conv(channels, width, 1.0), &[at]);
+        let (mut at, mut of_first, mut inner) = (first, first, first);
+        for i in 0..blocks {
+            let one = then(conv(width, width, 1.0), &[at]);
+            inner = then(Op::Swish, &[one]);
+            let two = then(conv(width, width, 1.0), &[inner]);
+            let two = then(Op::Swish, &[two]);
+            let three = then(conv(width, width, 1.0), &[two]);
+            let share = then(Op::Sigmoid, &[three]);
+            let share = then(Op::Less(0.5), &[share]);
+            let sum = then(Op::Sum([1.0, 1.0]), &[three, at]);
+            at = then(Op::Product, &[sum, share]);
+            of_first = if i == 0 { at } else { of_first };
+        }
+        let after = then(conv(width, width, 1.0), &[at]);
+        let all = then(Op::Concat, &[first, after, of_first, inner]);
+        let joined = Op::Convolution { inputs: 4 * width, outputs: width, kernel: 1, padding: 0, slope: 1.0 };
+        let joined = then(joined, &[all]);
+        let last = then(conv(width, channels * times * times, 1.0), &[joined]);
+        then(Op::PixelShuffle(times), &[last]);
+        return layers;
+    }
     let first = then(conv(channels, width, 1.0), &[0]);
     let mut last = if network == Network::Compact {
         let mut at = then(Op::Prelu { channels: width }, &[first]);

@@ -1,7 +1,8 @@
-//! The networks that enlarge or mend pictures: ESRGAN's dense blocks, the compact network that Real-ESRGAN has beside them, and the
-//! residual blocks of the same authors' SRResNets.
+//! The networks that enlarge or mend pictures: ESRGAN's dense blocks, the compact network that Real-ESRGAN has beside them, the
+//! residual blocks of the same authors' SRResNets, and SPAN.
 
 use burn::module::{Module, Param};
+use burn::tensor::activation::{sigmoid, silu};
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor, s};
@@ -46,6 +47,8 @@ pub enum Network {
     Msrresnet,
     /// SRResNet's residual blocks without norms, as the first code of ESRGAN's authors has them.
     Srresnet,
+    /// SPAN's: blocks whose result says itself how much of it counts (Wan et al. 2024, Swift Parameter-free Attention Network).
+    Span,
 }
 
 impl Network {
@@ -53,7 +56,7 @@ impl Network {
     pub fn scales(self) -> &'static [usize] {
         match self {
             Network::Rrdb | Network::RrdbPlus => &[1, 2, 4, 8],
-            Network::Compact => &[1, 2, 3, 4],
+            Network::Compact | Network::Span => &[1, 2, 3, 4],
             Network::Msrresnet => &[2, 3, 4],
             Network::Srresnet => &[2, 3, 4, 8],
         }
@@ -67,7 +70,7 @@ impl Network {
     /// Of leaky ReLU where the picture is brought to its size.
     fn slope(self) -> f64 {
         match self {
-            Network::Rrdb | Network::RrdbPlus | Network::Compact => SLOPE,
+            Network::Rrdb | Network::RrdbPlus | Network::Compact | Network::Span => SLOPE,
             Network::Msrresnet => 0.1,
             Network::Srresnet => 0.0,
         }
@@ -98,12 +101,13 @@ pub struct Sizes {
 /// multiples of `unshuffle`.
 #[derive(Module, Debug)]
 pub struct Generator {
+    pub(super) mean: Option<Param<Tensor<1>>>, // [channels], of the pictures that SPAN learned from
     pub(super) first: Conv2d,
     pub(super) dense: Vec<Conv2d>, // of every block three dense blocks of five convolutions
     pub(super) beside: Vec<Conv2d>, // of every dense block of ESRGAN+ one of 1x1
     pub(super) body: Vec<Conv2d>, // of residual blocks two each, and after the blocks; or those between the first and the last
     pub(super) slopes: Vec<Prelu>, // after the first and each of the body, in the compact network
-    pub(super) up: Vec<Conv2d>,   // one at every size on the way to the full one, and once more there
+    pub(super) up: Vec<Conv2d>, // of SPAN what joins its parts; else one at every size on the way to the full one, and once more there
     pub(super) last: Conv2d,
     #[module(skip)]
     sizes: Sizes,
@@ -131,6 +135,7 @@ impl Generator {
         };
         let stages = sizes.stages();
         let mut generator = Generator {
+            mean: None,
             first: conv("first".into(), [channels * unshuffle * unshuffle, width], INIT),
             dense: Vec::new(),
             beside: Vec::new(),
@@ -140,7 +145,7 @@ impl Generator {
             last: conv("last".into(), [width, channels], INIT),
             sizes,
         };
-        if network != Network::Compact {
+        if !matches!(network, Network::Compact | Network::Span) {
             generator.up.push(conv(format!("up.{}", stages.len()), [width, width], INIT));
         }
         match network {
@@ -154,6 +159,12 @@ impl Generator {
             Network::Compact => {
                 generator.body = (0..blocks).map(body).collect();
                 generator.slopes = (0..=blocks).map(|_| Prelu::new(width, device)).collect();
+                generator.last = conv("last".into(), [width, channels * times * times], INIT);
+            }
+            Network::Span => {
+                generator.mean = Some(Param::from_tensor(Tensor::full([channels], 0.5, device)));
+                generator.body = (0..=3 * blocks).map(body).collect();
+                generator.up = vec![kernel("up.0".into(), [4 * width, width], 1, true, INIT)];
                 generator.last = conv("last".into(), [width, channels * times * times], INIT);
             }
             Network::Msrresnet => generator.body = (0..2 * blocks).map(residual).collect(),
@@ -175,6 +186,7 @@ impl Generator {
             Network::Rrdb | Network::RrdbPlus => (15 * blocks + 2 + BEYOND).min(SHOWN),
             Network::Compact => blocks + 2 + usize::from(shrink < 1.0),
             Network::Msrresnet | Network::Srresnet => 2 * blocks + 2 + BEYOND,
+            Network::Span => 3 * blocks + 3,
         };
         reach * unshuffle
     }
@@ -190,6 +202,7 @@ impl Generator {
                 self.by_residual_blocks(x.clone()) + resized(x, times as f64, InterpolateMode::Bilinear)
             }
             Network::Srresnet => self.by_residual_blocks(x),
+            Network::Span => self.by_attention(x),
         };
         if shrink == 1.0 { y } else { resized(y, shrink, InterpolateMode::Bicubic) }
     }
@@ -265,6 +278,30 @@ impl Generator {
         pixel_shuffle(self.last.forward(h), times) + nearest(x, times)
     }
 
+    /// SPAN's blocks (equations 3 to 5): U = silu of the first convolution, V the third's, and (V + x) ⊙ (sigmoid(V) - 1/2). What the
+    /// first convolution, the first block, the last's U and what follows the blocks make is joined.
+    fn by_attention(&self, x: Tensor<4>) -> Tensor<4> {
+        let x = match &self.mean {
+            Some(mean) => x - mean.val().reshape([1, self.sizes.channels, 1, 1]),
+            None => x,
+        };
+        let first = self.first.forward(x); // [n, width, h, w]
+        let (blocks, after) = self.body.as_chunks::<3>();
+        let (mut h, mut of_first, mut inner) = (first.clone(), first.clone(), first.clone());
+        for (i, [one, two, three]) in blocks.iter().enumerate() {
+            inner = silu(one.forward(h.clone()));
+            let v = three.forward(silu(two.forward(inner.clone())));
+            h = (v.clone() + h) * (sigmoid(v) - 0.5);
+            if i == 0 {
+                of_first = h.clone();
+            }
+        }
+        let h = after.iter().fold(h, |h, layer| layer.forward(h));
+        let joined = Tensor::cat(vec![first, h, of_first, inner], 1);
+        let joined = self.up.iter().fold(joined, |joined, layer| layer.forward(joined));
+        pixel_shuffle(self.last.forward(joined), self.sizes.times)
+    }
+
     /// The convolutions in the order in which a picture goes through them.
     pub(super) fn convolutions(&mut self) -> Vec<&mut Conv2d> {
         let Generator { first, dense, beside, body, up, last, .. } = self;
@@ -283,6 +320,7 @@ impl Generator {
             layer.weight = mix(&layer.weight, &other.weight, share);
             layer.bias = layer.bias.as_ref().zip(other.bias.as_ref()).map(|(bias, other)| mix(bias, other, share));
         }
+        mixed.mean = mixed.mean.as_ref().zip(other.mean.as_ref()).map(|(mean, other)| mix(mean, other, share));
         for (slope, other) in mixed.slopes.iter_mut().zip(&other.slopes) {
             slope.slope = mix(&slope.slope, &other.slope, share);
         }
@@ -303,7 +341,7 @@ impl Sizes {
     /// By what the sides grow, one step after the other, where convolutions bring them to the full size.
     pub fn stages(&self) -> Vec<usize> {
         match (self.network, self.times) {
-            (Network::Compact, _) => Vec::new(),
+            (Network::Compact | Network::Span, _) => Vec::new(),
             (_, 3) => vec![3],
             (_, times) => vec![2; times.ilog2() as usize],
         }

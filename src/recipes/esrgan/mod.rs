@@ -53,7 +53,7 @@ pub struct Config {
     /// How many pixels along a side become one at the beginning, as channels, in networks of dense blocks.
     #[schemars(extend("enum" = [1, 2, 4]))]
     pub unshuffle: usize,
-    /// How many times larger the network makes what it then has: 1, 2, 4 or 8 by dense blocks, 1 to 4 by the compact network.
+    /// How many times larger the network makes what it then has: 1, 2, 4 or 8 by dense blocks, 1 to 4 by the compact network and SPAN.
     #[schemars(extend("enum" = [1, 2, 3, 4, 8]))]
     pub times: usize,
     /// By what the size of the result is multiplied at the end: 1, or 0.75 and 0.5 for three times and twice.
@@ -127,11 +127,19 @@ impl Settings for Config {
     }
 
     fn problem(&self) -> Option<String> {
-        let small = self.resolution / self.times.max(1);
-        let fits = small.is_multiple_of(self.unshuffle.max(1));
-        let uneven =
-            || format!("small pictures of {small} pixels are no multiple of unshuffle; give a larger resolution");
-        self.sizes().problem().or_else(|| (!fits).then(uneven))
+        if let Some(problem) = self.sizes().problem() {
+            return Some(problem);
+        }
+        let small = self.resolution / self.times;
+        if !small.is_multiple_of(self.unshuffle) {
+            return Some(format!(
+                "small pictures of {small} pixels are no multiple of unshuffle; give a larger resolution"
+            ));
+        }
+        let side = self.side();
+        let least = 2 * LEAST; // D halves it at least once
+        (side < least)
+            .then(|| format!("large pictures of {side} pixels are less than {least}; give a larger resolution"))
     }
 }
 
@@ -224,6 +232,7 @@ impl Model for Enlarger {
             Network::Rrdb | Network::RrdbPlus => (4 * (5 * width + 4 * growth), 4 * 4 * width),
             Network::Msrresnet | Network::Srresnet => (4 * 4 * width, 4 * 4 * width),
             Network::Compact => (4 * 4 * width, 0),
+            Network::Span => (4 * 10 * width, 0),
         };
         let weights = 4 * (self.last.num_params() + self.first.as_ref().map_or(0, Module::num_params));
         let bytes = weights + PART.pow(2) * part;
@@ -430,6 +439,25 @@ mod tests {
         assert_eq!(parameters(Network::Rrdb, 23), 16_697_987);
         assert_eq!(parameters(Network::Rrdb, 6), 4_467_779);
         assert_eq!(parameters(Network::Compact, 16), 621_424);
+    }
+
+    #[test]
+    fn sizes_that_do_not_fit_each_other_are_refused_in_a_sentence() {
+        let small = Config { resolution: 16, ..Config::default() };
+        let said = |config: Config| config.problem().unwrap_or_default();
+        assert_eq!(said(small.clone()), "");
+        assert!(said(Config { times: 3, ..small.clone() }).contains("times is 3; this network has [1, 2, 4, 8]"));
+        let compact = Config { network: Network::Compact, ..small.clone() };
+        assert!(said(Config { unshuffle: 2, ..compact }).contains("unshuffle is 2; give 1"));
+        assert!(
+            said(Config { unshuffle: 4, shrink: 0.75, ..small.clone() }).contains("make pictures 0.75 times as large")
+        );
+        assert!(said(Config { unshuffle: 4, ..small.clone() }).contains("large pictures of 4 pixels are less than 8"));
+        assert!(
+            said(Config { unshuffle: 4, times: 8, ..small.clone() }).contains("2 pixels are no multiple of unshuffle")
+        );
+        let of_grey = Esrgan::data(&Config { channels: 1, ..small }, Split::Train).err().unwrap().to_string();
+        assert!(of_grey.contains("give channels = 3"), "{of_grey}");
     }
 
     #[test]
