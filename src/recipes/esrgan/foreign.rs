@@ -255,11 +255,10 @@ enum Code {
 impl Names {
     fn of(sizes: &Sizes, part: &Part) -> Self {
         let has = |wanted: &str| part.sides().any(|(name, _)| name == wanted);
-        match () {
-            () if has("model.0.weight") => Names::by(sizes, Code::First),
-            () if has("HRconv.weight") => Names::by(sizes, Code::Release),
-            () => Names::usual(sizes),
+        if has("model.0.weight") {
+            return Names::by(sizes, Code::First);
         }
+        if has("HRconv.weight") { Names::by(sizes, Code::Release) } else { Names::usual(sizes) }
     }
 
     fn usual(sizes: &Sizes) -> Self {
