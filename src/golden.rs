@@ -209,9 +209,19 @@ pub fn assert_gradients_within<M: Module>(
 
 /// The files in a folder of tests/golden/checkpoints.zip, by name.
 pub fn checkpoints(folder: &str) -> Vec<(String, Vec<u8>)> {
-    let archive = std::io::Cursor::new(include_bytes!("../tests/golden/checkpoints.zip").as_slice());
-    let mut archive = zip::ZipArchive::new(archive).unwrap();
-    let names = archive.file_names().filter(|name| name.starts_with(folder)).map(str::to_owned).collect::<Vec<_>>();
+    files(include_bytes!("../tests/golden/checkpoints.zip"), folder)
+}
+
+/// The files of tests/golden/enlargers.zip whose names begin so.
+pub fn enlargers(name: &str) -> Vec<(String, Vec<u8>)> {
+    files(include_bytes!("../tests/golden/enlargers.zip"), name)
+}
+
+/// The files of an archive whose names begin so.
+fn files(archive: &[u8], beginning: &str) -> Vec<(String, Vec<u8>)> {
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(archive)).unwrap();
+    let begins = |name: &&str| name.starts_with(beginning);
+    let names = archive.file_names().filter(begins).map(str::to_owned).collect::<Vec<_>>();
     let read = |name: String| {
         let mut bytes = Vec::new();
         std::io::Read::read_to_end(&mut archive.by_name(&name).unwrap(), &mut bytes).unwrap();

