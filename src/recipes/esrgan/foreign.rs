@@ -673,7 +673,8 @@ mod tests {
         let said = refused("net", whole("srresnet_acts_first"));
         assert!(said.starts_with("it looks like an SRResNet with 1 block, but its blocks begin with ReLU"), "{said}");
         // Of four channels three.
-        let changed = |name: &str, change: &dyn Fn(&mut Vec<(String, TensorData)>)| {
+        type Named = Vec<(String, TensorData)>;
+        let changed = |name: &str, change: &dyn Fn(&mut Named)| {
             let mut tensors = tensors_of(name, &whole(name));
             change(&mut tensors);
             torch_saved(&tensors.iter().map(|(name, data)| (name.as_str(), data.clone())).collect::<Vec<_>>())

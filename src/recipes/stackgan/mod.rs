@@ -310,7 +310,7 @@ impl Recipe for StackGan {
         time: "4 months",
         presets: &[Preset {
             name: LAPTOP,
-            time: "45 min",
+            time: "50 min",
             text: include_str!("../../../configs/stackgan-laptop.toml"),
         }],
         small: &[
