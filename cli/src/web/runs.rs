@@ -204,10 +204,10 @@ impl Run {
         }
         let written = written(&self.dir);
         let is_another = written != self.written; // by its owner's hand, or by `resume` with another length
-        if is_another {
-            (self.written, self.config, self.model) = (written, config(&self.dir), None);
+        let before = (self.training, self.config.is_ok());
+        if is_another || self.config.is_err() {
+            (self.written, self.config, self.model) = (written, config(&self.dir), None); // another right mends it, too
         }
-        let was_training = self.training;
         if self.asked.is_none_or(|asked| asked.elapsed() > LOCK_EVERY) || !news.is_empty() {
             self.training = self.dir.is_training();
             self.asked = Some(Instant::now());
@@ -218,7 +218,7 @@ impl Run {
         if !self.training && self.grew.is_none_or(|grew| grew.elapsed() > QUIET) {
             self.log.rest();
         }
-        (news, is_another || was_training != self.training)
+        (news, is_another || before != (self.training, self.config.is_ok()))
     }
 
     /// The scalars of all steps.
@@ -315,6 +315,7 @@ impl Run {
     }
 }
 
+/// Of a run's configuration; none where it cannot be asked.
 fn written(run: &RunDir) -> Option<Written> {
     let file = fs::metadata(run.path().join("config.toml")).ok()?;
     Some((file.modified().ok()?, file.len()))
