@@ -74,7 +74,7 @@ pub struct Config {
     /// Share of the sentences G is trained on that are halfway between two captions (Reed et al. 2016): for what no caption says. 0 for none, as in the paper.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub between: f64,
-    /// Weight of a contrastive loss: a picture is to be found by its sentence among those of its batch, and the other way round (Zhang et al. 2021). The critics learn it on real pictures, G through them. 0 for none, as in the paper.
+    /// Weight of a contrastive loss: a picture is to be found by its sentence among those of its batch and 480 others, and a sentence by its picture among the batch's (Zhang et al. 2021). The critics learn it on real pictures, G through them. 0 for none, as in the paper.
     #[schemars(range(min = 0.0))]
     pub contrast: f64,
     /// Weight of the divergence of conditions from N(0, 1).
